@@ -1,0 +1,240 @@
+-- The schema after all migrations, written by `npm run fix`. Change a migration, not this file.
+
+create type entry as enum ('credit', 'debit');
+
+create type export_status as enum ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired');
+
+create type refusal_code as enum ('insufficient_funds', 'balance_limit');
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception '% is append only: % refused', tg_table_name, lower(tg_op)
+    using errcode = 'restrict_violation', constraint = tg_table_name || '_append_only';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.sequence_before(wallet bigint, instant timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+AS $function$
+declare
+  low bigint := 0; -- known to be before the instant
+  high bigint := 1 + coalesce((select max(sequence) from transactions where wallet_id = wallet), 0); -- known not to be
+  middle bigint;
+begin
+  while high - low > 1 loop
+    middle := (low + high) / 2;
+    if (select created_at < instant from transactions where wallet_id = wallet and sequence = middle) then
+      low := middle;
+    else
+      high := middle;
+    end if;
+  end loop;
+  return low;
+end
+$function$
+;
+
+create table exports (
+  id uuid not null default uuidv7(),
+  wallet_id bigint not null,
+  status export_status not null default 'queued'::export_status,
+  entry entry,
+  from_at timestamp(3) with time zone,
+  to_at timestamp(3) with time zone,
+  as_of_sequence bigint not null,
+  idempotency_key text,
+  attempt uuid,
+  rows_done bigint not null default 0,
+  rows_total bigint,
+  file text,
+  size bigint,
+  sha256 text,
+  error text,
+  created_at timestamp(3) with time zone not null default now(),
+  started_at timestamp(3) with time zone,
+  finished_at timestamp(3) with time zone,
+  expires_at timestamp(3) with time zone,
+  constraint exports_error_with_failure CHECK (((status = 'failed'::export_status) = (error IS NOT NULL))),
+  constraint exports_file_with_success CHECK (((status = 'succeeded'::export_status) <= (num_nulls(file, size, sha256, finished_at, expires_at) = 0))),
+  constraint exports_idempotency_key_length CHECK (((char_length(idempotency_key) >= 1) AND (char_length(idempotency_key) <= 255))),
+  constraint exports_idempotency_key_unique UNIQUE (wallet_id, idempotency_key),
+  constraint exports_pk PRIMARY KEY (id),
+  constraint exports_wallet_fk FOREIGN KEY (wallet_id) REFERENCES wallets(id)
+);
+
+create table installation (
+  singleton boolean not null default true,
+  id uuid not null,
+  system_identifier text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint installation_only_one CHECK (singleton),
+  constraint installation_pk PRIMARY KEY (singleton)
+);
+
+create table outbox (
+  partition integer not null,
+  id bigint not null generated always as identity,
+  xid xid8 not null default pg_current_xact_id(),
+  created_at timestamp with time zone not null default now(),
+  key text not null,
+  payload text not null,
+  headers json not null,
+  constraint outbox_partition_positive CHECK ((partition >= 0)),
+  constraint outbox_pk PRIMARY KEY (partition, id),
+  constraint outbox_row_size CHECK (((octet_length(payload) + octet_length((headers)::text)) <= 16384))
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=20000, autovacuum_vacuum_insert_threshold=-1, autovacuum_vacuum_cost_delay=0, autovacuum_analyze_scale_factor=0, autovacuum_analyze_threshold=100000);
+
+create table refresh_tokens (
+  hash bytea not null,
+  session_id uuid not null,
+  created_at timestamp(3) with time zone not null default now(),
+  expires_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  constraint refresh_tokens_hash_length CHECK ((octet_length(hash) = 32)),
+  constraint refresh_tokens_pk PRIMARY KEY (hash),
+  constraint refresh_tokens_session_fk FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+
+create table refusals (
+  wallet_id bigint not null,
+  amount bigint not null,
+  balance bigint not null,
+  created_at timestamp(3) with time zone not null,
+  entry entry not null,
+  code refusal_code not null,
+  trans_id text not null,
+  constraint refusals_amount_range CHECK (((amount >= 1) AND (amount <= '9007199254740991'::bigint))),
+  constraint refusals_balance_range CHECK (((balance >= 0) AND (balance <= '9007199254740991'::bigint))),
+  constraint refusals_pk PRIMARY KEY (wallet_id, trans_id),
+  constraint refusals_trans_id_length CHECK (((char_length(trans_id) >= 1) AND (char_length(trans_id) <= 255))),
+  constraint refusals_wallet_fk FOREIGN KEY (wallet_id) REFERENCES wallets(id)
+);
+
+create table relay_instances (
+  id uuid not null,
+  started_at timestamp with time zone not null default now(),
+  heartbeat_at timestamp with time zone not null default now(),
+  constraint relay_instances_pk PRIMARY KEY (id)
+);
+
+create table relay_partitions (
+  partition integer not null,
+  lease_owner uuid,
+  lease_token uuid,
+  lease_expires_at timestamp with time zone,
+  batch_seq bigint not null default 0,
+  batch_id uuid,
+  batch_last_id bigint,
+  batch_snapshot pg_snapshot,
+  batch_rows integer,
+  next_offset bigint,
+  receipt_at timestamp with time zone,
+  halted_at timestamp with time zone,
+  halted_reason text,
+  constraint relay_partitions_batch_whole CHECK ((num_nulls(batch_id, batch_last_id, batch_snapshot, batch_rows) = ANY (ARRAY[0, 4]))),
+  constraint relay_partitions_halt_whole CHECK ((num_nulls(halted_at, halted_reason) = ANY (ARRAY[0, 2]))),
+  constraint relay_partitions_lease_whole CHECK ((num_nulls(lease_owner, lease_token, lease_expires_at) = ANY (ARRAY[0, 3]))),
+  constraint relay_partitions_pk PRIMARY KEY (partition)
+) with (fillfactor=10);
+
+create table schema_migrations (
+  version integer not null,
+  name text not null,
+  checksum text not null,
+  breaking boolean not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint schema_migrations_pk PRIMARY KEY (version)
+);
+
+create table sessions (
+  id uuid not null,
+  user_id bigint not null,
+  created_at timestamp(3) with time zone not null default now(),
+  revoked_at timestamp(3) with time zone,
+  constraint sessions_pk PRIMARY KEY (id),
+  constraint sessions_user_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+
+create table topic (
+  singleton boolean not null default true,
+  name text not null,
+  partitions integer not null,
+  generation bigint not null default 1,
+  paused boolean not null default false,
+  event_source text not null,
+  constraint topic_only_one CHECK (singleton),
+  constraint topic_partitions_range CHECK (((partitions >= 1) AND (partitions <= 1000))),
+  constraint topic_pk PRIMARY KEY (singleton)
+);
+
+create table transactions (
+  id bigint not null generated by default as identity,
+  wallet_id bigint not null,
+  sequence bigint not null,
+  amount bigint not null,
+  balance bigint not null,
+  created_at timestamp(3) with time zone not null,
+  entry entry not null,
+  trans_id text not null,
+  constraint transactions_amount_range CHECK (((amount >= 1) AND (amount <= '9007199254740991'::bigint))),
+  constraint transactions_balance_range CHECK (((balance >= 0) AND (balance <= '9007199254740991'::bigint))),
+  constraint transactions_pk PRIMARY KEY (id),
+  constraint transactions_sequence_positive CHECK ((sequence > 0)),
+  constraint transactions_sequence_unique UNIQUE (wallet_id, sequence),
+  constraint transactions_trans_id_length CHECK (((char_length(trans_id) >= 1) AND (char_length(trans_id) <= 255))),
+  constraint transactions_trans_id_unique UNIQUE (wallet_id, trans_id),
+  constraint transactions_wallet_fk FOREIGN KEY (wallet_id) REFERENCES wallets(id)
+);
+
+create table users (
+  id bigint not null generated always as identity,
+  first_name text not null,
+  last_name text not null,
+  email text not null,
+  password text not null,
+  created_at timestamp(3) with time zone not null default now(),
+  constraint users_email_length CHECK ((octet_length(email) <= 254)),
+  constraint users_first_name_length CHECK (((char_length(first_name) >= 1) AND (char_length(first_name) <= 100))),
+  constraint users_last_name_length CHECK (((char_length(last_name) >= 1) AND (char_length(last_name) <= 100))),
+  constraint users_pk PRIMARY KEY (id)
+);
+
+create table wallets (
+  id bigint not null generated always as identity,
+  user_id bigint not null,
+  balance bigint not null default 0,
+  currency text not null default 'NGN'::text,
+  sequence bigint not null default 0,
+  version bigint not null default 0,
+  created_at timestamp(3) with time zone not null default now(),
+  updated_at timestamp(3) with time zone not null default now(),
+  constraint wallets_balance_range CHECK (((balance >= 0) AND (balance <= '9007199254740991'::bigint))),
+  constraint wallets_currency_known CHECK ((currency = 'NGN'::text)),
+  constraint wallets_pk PRIMARY KEY (id),
+  constraint wallets_sequence_range CHECK (((sequence >= 0) AND (sequence <= '9007199254740991'::bigint))),
+  constraint wallets_user_fk FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint wallets_user_unique UNIQUE (user_id),
+  constraint wallets_version_range CHECK (((version >= 0) AND (version <= '9007199254740991'::bigint)))
+) with (fillfactor=50);
+
+CREATE INDEX exports_by_expiry ON public.exports USING btree (expires_at) WHERE (status = 'succeeded'::export_status);
+
+CREATE INDEX exports_by_wallet ON public.exports USING btree (wallet_id, created_at DESC, id DESC);
+
+CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
+
+CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
+
+CREATE INDEX transactions_by_entry ON public.transactions USING btree (wallet_id, entry, sequence);
+
+CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (lower(email));
+
+CREATE TRIGGER refusals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refusals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER transactions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

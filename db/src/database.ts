@@ -1,0 +1,58 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Db, Tables } from './schema.ts'
+
+export interface DatabaseOptions {
+  applicationName: string
+  connectionsMax: number
+  /** Ends a statement that runs longer, in ms. */
+  statementTimeoutMs: number
+  /** Ends a statement that waits longer than this for a lock, in ms. */
+  lockTimeoutMs?: number
+  /** Gives up on opening a connection, or on waiting for a free one, in ms. */
+  connectTimeoutMs?: number
+  onError?: (error: Error) => void
+}
+
+export interface Database {
+  db: Db
+  pool: pg.Pool
+  close(): Promise<void>
+}
+
+/** Beyond the server's own timeout: what ends a statement when the connection is dead and the server can't answer. */
+const CLIENT_GRACE_MS = 2_000
+
+/** Opens a pool. Nothing connects until the first query, so a service can start while its database is down. */
+export function createDatabase(url: string, options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: options.applicationName,
+    max: options.connectionsMax,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 3_000,
+    statement_timeout: options.statementTimeoutMs,
+    query_timeout: options.statementTimeoutMs + CLIENT_GRACE_MS,
+    lock_timeout: options.lockTimeoutMs ?? options.statementTimeoutMs,
+    idle_in_transaction_session_timeout: options.statementTimeoutMs,
+    keepAlive: true,
+    types: { getTypeParser },
+  })
+  // An idle connection that breaks is reported here; without a listener it would end the process.
+  pool.on('error', (error) => options.onError?.(error))
+  const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return { db, pool, close: () => db.destroy() }
+}
+
+const INT8 = 20
+
+/** pg's own parsers, but for int8: money that a number cannot hold exactly is an error, not a rounded figure. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (oid === INT8 && format !== 'binary') return parseInt8
+  return pg.types.getTypeParser(oid, format as 'text')
+}
+
+function parseInt8(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`int8 ${text} is beyond ±(2^53 − 1)`)
+  return value
+}

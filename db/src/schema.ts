@@ -1,0 +1,158 @@
+import type { ColumnType, Generated, JSONColumnType, Kysely, Selectable, Transaction } from 'kysely'
+
+export type Entry = 'credit' | 'debit'
+export type RefusalCode = 'insufficient_funds' | 'balance_limit'
+export type ExportStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'expired'
+
+/** Postgres fills it in; code may set it. */
+type DefaultNow = ColumnType<Date, Date | undefined, Date>
+
+export interface UsersTable {
+  id: Generated<number>
+  first_name: string
+  last_name: string
+  email: string
+  password: string
+  created_at: DefaultNow
+}
+
+export interface WalletsTable {
+  id: Generated<number>
+  user_id: number
+  balance: Generated<number>
+  currency: Generated<string>
+  sequence: Generated<number>
+  version: Generated<number>
+  created_at: DefaultNow
+  updated_at: DefaultNow
+}
+
+export interface SessionsTable {
+  id: string
+  user_id: number
+  created_at: DefaultNow
+  revoked_at: Date | null
+}
+
+export interface RefreshTokensTable {
+  hash: Buffer
+  session_id: string
+  created_at: DefaultNow
+  expires_at: Date
+  used_at: Date | null
+}
+
+export interface TransactionsTable {
+  id: Generated<number>
+  wallet_id: number
+  sequence: number
+  entry: Entry
+  amount: number
+  balance: number
+  trans_id: string
+  created_at: Date
+}
+
+export interface RefusalsTable {
+  wallet_id: number
+  trans_id: string
+  entry: Entry
+  amount: number
+  code: RefusalCode
+  balance: number
+  created_at: Date
+}
+
+export interface InstallationTable {
+  singleton: Generated<boolean>
+  id: string
+  system_identifier: string
+  created_at: DefaultNow
+}
+
+export interface TopicTable {
+  singleton: Generated<boolean>
+  name: string
+  partitions: number
+  generation: Generated<number>
+  paused: Generated<boolean>
+  event_source: string
+}
+
+export interface OutboxTable {
+  partition: number
+  id: Generated<number>
+  xid: Generated<string>
+  created_at: DefaultNow
+  key: string
+  payload: string
+  headers: JSONColumnType<Record<string, string>>
+}
+
+export interface RelayInstancesTable {
+  id: string
+  started_at: DefaultNow
+  heartbeat_at: DefaultNow
+}
+
+export interface RelayPartitionsTable {
+  partition: number
+  lease_owner: string | null
+  lease_token: string | null
+  lease_expires_at: Date | null
+  batch_seq: Generated<number>
+  batch_id: string | null
+  batch_last_id: number | null
+  batch_snapshot: string | null
+  batch_rows: number | null
+  next_offset: number | null
+  receipt_at: Date | null
+  halted_at: Date | null
+  halted_reason: string | null
+}
+
+export interface ExportsTable {
+  id: Generated<string>
+  wallet_id: number
+  status: Generated<ExportStatus>
+  entry: Entry | null
+  from_at: Date | null
+  to_at: Date | null
+  as_of_sequence: number
+  idempotency_key: string | null
+  attempt: string | null
+  rows_done: Generated<number>
+  rows_total: number | null
+  file: string | null
+  size: number | null
+  sha256: string | null
+  error: string | null
+  created_at: DefaultNow
+  started_at: Date | null
+  finished_at: Date | null
+  expires_at: Date | null
+}
+
+export interface Tables {
+  users: UsersTable
+  wallets: WalletsTable
+  sessions: SessionsTable
+  refresh_tokens: RefreshTokensTable
+  transactions: TransactionsTable
+  refusals: RefusalsTable
+  installation: InstallationTable
+  topic: TopicTable
+  outbox: OutboxTable
+  relay_instances: RelayInstancesTable
+  relay_partitions: RelayPartitionsTable
+  exports: ExportsTable
+}
+
+export type Db = Kysely<Tables>
+export type Trx = Transaction<Tables>
+
+export type User = Selectable<UsersTable>
+export type Wallet = Selectable<WalletsTable>
+export type LedgerTransaction = Selectable<TransactionsTable>
+export type Topic = Selectable<TopicTable>
+export type Export = Selectable<ExportsTable>

@@ -1,0 +1,50 @@
+// Postgres's error codes by what a caller may do about them.
+// Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
+
+/** The transaction was rolled back through no fault of its own: the same again may pass. */
+const RETRYABLE = new Set([
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available
+])
+
+/** The server or the way to it is down, starting, stopping or out of something. */
+const UNAVAILABLE_CLASSES = ['08', '53', '57P', '58']
+const UNAVAILABLE = new Set([
+  '57014', // query_canceled, which is what statement_timeout raises
+  '25P03', // idle_in_transaction_session_timeout
+  '25006', // read_only_sql_transaction: a standby that has not been promoted
+])
+const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
+/** pg reports these without a code. */
+const NETWORK_MESSAGES = [
+  'Connection terminated',
+  'timeout exceeded when trying to connect',
+  'Query read timeout',
+  'Client has encountered a connection error',
+]
+
+export function isRetryable(error: unknown): boolean {
+  return RETRYABLE.has(codeOf(error))
+}
+
+/** Down, restarting, overloaded, or too slow: whether the statement took effect may be unknown. */
+export function isUnavailable(error: unknown): boolean {
+  const code = codeOf(error)
+  if (code === '') return NETWORK_MESSAGES.some((message) => messageOf(error).startsWith(message))
+  return NETWORK.has(code) || UNAVAILABLE.has(code) || UNAVAILABLE_CLASSES.some((prefix) => code.startsWith(prefix))
+}
+
+/** Whether a named unique constraint refused the row. */
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  return codeOf(error) === '23505' && (error as { constraint?: unknown }).constraint === constraint
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : ''
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}

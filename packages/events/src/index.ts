@@ -1,0 +1,5 @@
+export type { ExportRequested } from './export-requested.ts'
+export { EXPORT_TASK, parseExportRequested } from './export-requested.ts'
+export { partitionFor } from './partition.ts'
+export type { EventContext, OutboxEvent, PostedTransaction } from './transaction-posted.ts'
+export { TRANSACTIONS_TOPIC, TransactionPosted, transactionPosted } from './transaction-posted.ts'

@@ -1,0 +1,28 @@
+export interface BackOffOptions {
+  baseMs: number
+  maxMs: number
+}
+
+/** How long to wait before attempt n (1, 2, …): doubling from base to max, the upper half of it random so that replicas part ways. */
+export function backOffMs(
+  attempt: number,
+  { baseMs, maxMs }: BackOffOptions,
+  random: () => number = Math.random,
+): number {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30))
+  return ceiling / 2 + (random() * ceiling) / 2
+}
+
+/** Resolves after `ms`, or at once when aborted; it never rejects, the caller looks at its signal. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done, { once: true })
+  })
+}

@@ -1,0 +1,33 @@
+import { destination, type Logger, type LoggerOptions as PinoOptions, pino, stdTimeFunctions } from 'pino'
+
+export type { Logger } from 'pino'
+
+export interface LoggerOptions {
+  service: string
+  level: string
+}
+
+/** Whatever names these carry, at the top or one level down, is a secret or a person. */
+const SECRET_NAMES = [
+  'password',
+  'token',
+  'refresh_token',
+  'access_token',
+  'authorization',
+  'cookie',
+  'email',
+  'secret',
+]
+const BUFFER_BYTES = 4_096
+
+/** JSON lines to stdout. They are buffered and written off the request's path; warnings and exit flush them. */
+export function createLogger({ service, level }: LoggerOptions): Logger {
+  const options: PinoOptions = {
+    level,
+    base: { service },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.headers.${name}`]), censor: '[redacted]' },
+  }
+  return pino(options, destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, periodicFlush: 500 }))
+}

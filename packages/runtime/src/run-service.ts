@@ -1,0 +1,32 @@
+import closeWithGrace from 'close-with-grace'
+import type { Logger } from './create-logger.ts'
+
+export interface RunningService {
+  /** Finishes what is under way and lets go of everything. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a service and stops it on SIGTERM or SIGINT, or on an error that nobody caught; a stop that takes longer than
+ * the deadline is cut off. Exit code 0 only for an orderly stop.
+ */
+export async function runService(
+  logger: Logger,
+  drainTimeoutMs: number,
+  start: () => Promise<RunningService>,
+): Promise<void> {
+  let running: RunningService | undefined
+  const onTimeout = (): void => logger.error({ drainTimeoutMs }, 'stop took too long, exiting')
+  closeWithGrace({ delay: drainTimeoutMs, logger: false, onTimeout }, async ({ signal, err }) => {
+    if (err) logger.fatal({ err }, 'uncaught error, stopping')
+    else logger.info({ signal }, 'stopping')
+    await running?.stop()
+    logger.info('stopped')
+  })
+  try {
+    running = await start()
+  } catch (error) {
+    logger.fatal({ err: error }, 'could not start')
+    process.exit(1)
+  }
+}
