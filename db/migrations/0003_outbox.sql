@@ -61,7 +61,7 @@ create table relay_partitions (
   batch_last_id    bigint,
   batch_snapshot   pg_snapshot,
   batch_rows       integer,
-  next_offset      bigint, -- in Kafka, after the last confirmed batch; null until the first is
+  next_offset      bigint, -- in Kafka, after the last record of the last confirmed batch
   receipt_at       timestamptz, -- when the receipt was last written for its own sake, see the relay
   halted_at        timestamptz,
   halted_reason    text,

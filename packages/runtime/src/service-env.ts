@@ -15,3 +15,24 @@ export const serviceEnv = {
     description: 'How long a stop may take before the process gives up and exits 1.',
   }),
 }
+
+/** The variables of the services that know the event stream: the one that writes events and the one that publishes them. */
+export const installationEnv = {
+  INSTALLATION_ID: Type.String({
+    pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+    description: 'Which installation this is: a uuid, the same in every service and in the database.',
+  }),
+  KAFKA_TOPIC: Type.String({
+    minLength: 1,
+    maxLength: 200,
+    default: 'transactions',
+    description: 'Topic of the events.',
+  }),
+  TOPIC_PARTITIONS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 12,
+    description:
+      'Partitions of a new topic, the most relay replicas that can share the work; later the database knows.',
+  }),
+}

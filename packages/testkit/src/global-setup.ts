@@ -1,0 +1,61 @@
+import { migrate } from '@streamledger/db'
+import pg from 'pg'
+import { getContainerRuntimeClient } from 'testcontainers'
+import type { TestProject } from 'vitest/node'
+import { startContainerEngines } from './container-engines.ts'
+import { startEmbeddedEngines, type TestEngines } from './test-engines.ts'
+
+const TEMPLATE = 'streamledger_template'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The server's maintenance database; tests clone theirs from `templateDatabase`. */
+    postgresUrl: string
+    templateDatabase: string
+    brokers: string
+  }
+}
+
+/** Starts the engines once a run, migrates the template once, and tells the tests where they are. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const engines = await startEngines()
+  try {
+    project.provide('postgresUrl', engines.postgresUrl)
+    project.provide('templateDatabase', await createTemplate(engines.postgresUrl))
+    project.provide('brokers', engines.brokers)
+  } catch (error) {
+    await engines.stop()
+    throw error
+  }
+  return () => engines.stop()
+}
+
+async function startEngines(): Promise<TestEngines> {
+  const wanted = process.env.TEST_ENGINES || ((await dockerAnswers()) ? 'containers' : 'embedded')
+  if (wanted === 'containers') return startContainerEngines()
+  if (wanted === 'embedded') return startEmbeddedEngines()
+  throw new Error(`TEST_ENGINES is "${wanted}"; it may be "embedded" or "containers"`)
+}
+
+async function dockerAnswers(): Promise<boolean> {
+  try {
+    await getContainerRuntimeClient()
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function createTemplate(postgresUrl: string): Promise<string> {
+  const client = new pg.Client({ connectionString: postgresUrl })
+  await client.connect()
+  try {
+    await client.query(`create database ${TEMPLATE}`)
+    const url = new URL(postgresUrl)
+    url.pathname = TEMPLATE
+    await migrate(url.href)
+    return TEMPLATE
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,6 @@
+export type { ReadTopicOptions, TopicRecord } from '@streamledger/engines'
+export type { ServiceProcess, SpawnService } from './spawn-service.ts'
+export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from './test.ts'
+export type { TestDatabase } from './test-database.ts'
+export type { TestKafka } from './test-kafka.ts'
+export { type WaitForOptions, waitFor } from './wait-for.ts'

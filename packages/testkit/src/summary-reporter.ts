@@ -1,0 +1,33 @@
+import { writeSync } from 'node:fs'
+import type { SerializedError } from 'vitest'
+import type { Reporter, TestModule } from 'vitest/node'
+
+const STDOUT = 1
+
+/** Ends the run's output with "N passed, N failed", after everything that vitest and the teardown have to say. */
+export class SummaryReporter implements Reporter {
+  // Until a run has ended there is nothing to be proud of: an engine that does not start is one failure.
+  #passed = 0
+  #failed = 1
+
+  onInit(): void {
+    process.once('exit', () => {
+      if (this.#failed > 0) process.exitCode ||= 1
+      writeSync(STDOUT, `${this.#passed} passed, ${this.#failed} failed\n`)
+    })
+  }
+
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<SerializedError>): void {
+    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
+    this.#passed = states.filter((state) => state === 'passed').length
+    // A test that never got to run has not passed: with a suite's own errors and with what nobody caught, it failed.
+    const unfinished = states.filter((state) => state === 'failed' || state === 'pending').length
+    this.#failed = unfinished + modules.flatMap(errorsOf).length + unhandledErrors.length
+    if (states.length === 0 && this.#failed === 0) this.#failed = 1
+  }
+}
+
+function errorsOf(module: TestModule): readonly unknown[] {
+  const suites = [...module.children.allSuites()]
+  return [...module.errors(), ...suites.flatMap((suite) => suite.errors())]
+}

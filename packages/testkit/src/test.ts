@@ -1,0 +1,49 @@
+import { test as base, inject } from 'vitest'
+import type {} from './global-setup.ts' // what `inject` may ask for
+import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
+import { createTestDatabase, type TestDatabase } from './test-database.ts'
+import { createTestKafka } from './test-kafka.ts'
+
+export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject } from 'vitest'
+
+const LOG_TAIL_CHARACTERS = 4_000
+
+/** vitest's `test` with the real engines: a database a file, topics of one's own, services as processes. */
+export const test = base
+  .extend('engines', { scope: 'worker' }, () => ({
+    postgresUrl: inject('postgresUrl'),
+    templateDatabase: inject('templateDatabase'),
+    brokers: inject('brokers'),
+  }))
+  .extend('database', { scope: 'file' }, async ({ engines }, { onCleanup }) => {
+    const database = await createTestDatabase(engines.postgresUrl, engines.templateDatabase)
+    onCleanup(() => database.close())
+    return database
+  })
+  // For tests about migrations, installations or outages, which must not touch the file's database.
+  .extend('createDatabase', async ({ engines }, { onCleanup }) => {
+    const databases: TestDatabase[] = []
+    onCleanup(async () => void (await Promise.all(databases.map((database) => database.close()))))
+    return async ({ empty = false } = {}): Promise<TestDatabase> => {
+      const template = empty ? 'template0' : engines.templateDatabase
+      const database = await createTestDatabase(engines.postgresUrl, template)
+      databases.push(database)
+      return database
+    }
+  })
+  .extend('kafka', { scope: 'file' }, ({ engines }) => createTestKafka(engines.brokers))
+  .extend('spawnService', async ({ onTestFailed }, { onCleanup }): Promise<SpawnService> => {
+    const services: ServiceProcess[] = []
+    onTestFailed(() => {
+      for (const { pid, logs } of services) console.log(`process ${pid}:\n${logs.slice(-LOG_TAIL_CHARACTERS)}`)
+    })
+    onCleanup(async () => {
+      for (const service of services) service.signal('SIGKILL')
+      await Promise.all(services.map((service) => service.exited))
+    })
+    return async (entryPath, env) => {
+      const service = await spawnService(entryPath, env)
+      services.push(service)
+      return service
+    }
+  })

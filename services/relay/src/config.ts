@@ -1,0 +1,107 @@
+import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
+import Type from 'typebox'
+
+export const relayEnv = Type.Object({
+  ...serviceEnv,
+  ...installationEnv,
+  OPS_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 9101,
+    description: 'Port of health checks and metrics.',
+  }),
+  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
+  TOPIC_REPLICATION_FACTOR: Type.Integer({
+    minimum: 1,
+    maximum: 10,
+    default: 1,
+    description: 'Copies of a new topic; 3 or more wherever the promise matters.',
+  }),
+  STATEMENT_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 60_000,
+    default: 5_000,
+    description: 'Longest that one SQL statement may take.',
+  }),
+  RELAY_BATCH_ROWS_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 2_000,
+    description: 'Most rows of one batch, which is one Kafka transaction.',
+  }),
+  RELAY_BATCH_BYTES_MAX: Type.Integer({
+    minimum: 16_384,
+    maximum: 33_554_432,
+    default: 1_048_576,
+    description: "Most bytes of a batch's payloads and headers; the topic's max.message.bytes must be twice as large.",
+  }),
+  RELAY_LEASE_MS: Type.Integer({
+    minimum: 1_000,
+    maximum: 60_000,
+    default: 3_000,
+    description: 'How long a partition stays with a replica that shows no progress.',
+  }),
+  RELAY_STEP_TIMEOUT_MS: Type.Integer({
+    minimum: 500,
+    maximum: 60_000,
+    default: 5_000,
+    description: 'Longest that one step against Kafka may take before its outcome counts as unknown.',
+  }),
+  RELAY_TRANSACTION_TIMEOUT_MS: Type.Integer({
+    minimum: 1_000,
+    maximum: 120_000,
+    default: 10_000,
+    description: 'When Kafka aborts a transaction that nobody finishes; at least twice RELAY_STEP_TIMEOUT_MS.',
+  }),
+  RELAY_POLL_MS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 5,
+    description: 'How often the outbox is asked for rows while there are some.',
+  }),
+  RELAY_POLL_IDLE_MS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 100,
+    description: 'How often it is asked when it has long been empty.',
+  }),
+  RELAY_LINGER_MS: Type.Integer({
+    minimum: 0,
+    maximum: 1_000,
+    default: 20,
+    description: 'Pause of a busy partition between batches, so that transactions are few and full.',
+  }),
+})
+
+export type RelayConfig = ReturnType<typeof loadRelayConfig>
+
+/** @throws Error that names every variable that is missing or does not parse. */
+export function loadRelayConfig(env: NodeJS.ProcessEnv) {
+  const vars = parseEnv(relayEnv, env)
+  if (vars.RELAY_TRANSACTION_TIMEOUT_MS < 2 * vars.RELAY_STEP_TIMEOUT_MS) {
+    // Otherwise Kafka could abort a transaction that the relay still believes in.
+    throw new Error('configuration: RELAY_TRANSACTION_TIMEOUT_MS must be at least twice RELAY_STEP_TIMEOUT_MS')
+  }
+  return {
+    service: {
+      logLevel: vars.LOG_LEVEL,
+      drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
+      ops: { host: vars.HOST, port: vars.OPS_PORT },
+    },
+    database: { url: vars.DATABASE_URL, statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS },
+    installationId: vars.INSTALLATION_ID.toLowerCase(),
+    topic: {
+      name: vars.KAFKA_TOPIC,
+      partitions: vars.TOPIC_PARTITIONS,
+      replicationFactor: vars.TOPIC_REPLICATION_FACTOR,
+    },
+    kafka: {
+      brokers: vars.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+      stepTimeoutMs: vars.RELAY_STEP_TIMEOUT_MS,
+      transactionTimeoutMs: vars.RELAY_TRANSACTION_TIMEOUT_MS,
+    },
+    lease: { leaseMs: vars.RELAY_LEASE_MS, stepTimeoutMs: vars.RELAY_STEP_TIMEOUT_MS },
+    batch: { rowsMax: vars.RELAY_BATCH_ROWS_MAX, bytesMax: vars.RELAY_BATCH_BYTES_MAX },
+    pace: { pollMs: vars.RELAY_POLL_MS, pollIdleMs: vars.RELAY_POLL_IDLE_MS, lingerMs: vars.RELAY_LINGER_MS },
+  } as const
+}

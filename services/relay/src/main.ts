@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import { claimInstallation, createDatabase, migrate } from '@streamledger/db'
+import {
+  backOffMs,
+  createLogger,
+  createRegistry,
+  type Logger,
+  runService,
+  sleep,
+  startOpsServer,
+} from '@streamledger/runtime'
+import { loadRelayConfig, type RelayConfig } from './config.ts'
+import { connectKafka } from './kafka-publisher.ts'
+import { prepareTopic, TopicError } from './kafka-topic.ts'
+import { createRelayMetrics } from './metrics.ts'
+import { createOutbox } from './outbox.ts'
+import { createLeases } from './partition-lease.ts'
+import type { Kafka } from './publisher.ts'
+import { Relay } from './relay.ts'
+
+const config = loadRelayConfig(process.env)
+const logger = createLogger({ service: 'relay', level: config.service.logLevel })
+
+/** More lanes than connections is fine: a lane needs one for a few milliseconds a batch. */
+const CONNECTIONS_MAX = 8
+const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
+
+await runService(logger, config.service.drainTimeoutMs, async () => {
+  await migrate(config.database.url, { onApply: (name) => logger.info({ name }, 'migration applied') })
+  const { db, pool, close } = createDatabase(config.database.url, {
+    applicationName: 'streamledger relay',
+    connectionsMax: CONNECTIONS_MAX,
+    statementTimeoutMs: config.database.statementTimeoutMs,
+    onError: (error) => logger.warn({ err: error }, 'a database connection broke'),
+  })
+  const topic = await claimInstallation(db, {
+    installationId: config.installationId,
+    topic: config.topic.name,
+    partitions: config.topic.partitions,
+  })
+
+  const registry = createRegistry('relay')
+  const metrics = createRelayMetrics(registry, pool)
+  const stop = new AbortController()
+  let running = false
+  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
+
+  const work = (async () => {
+    const kafka = await reachKafka(config, topic.partitions, logger, stop.signal)
+    if (!kafka) return
+    running = true
+    logger.info({ partitions: topic.partitions }, 'relay is running')
+    const relay = new Relay({
+      outbox: createOutbox(pool),
+      leases: createLeases(pool, randomUUID(), config.lease.leaseMs),
+      kafka,
+      logger,
+      metrics,
+      batch: config.batch,
+      pace: config.pace,
+      lease: config.lease,
+    })
+    await relay.run(stop.signal)
+    await kafka.close()
+  })()
+  // A topic that cannot be used ends the process, as any error that nobody caught.
+  work.catch((error) => process.emit('uncaughtException', error))
+
+  return {
+    async stop() {
+      stop.abort()
+      await work.catch(() => {})
+      await ops.close()
+      await close()
+    },
+  }
+})
+
+/** The broker may come up after the relay; a topic that does not fit will not get better by waiting. */
+async function reachKafka(
+  { kafka, topic, batch, installationId }: RelayConfig,
+  partitions: number,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Kafka | undefined> {
+  const { brokers, stepTimeoutMs, transactionTimeoutMs } = kafka
+  const { name, replicationFactor } = topic
+  for (let attempt = 1; !signal.aborted; attempt += 1) {
+    try {
+      const batchBytesMax = batch.bytesMax
+      await prepareTopic({ brokers, topic: name, partitions, replicationFactor, batchBytesMax, stepTimeoutMs }, logger)
+      return await connectKafka({ brokers, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }, logger)
+    } catch (error) {
+      if (error instanceof TopicError) throw error
+      logger.warn({ err: error, attempt }, 'Kafka cannot be reached, trying again')
+      await sleep(backOffMs(attempt, KAFKA_BACK_OFF), signal)
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,93 @@
+import type { Pool } from 'pg'
+
+export interface PartitionLease {
+  partition: number
+  token: string
+}
+
+export interface RenewedLease extends PartitionLease {
+  /** The receipt was last written so long ago that Kafka may forget it. */
+  receiptStale: boolean
+}
+
+export interface Survey {
+  /** How many partitions this replica should hold. */
+  share: number
+}
+
+/** A replica that has not been heard of for this many leases counts as gone. */
+const INSTANCE_TTL_LEASES = 2
+/** Kafka forgets a group's offsets after a week without a commit (offsets.retention.minutes); this leaves six days. */
+const RECEIPT_STALE = '1 day'
+
+/** The share of one replica among `instances`, by its rank: they differ by one at most and add up to all. */
+export function fairShare(partitions: number, instances: number, rank: number): number {
+  return Math.floor(partitions / instances) + (rank < partitions % instances ? 1 : 0)
+}
+
+/** The small tables that replicas share partitions by. Only Postgres's clock is read. */
+export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
+  const lease = `${leaseMs} milliseconds`
+  const instanceTtl = `${INSTANCE_TTL_LEASES * leaseMs} milliseconds`
+  return {
+    /** Says that this replica is there, and learns its share. */
+    async survey(): Promise<Survey> {
+      await pool.query(
+        `with gone as (delete from relay_instances where heartbeat_at < now() - interval '1 hour')
+         insert into relay_instances (id) values ($1) on conflict (id) do update set heartbeat_at = now()`,
+        [instanceId],
+      )
+      const { rows } = await pool.query(
+        `select (select count(*)::int from relay_partitions where halted_at is null) as partitions,
+                count(*)::int as instances, (count(*) filter (where id < $1))::int as rank
+           from relay_instances where heartbeat_at > now() - $2::interval`,
+        [instanceId, instanceTtl],
+      )
+      const { partitions, instances, rank } = rows[0]
+      return { share: fairShare(partitions, Math.max(1, instances), rank) }
+    },
+
+    /** Takes up to `count` partitions that nobody holds. */
+    async claim(count: number): Promise<PartitionLease[]> {
+      const { rows } = await pool.query<PartitionLease>(
+        `update relay_partitions p
+            set lease_owner = $1, lease_token = gen_random_uuid(), lease_expires_at = now() + $2::interval
+           from (select partition from relay_partitions
+                  where halted_at is null and (lease_owner is null or lease_expires_at < now())
+                  order by partition limit $3 for update skip locked) free
+          where p.partition = free.partition
+         returning p.partition, p.lease_token as token`,
+        [instanceId, lease, count],
+      )
+      return rows
+    },
+
+    /** Prolongs leases; those that do not come back are lost. */
+    async renew(leases: readonly PartitionLease[]): Promise<RenewedLease[]> {
+      const { rows } = await pool.query<RenewedLease>(
+        `update relay_partitions p set lease_expires_at = now() + $3::interval
+           from unnest($1::int[], $2::uuid[]) as mine (partition, token)
+          where p.partition = mine.partition and p.lease_token = mine.token
+         returning p.partition, p.lease_token as token,
+                   coalesce(p.receipt_at < now() - interval '${RECEIPT_STALE}', false) as "receiptStale"`,
+        [leases.map(({ partition }) => partition), leases.map(({ token }) => token), lease],
+      )
+      return rows
+    },
+
+    async release({ partition, token }: PartitionLease): Promise<void> {
+      await pool.query(
+        `update relay_partitions set lease_owner = null, lease_token = null, lease_expires_at = null
+          where partition = $1 and lease_token = $2`,
+        [partition, token],
+      )
+    },
+
+    /** Takes this replica off the list, so that the others share what it held at once. */
+    async leave(): Promise<void> {
+      await pool.query('delete from relay_instances where id = $1', [instanceId])
+    },
+  }
+}
+
+export type Leases = ReturnType<typeof createLeases>

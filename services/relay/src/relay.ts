@@ -1,0 +1,127 @@
+import { type Logger, sleep } from '@streamledger/runtime'
+import { Doorbell, pollDelayMs } from './doorbell.ts'
+import { type HeldLease, type LaneDeps, runLane } from './lane.ts'
+import type { Leases, PartitionLease } from './partition-lease.ts'
+
+export interface RelayDeps extends LaneDeps {
+  leases: Leases
+  lease: { leaseMs: number; stepTimeoutMs: number }
+}
+
+/** Leases are renewed this often in the time that one lasts. */
+const RENEWALS_PER_LEASE = 3
+
+interface RunningLane extends HeldLease {
+  /** When the lane's current step began, by this process's own clock. */
+  stepSince: number
+  stop: AbortController
+  ended: Promise<void>
+}
+
+/** One replica: holds its fair share of the partitions, runs a lane for each, and hands them over when told to stop. */
+export class Relay {
+  readonly #deps: RelayDeps
+  readonly #lanes = new Map<number, RunningLane>()
+  readonly #logger: Logger
+
+  constructor(deps: RelayDeps) {
+    this.#deps = deps
+    this.#logger = deps.logger
+  }
+
+  /** Runs until aborted; resolves when every lane has confirmed its last batch and every lease is free. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#share(signal), this.#ring(signal)])
+    await Promise.all([...this.#lanes.values()].map((lane) => this.#stopLane(lane)))
+    await this.#deps.leases.leave().catch((error) => this.#logger.warn({ err: error }, 'could not sign off'))
+  }
+
+  /** Keeps this replica's share: renews, hands over, takes. */
+  async #share(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.shareOnce()
+      } catch (error) {
+        this.#logger.warn({ err: error }, 'could not share partitions, trying again')
+      }
+      await sleep(this.#deps.lease.leaseMs / RENEWALS_PER_LEASE, signal)
+    }
+  }
+
+  async shareOnce(): Promise<void> {
+    const { leases, metrics } = this.#deps
+    await this.#renew()
+    const { share } = await leases.survey()
+    const surplus = [...this.#lanes.values()].slice(share)
+    await Promise.all(surplus.map((lane) => this.#stopLane(lane)))
+    if (this.#lanes.size < share) {
+      for (const lease of await leases.claim(share - this.#lanes.size)) this.#startLane(lease)
+    }
+    metrics.leases.set(this.#lanes.size)
+  }
+
+  /** A lane that is stuck in one step is not renewed: its lease runs out and another replica takes over. */
+  async #renew(): Promise<void> {
+    const lanes = [...this.#lanes.values()]
+    if (lanes.length === 0) return
+    const deadline = performance.now() - this.#deps.lease.stepTimeoutMs
+    const renewed = await this.#deps.leases.renew(lanes.filter((lane) => lane.stepSince > deadline))
+    const fresh = new Map(renewed.map((lease) => [lease.token, lease]))
+    for (const lane of lanes) {
+      const lease = fresh.get(lane.token)
+      if (lease) lane.receiptStale = lease.receiptStale
+      else {
+        this.#logger.warn({ partition: lane.partition }, 'lease lost')
+        this.#lanes.delete(lane.partition)
+        lane.stop.abort()
+      }
+    }
+  }
+
+  #startLane(lease: PartitionLease): void {
+    const stop = new AbortController()
+    const lane: RunningLane = {
+      ...lease,
+      bell: new Doorbell(),
+      receiptStale: false,
+      stepSince: performance.now(),
+      stop,
+      ended: Promise.resolve(),
+      progressed: () => {
+        lane.stepSince = performance.now()
+      },
+    }
+    this.#lanes.set(lease.partition, lane)
+    this.#logger.info({ partition: lease.partition }, 'lease taken')
+    lane.ended = runLane(this.#deps, lane, stop.signal)
+      .catch((error) => this.#logger.error({ err: error, partition: lease.partition }, 'lane failed'))
+      .finally(() => {
+        if (this.#lanes.get(lease.partition) === lane) this.#lanes.delete(lease.partition)
+      })
+  }
+
+  async #stopLane(lane: RunningLane): Promise<void> {
+    lane.stop.abort()
+    await lane.ended
+    await this.#deps.leases
+      .release(lane)
+      .catch((error) => this.#logger.warn({ err: error, partition: lane.partition }, 'lease left to run out'))
+  }
+
+  /** Asks Postgres which lanes have rows, and rings their bells. */
+  async #ring(signal: AbortSignal): Promise<void> {
+    const { outbox, pace } = this.#deps
+    let rangAt = performance.now()
+    while (!signal.aborted) {
+      try {
+        const rung = await outbox.partitionsWithRows([...this.#lanes.keys()])
+        for (const partition of rung) this.#lanes.get(partition)?.bell.ring()
+        if (rung.length > 0) rangAt = performance.now()
+      } catch (error) {
+        this.#logger.warn({ err: error }, 'could not ask for rows, trying again')
+        await sleep(pace.pollIdleMs, signal)
+      }
+      await sleep(pollDelayMs(performance.now() - rangAt, pace), signal)
+    }
+  }
+}
