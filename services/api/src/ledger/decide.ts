@@ -1,0 +1,86 @@
+import type { Entry, LedgerTransaction, RefusalCode } from '@streamledger/db'
+
+/** The largest balance, in kobo: what a JavaScript number holds exactly. */
+export const BALANCE_MAX = Number.MAX_SAFE_INTEGER
+
+export interface PostTransaction {
+  user_id: number
+  entry: Entry
+  amount: number
+  trans_id: string
+  /** The W3C trace context of the request, carried into the event. */
+  traceparent?: string | undefined
+}
+
+/** A wallet while a batch is decided: each accepted request moves it on for the next one. */
+export interface WalletState {
+  id: number
+  balance: number
+  sequence: number
+  /** Of its last write. */
+  updated_at: Date
+}
+
+export interface Refusal {
+  wallet_id: number
+  trans_id: string
+  entry: Entry
+  amount: number
+  code: RefusalCode
+  balance: number
+  created_at: Date
+}
+
+/** What became of a trans_id that was seen before. */
+export type Recorded = { kind: 'transaction'; transaction: LedgerTransaction } | { kind: 'refusal'; refusal: Refusal }
+
+export type Outcome =
+  | { kind: 'accepted'; transaction: LedgerTransaction }
+  | { kind: 'replayed'; transaction: LedgerTransaction }
+  | { kind: 'refused'; refusal: Refusal; replayed: boolean }
+  | { kind: 'mismatched'; fields: string[] }
+
+/** What a new transaction is given: an id of its own, and the clock. */
+export interface Stamp {
+  id: number
+  now: Date
+}
+
+/** Decides one request against the wallet as it stands, and moves the wallet on if it is recorded. Free of I/O. */
+export function decide(
+  wallet: WalletState,
+  recorded: Recorded | undefined,
+  request: PostTransaction,
+  stamp: Stamp,
+): Outcome {
+  if (recorded) return repeat(recorded, request)
+
+  // Time never runs backwards against sequence, whatever the clocks of the API's replicas say.
+  wallet.updated_at = stamp.now > wallet.updated_at ? stamp.now : wallet.updated_at
+  const { entry, amount, trans_id } = request
+  const entered = { wallet_id: wallet.id, trans_id, entry, amount, created_at: wallet.updated_at }
+
+  const balance = wallet.balance + (entry === 'credit' ? amount : -amount)
+  const code = refusalOf(balance)
+  if (code) return { kind: 'refused', refusal: { ...entered, code, balance: wallet.balance }, replayed: false }
+
+  wallet.balance = balance
+  wallet.sequence += 1
+  return { kind: 'accepted', transaction: { ...entered, id: stamp.id, balance, sequence: wallet.sequence } }
+}
+
+function refusalOf(balance: number): RefusalCode | undefined {
+  if (balance < 0) return 'insufficient_funds'
+  // Two exact integers may add up to one that is rounded, but never to one on the wrong side of this bound.
+  if (balance > BALANCE_MAX) return 'balance_limit'
+  return undefined
+}
+
+/** A trans_id means one transaction for ever: the same answer again, or a mismatch. */
+function repeat(recorded: Recorded, request: PostTransaction): Outcome {
+  const first = recorded.kind === 'transaction' ? recorded.transaction : recorded.refusal
+  const fields = (['entry', 'amount'] as const).filter((field) => first[field] !== request[field])
+  if (fields.length > 0) return { kind: 'mismatched', fields }
+  if (recorded.kind === 'refusal') return { kind: 'refused', refusal: recorded.refusal, replayed: true }
+  return { kind: 'replayed', transaction: recorded.transaction }
+}
