@@ -20,7 +20,7 @@ const SECRET_NAMES = [
 ]
 const BUFFER_BYTES = 4_096
 
-/** JSON lines to stdout. They are buffered and written off the request's path; warnings and exit flush them. */
+/** JSON lines to stdout, buffered and written off the request's path; the buffer is flushed twice a second and at exit. */
 export function createLogger({ service, level }: LoggerOptions): Logger {
   const options: PinoOptions = {
     level,

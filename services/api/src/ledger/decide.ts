@@ -56,7 +56,7 @@ export function decide(
   if (recorded) return repeat(recorded, request)
 
   // Time never runs backwards against sequence, whatever the clocks of the API's replicas say.
-  wallet.updated_at = stamp.now > wallet.updated_at ? stamp.now : wallet.updated_at
+  if (stamp.now > wallet.updated_at) wallet.updated_at = stamp.now
   const { entry, amount, trans_id } = request
   const entered = { wallet_id: wallet.id, trans_id, entry, amount, created_at: wallet.updated_at }
 

@@ -1,0 +1,15 @@
+import type { Db, Export } from '@streamledger/db'
+import { ExportError } from './export-errors.ts'
+import { ownWallet } from './own-wallet.ts'
+
+/** @throws ExportError `export_not_found`, for another user's too */
+export async function getExport(db: Db, user_id: number, export_id: string): Promise<Export> {
+  const row = await db
+    .selectFrom('exports')
+    .selectAll()
+    .where('id', '=', export_id)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .executeTakeFirst()
+  if (!row) throw new ExportError('export_not_found')
+  return row
+}

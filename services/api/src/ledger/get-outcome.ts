@@ -1,0 +1,29 @@
+import type { Db } from '@streamledger/db'
+import type { Recorded } from './decide.ts'
+import { LedgerError } from './errors.ts'
+import { ownWallet } from './own-wallet.ts'
+
+/**
+ * What became of a trans_id, without a risk of executing it.
+ *
+ * @throws LedgerError `transaction_not_found` when nothing was recorded, which a request still under way may change
+ */
+export async function getOutcome(db: Db, user_id: number, trans_id: string): Promise<Recorded> {
+  // One after the other is no race: a trans_id is recorded once, in one of the two tables, and stays there.
+  const transaction = await db
+    .selectFrom('transactions')
+    .selectAll()
+    .where('wallet_id', '=', ownWallet(user_id))
+    .where('trans_id', '=', trans_id)
+    .executeTakeFirst()
+  if (transaction) return { kind: 'transaction', transaction }
+
+  const refusal = await db
+    .selectFrom('refusals')
+    .selectAll()
+    .where('wallet_id', '=', ownWallet(user_id))
+    .where('trans_id', '=', trans_id)
+    .executeTakeFirst()
+  if (refusal) return { kind: 'refusal', refusal }
+  throw new LedgerError('transaction_not_found')
+}

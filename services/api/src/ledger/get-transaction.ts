@@ -1,0 +1,15 @@
+import type { Db, LedgerTransaction } from '@streamledger/db'
+import { LedgerError } from './errors.ts'
+import { ownWallet } from './own-wallet.ts'
+
+/** @throws LedgerError `transaction_not_found`, for another user's too */
+export async function getTransaction(db: Db, user_id: number, transaction_id: number): Promise<LedgerTransaction> {
+  const transaction = await db
+    .selectFrom('transactions')
+    .selectAll()
+    .where('id', '=', transaction_id)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .executeTakeFirst()
+  if (!transaction) throw new LedgerError('transaction_not_found')
+  return transaction
+}

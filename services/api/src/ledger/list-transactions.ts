@@ -1,0 +1,48 @@
+import type { Db, Entry, LedgerTransaction } from '@streamledger/db'
+import { sql } from 'kysely'
+import { ownWallet } from './own-wallet.ts'
+
+export interface TransactionFilters {
+  entry?: Entry | undefined
+  /** Inclusive. */
+  from?: Date | undefined
+  /** Exclusive. */
+  to?: Date | undefined
+}
+
+export interface TransactionPageRequest extends TransactionFilters {
+  user_id: number
+  limit: number
+  /** The sequence that the page before this one ended with. */
+  before?: number | undefined
+}
+
+export interface TransactionPage {
+  transactions: LedgerTransaction[]
+  /** Where the next page begins, if there is one. */
+  next: number | undefined
+}
+
+/**
+ * One page, newest first. A page is a range of sequences, whatever its filters and however deep it lies: one descent of
+ * an index, and pages neither overlap nor skip while new transactions arrive.
+ */
+export async function listTransactions(db: Db, request: TransactionPageRequest): Promise<TransactionPage> {
+  const { user_id, limit, before, entry, from, to } = request
+  const wallet = ownWallet(user_id)
+  let query = db
+    .selectFrom('transactions')
+    .selectAll()
+    .where('wallet_id', '=', wallet)
+    .orderBy('sequence', 'desc')
+    .limit(limit + 1) // the extra one tells whether there is a next page
+  if (before !== undefined) query = query.where('sequence', '<', before)
+  if (entry !== undefined) query = query.where('entry', '=', entry)
+  if (from !== undefined) query = query.where('sequence', '>', sql<number>`sequence_before(${wallet}, ${from})`)
+  if (to !== undefined) query = query.where('sequence', '<=', sql<number>`sequence_before(${wallet}, ${to})`)
+
+  const transactions = await query.execute()
+  const more = transactions.length > limit
+  if (more) transactions.pop()
+  return { transactions, next: more ? transactions.at(-1)?.sequence : undefined }
+}

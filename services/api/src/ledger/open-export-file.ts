@@ -1,0 +1,48 @@
+import type { Db, ExportStatus } from '@streamledger/db'
+import { ExportError, type ExportErrorCode } from './export-errors.ts'
+import type { ExportFile, ExportFiles } from './export-files.ts'
+import { getExport } from './get-export.ts'
+
+export interface OpenedExport {
+  file: ExportFile
+  size: number
+  sha256: string
+  created_at: Date
+}
+
+const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ExportErrorCode> = {
+  queued: 'export_not_ready',
+  running: 'export_not_ready',
+  failed: 'export_failed',
+  cancelled: 'export_cancelled',
+  expired: 'export_expired',
+}
+
+/**
+ * Opens the workbook of a finished export. Whoever opens it closes it.
+ *
+ * @throws ExportError with the reason why there is none
+ */
+export async function openExportFile(
+  db: Db,
+  files: ExportFiles,
+  user_id: number,
+  export_id: string,
+): Promise<OpenedExport> {
+  const row = await getExport(db, user_id, export_id)
+  if (row.status !== 'succeeded') throw new ExportError(refusals[row.status])
+  const { file: name, size, sha256, expires_at, created_at } = row
+  if (name === null || size === null || sha256 === null || expires_at === null) {
+    throw new Error(`export ${export_id} succeeded without a file`)
+  }
+  // Expired is what the clock says, whether or not the exporter has swept it away yet.
+  if (expires_at.getTime() <= Date.now()) throw new ExportError('export_expired')
+
+  const file = await files.open(name)
+  if (!file) throw new Error(`the file of export ${export_id} is not in EXPORT_DIR: is it the exporter's folder?`)
+  if (file.size !== size) {
+    await file.close()
+    throw new Error(`the file of export ${export_id} has ${file.size} bytes instead of ${size}`)
+  }
+  return { file, size, sha256, created_at }
+}

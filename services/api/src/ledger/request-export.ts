@@ -1,0 +1,97 @@
+import { type Db, type Export, inTransaction, type Trx } from '@streamledger/db'
+import { EXPORT_TASK, type ExportRequested } from '@streamledger/events'
+import { sql } from 'kysely'
+import { LedgerError } from './errors.ts'
+import { ExportError } from './export-errors.ts'
+import type { TransactionFilters } from './list-transactions.ts'
+
+/** Of graphile-worker, whose waits grow as e^n seconds: five tries take about two minutes. */
+const JOB_ATTEMPTS_MAX = 5
+
+export interface RequestExport extends TransactionFilters {
+  user_id: number
+  idempotency_key?: string | undefined
+}
+
+export interface RequestExportOptions {
+  unfinishedMax: number
+}
+
+/**
+ * Orders an export of what the wallet holds at this moment: its row and its job, in one commit.
+ *
+ * @throws ExportError `too_many_exports`, `idempotency_key_reused`
+ * @throws LedgerError `wallet_not_found`
+ */
+export async function requestExport(db: Db, request: RequestExport, options: RequestExportOptions): Promise<Export> {
+  return inTransaction(db, async (trx) => {
+    // Under the wallet's lock nothing is posted and no other export is ordered: the count and the last sequence hold.
+    const wallet = await trx
+      .selectFrom('wallets')
+      .select(['id', 'sequence'])
+      .where('user_id', '=', request.user_id)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
+    if (!wallet) throw new LedgerError('wallet_not_found')
+
+    const earlier = await findEarlier(trx, wallet.id, request)
+    if (earlier) return earlier
+    if ((await countUnfinished(trx, wallet.id)) >= options.unfinishedMax) throw new ExportError('too_many_exports')
+
+    const row = await trx
+      .insertInto('exports')
+      .values({
+        wallet_id: wallet.id,
+        as_of_sequence: wallet.sequence,
+        entry: request.entry ?? null,
+        from_at: request.from ?? null,
+        to_at: request.to ?? null,
+        idempotency_key: request.idempotency_key ?? null,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await addJob(trx, { export_id: row.id })
+    return row
+  })
+}
+
+/** The export that this Idempotency-Key has ordered before. */
+async function findEarlier(trx: Trx, wallet_id: number, request: RequestExport): Promise<Export | undefined> {
+  if (request.idempotency_key === undefined) return undefined
+  const earlier = await trx
+    .selectFrom('exports')
+    .selectAll()
+    .where('wallet_id', '=', wallet_id)
+    .where('idempotency_key', '=', request.idempotency_key)
+    .executeTakeFirst()
+  if (earlier && !hasFilters(earlier, request)) throw new ExportError('idempotency_key_reused')
+  return earlier
+}
+
+function hasFilters(row: Export, { entry, from, to }: TransactionFilters): boolean {
+  return (
+    row.entry === (entry ?? null) &&
+    row.from_at?.getTime() === from?.getTime() &&
+    row.to_at?.getTime() === to?.getTime()
+  )
+}
+
+async function countUnfinished(trx: Trx, wallet_id: number): Promise<number> {
+  const { count } = await trx
+    .selectFrom('exports')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('wallet_id', '=', wallet_id)
+    .where('status', 'in', ['queued', 'running'])
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+async function addJob(trx: Trx, payload: ExportRequested): Promise<void> {
+  await sql`
+    select graphile_worker.add_job(
+      ${EXPORT_TASK},
+      payload := ${JSON.stringify(payload)}::json,
+      max_attempts := ${JOB_ATTEMPTS_MAX},
+      job_key := ${`${EXPORT_TASK}:${payload.export_id}`}
+    )`.execute(trx)
+}

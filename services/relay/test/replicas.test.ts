@@ -1,0 +1,141 @@
+import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import type { Pool } from 'pg'
+import { countOutbox, examine, insertRows, makeInstallation, relayEnvironment } from './system.ts'
+
+const RELAY = 'services/relay/src/main.ts'
+const LEASE_MS = 1_000
+
+/** How many partitions each replica holds, most first. */
+async function readShares(pool: Pool): Promise<number[]> {
+  const { rows } = await pool.query(
+    `select count(*)::int as held from relay_partitions where lease_owner is not null and lease_expires_at > now()
+      group by lease_owner order by held desc`,
+  )
+  return rows.map(({ held }) => held)
+}
+
+const sharesBecome = (pool: Pool, shares: number[]): Promise<void> =>
+  waitFor(async () => expect(await readShares(pool)).toEqual(shares), { timeoutMs: 15_000 }).then(() => {})
+
+async function metric(service: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${service.opsUrl}/metrics`)).text()
+  const line = text
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `))
+  return Number(line?.split(' ').at(-1))
+}
+
+test('replicas share the partitions fairly, and one that is told to stop hands its own over at once', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 6)
+  const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_LEASE_MS: String(LEASE_MS) }
+  const first = await spawnService(RELAY, env)
+  await first.ready()
+  await sharesBecome(database.pool, [6])
+
+  await insertRows(database.pool, installation, { keys: 50, rows: 5_000 })
+  const second = await spawnService(RELAY, env)
+  const third = await spawnService(RELAY, env)
+  await sharesBecome(database.pool, [2, 2, 2])
+
+  await insertRows(database.pool, installation, { keys: 50, rows: 5_000, from: 101 })
+  const stoppedAt = performance.now()
+  first.signal('SIGTERM')
+  expect(await first.exited).toEqual({ code: 0, signal: null })
+  expect(performance.now() - stoppedAt).toBeLessThan(5_000)
+  await sharesBecome(database.pool, [3, 3])
+
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  expect(examine(await kafka.readAll(installation.topic))).toEqual({ distinct: 10_000, doubled: 0, outOfOrder: 0 })
+  for (const replica of [second, third]) {
+    replica.signal('SIGTERM')
+    expect(await replica.exited).toEqual({ code: 0, signal: null })
+  }
+  expect(await readShares(database.pool)).toEqual([])
+  const { rows } = await database.pool.query(
+    'select count(*)::int as open from relay_partitions where batch_id is not null',
+  )
+  expect(rows[0].open).toBe(0)
+}, 120_000)
+
+test('a replica that sleeps past its lease and wakes is fenced: nothing is doubled', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 2)
+  const env = {
+    ...relayEnvironment(database, kafka.brokers, installation),
+    RELAY_LEASE_MS: String(LEASE_MS),
+    RELAY_BATCH_ROWS_MAX: '20',
+  }
+  await insertRows(database.pool, installation, { keys: 20, rows: 6_000 })
+  const sleeper = await spawnService(RELAY, env)
+  await sleeper.ready()
+  await waitFor(async () => (await countOutbox(database.pool)) < 5_500, { timeoutMs: 30_000, intervalMs: 1 })
+  sleeper.signal('SIGSTOP')
+  const left = await countOutbox(database.pool)
+  expect(left).toBeGreaterThan(0)
+
+  const heir = await spawnService(RELAY, env)
+  await heir.ready()
+  await waitFor(async () => (await countOutbox(database.pool)) < left, { timeoutMs: 30_000, intervalMs: 5 })
+  sleeper.signal('SIGCONT')
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  // Both are alive again and share: what is posted now comes out once, too.
+  await insertRows(database.pool, installation, { keys: 20, rows: 200, from: 301 })
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  expect(examine(await kafka.readAll(installation.topic))).toEqual({ distinct: 6_200, doubled: 0, outOfOrder: 0 })
+}, 120_000)
+
+test('a partition whose receipt is ahead of Postgres halts and says so; the others go on', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 2)
+  const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_LEASE_MS: String(LEASE_MS) }
+  await insertRows(database.pool, installation, { keys: 20, rows: 100 })
+  const before = await spawnService(RELAY, env)
+  await before.ready()
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  before.signal('SIGTERM')
+  await before.exited
+
+  // As after a restored backup: Postgres has forgotten a batch that Kafka has the receipt of.
+  await database.pool.query('update relay_partitions set batch_seq = batch_seq - 1 where partition = 0')
+  await insertRows(database.pool, installation, { keys: 20, rows: 100, from: 6 })
+  const after = await spawnService(RELAY, env)
+  await after.ready()
+  await waitFor(async () => expect(await metric(after, 'streamledger_relay_partitions_halted')).toBe(1))
+  const { rows } = await database.pool.query(
+    'select partition, halted_reason from relay_partitions where halted_at is not null',
+  )
+  expect(rows).toEqual([{ partition: 0, halted_reason: expect.stringContaining('the receipt is of batch') }])
+
+  const stuck = await database.pool.query('select count(*)::int as count from outbox where partition = 0')
+  expect(stuck.rows[0].count).toBeGreaterThan(0)
+  await waitFor(async () => expect(await countOutbox(database.pool)).toBe(stuck.rows[0].count))
+  await waitFor(() => expect(after.logs).toContain('partition halted'))
+}, 60_000)
+
+test('a database of another installation is refused with the line that helps', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 2)
+  const relay = await spawnService(RELAY, {
+    ...relayEnvironment(database, kafka.brokers, installation),
+    INSTALLATION_ID: '00000000-0000-4000-8000-000000000000',
+  })
+  expect(await relay.exited).toEqual({ code: 1, signal: null })
+  expect(relay.logs).toContain(`set INSTALLATION_ID=${installation.installationId}`)
+})
