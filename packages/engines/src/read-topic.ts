@@ -15,57 +15,92 @@ export type TopicRecord = {
   readonly offset: number
 }
 
+/** The offset after the last stable record of each partition. */
+export type TopicEnds = ReadonlyMap<number, number>
+
 export type ReadTopicOptions = {
   /** Stop once this many records have been seen; without it, stop at the end that the topic has when the reading begins. */
   count?: number
+  /** Stop once this holds of what has been seen; a count is the same for a number. */
+  isEnough?: (records: readonly TopicRecord[]) => boolean
+  /** Begin there instead of at the beginning. */
+  from?: TopicEnds
   timeoutMs?: number
   /** False shows what transactions left open or aborted, too. */
   readCommitted?: boolean
 }
 
-type Ends = Map<number, number>
-
-/** Reads a topic from its beginning, as a read_committed consumer unless told otherwise; in order of partition and offset. */
+/** Reads a topic as a read_committed consumer unless told otherwise; in order of partition and offset. */
 export async function readTopic(
   brokers: string,
   topic: string,
   options: ReadTopicOptions = {},
 ): Promise<TopicRecord[]> {
-  const { count, timeoutMs = TIMEOUT_MS, readCommitted = true } = options
-  const kafka = new Kafka({
+  const { count, timeoutMs = TIMEOUT_MS, readCommitted = true, from = new Map() } = options
+  const kafka = connect(brokers)
+  const groupId = `streamledger-reader-${randomUUID()}`
+  const consumer = kafka.consumer({ groupId, readUncommitted: !readCommitted, maxWaitTimeInMs: FETCH_WAIT_MS })
+  return withAdmin(kafka, async (admin) => {
+    try {
+      const ends = await readEnds(admin, topic, from)
+      const isEnough = options.isEnough ?? (count === undefined ? undefined : (seen) => seen.length >= count)
+      if (!isEnough && ends.size === 0) return []
+      return await readUntil(consumer, { topic, from, ends, isEnough, timeoutMs })
+    } finally {
+      await consumer.disconnect()
+      await admin.deleteGroups([groupId]).catch(() => {}) // never joined, or still leaving: it expires by itself
+    }
+  })
+}
+
+/** Where each partition of a topic ends now; nothing while the topic does not exist. */
+export function readTopicEnds(brokers: string, topic: string): Promise<TopicEnds> {
+  return withAdmin(connect(brokers), async (admin) => {
+    if (!(await admin.listTopics()).includes(topic)) return new Map()
+    return readEnds(admin, topic, new Map())
+  })
+}
+
+function connect(brokers: string): Kafka {
+  return new Kafka({
     clientId: 'streamledger-reader',
     brokers: brokers.split(','),
     logLevel: logLevel.NOTHING,
     // kafkajs shortens its retries where NODE_ENV is "test": said here, they are the same everywhere.
     retry: { retries: 10, initialRetryTime: 50, maxRetryTime: 500 },
   })
+}
+
+async function withAdmin<T>(kafka: Kafka, use: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka.admin()
-  const groupId = `streamledger-reader-${randomUUID()}`
-  const consumer = kafka.consumer({ groupId, readUncommitted: !readCommitted, maxWaitTimeInMs: FETCH_WAIT_MS })
   try {
     await admin.connect()
-    const ends = await readEnds(admin, topic)
-    if (count === undefined && ends.size === 0) return []
-    return await readUntil(consumer, { topic, ends, count, timeoutMs })
+    return await use(admin)
   } finally {
-    await consumer.disconnect()
-    await admin.deleteGroups([groupId]).catch(() => {}) // never joined, or still leaving: it expires by itself
     await admin.disconnect()
   }
 }
 
-/** The offset after the last stable record of each partition that holds anything. */
-async function readEnds(admin: Admin, topic: string): Promise<Ends> {
+/** Only partitions that have something to read. */
+async function readEnds(admin: Admin, topic: string, from: TopicEnds): Promise<TopicEnds> {
   const offsets = await admin.fetchTopicOffsets(topic)
-  const filled = offsets.filter(({ high, low }) => Number(high) > Number(low))
-  return new Map(filled.map(({ partition, high }) => [partition, Number(high)]))
+  const ends = offsets.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+  const filled = ends.filter(({ partition, low, high }) => high > Math.max(low, from.get(partition) ?? 0))
+  return new Map(filled.map(({ partition, high }) => [partition, high]))
 }
 
-type Reading = { topic: string; ends: Ends; count: number | undefined; timeoutMs: number }
+type Reading = {
+  topic: string
+  from: TopicEnds
+  ends: TopicEnds
+  isEnough: ReadTopicOptions['isEnough']
+  timeoutMs: number
+}
 
-async function readUntil(consumer: Consumer, { topic, ends, count, timeoutMs }: Reading): Promise<TopicRecord[]> {
+async function readUntil(consumer: Consumer, reading: Reading): Promise<TopicRecord[]> {
+  const { topic, from, ends, isEnough, timeoutMs } = reading
   const records: TopicRecord[] = []
-  const positions: Ends = new Map()
+  const positions = new Map<number, number>()
   // Told of batches that hold nothing but a transaction's end marker too, which the handler below never sees.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     positions.set(payload.partition, Number(payload.lastOffset) + 1)
@@ -78,21 +113,16 @@ async function readUntil(consumer: Consumer, { topic, ends, count, timeoutMs }: 
       for (const message of batch.messages) records.push(toRecord(batch.partition, message))
     },
   })
-  const isDone = () =>
-    count === undefined
-      ? [...ends].every(([partition, end]) => (positions.get(partition) ?? 0) >= end)
-      : records.length >= count
+  for (const [partition, offset] of from) consumer.seek({ topic, partition, offset: String(offset) })
+  const isAtEnd = () => [...ends].every(([partition, end]) => (positions.get(partition) ?? 0) >= end)
+  const isDone = () => (isEnough ? isEnough(records) : isAtEnd())
   const deadline = performance.now() + timeoutMs
   while (!isDone()) {
     if (performance.now() > deadline)
-      throw new Error(describeTimeout({ topic, ends, count, timeoutMs }, records.length))
+      throw new Error(`${topic}: not done after ${timeoutMs} ms, with ${records.length} records`)
     await delay(POLL_INTERVAL_MS)
   }
   return records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
-}
-
-function describeTimeout({ topic, count, timeoutMs }: Reading, seen: number): string {
-  return `${topic}: ${seen} records after ${timeoutMs} ms, ${count === undefined ? 'and not at the end' : `not ${count}`}`
 }
 
 function toRecord(partition: number, { key, value, headers, offset }: KafkaMessage): TopicRecord {

@@ -1,0 +1,49 @@
+import { createDatabase, isUnavailable } from '@streamledger/db'
+import { expect, test } from '@streamledger/testkit'
+import { inTransaction } from '../src/transaction.ts'
+
+const options = { applicationName: 'sqlstate', connectionsMax: 2, statementTimeoutMs: 200, connectTimeoutMs: 300 }
+
+test('a server that cannot be reached is unavailable', async () => {
+  const { pool, close } = createDatabase('postgres://nobody@127.0.0.1:9/none', options)
+  await expect(pool.query('select 1').catch((error) => isUnavailable(error))).resolves.toBe(true)
+  await close()
+})
+
+test('a statement that runs too long, a connection that is cut and a pool that is exhausted are unavailable', async ({
+  database,
+}) => {
+  const { pool, close } = createDatabase(database.url, options)
+  await expect(pool.query('select pg_sleep(5)').catch((error) => isUnavailable(error))).resolves.toBe(true)
+  await expect(
+    pool.query('select pg_terminate_backend(pg_backend_pid())').catch((error) => isUnavailable(error)),
+  ).resolves.toBe(true)
+  const held = await Promise.all([pool.connect(), pool.connect()])
+  await expect(pool.query('select 1').catch((error) => isUnavailable(error))).resolves.toBe(true)
+  for (const client of held) client.release()
+  await close()
+})
+
+test('a mistake of ours is not', async ({ database: { pool } }) => {
+  await expect(pool.query('select * from no_such_table').catch((error) => isUnavailable(error))).resolves.toBe(false)
+})
+
+test('a transaction that Postgres rolled back for a conflict runs again', async ({ database: { db, pool } }) => {
+  await pool.query('create table if not exists counters (id int primary key, n int)')
+  await pool.query('insert into counters values (1, 0), (2, 0)')
+  const bump = (first: number, second: number) =>
+    inTransaction(db, async (trx) => {
+      const raw = trx.withTables<{ counters: { id: number; n: number } }>()
+      for (const id of [first, second]) {
+        await raw
+          .updateTable('counters')
+          .set(({ eb }) => ({ n: eb('n', '+', 1) }))
+          .where('id', '=', id)
+          .execute()
+        // Long enough for the other to take its first row: they wait for each other in a circle.
+        await raw.selectNoFrom(({ fn, val }) => fn('pg_sleep', [val(0.3)]).as('slept')).execute()
+      }
+    })
+  await Promise.all([bump(1, 2), bump(2, 1)])
+  expect((await pool.query('select n from counters order by id')).rows).toEqual([{ n: 2 }, { n: 2 }])
+})

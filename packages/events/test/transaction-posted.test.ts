@@ -1,0 +1,65 @@
+import { Value } from 'typebox/value'
+import { expect, test } from 'vitest'
+import {
+  type PostedTransaction,
+  parseExportRequested,
+  partitionFor,
+  TransactionPosted,
+  transactionPosted,
+} from '../src/index.ts'
+
+const posted: PostedTransaction = {
+  id: 31,
+  user_id: 7,
+  wallet_id: 8,
+  sequence: 2,
+  entry: 'debit',
+  amount: 150,
+  balance: 850,
+  currency: 'NGN',
+  trans_id: 'order "9"',
+  created_at: new Date('2026-03-04T05:06:07.089Z'),
+}
+const context = { source: 'urn:streamledger:x', partitions: 12 }
+
+test('an event carries what was posted, keyed by user, as CloudEvents', () => {
+  const event = transactionPosted(posted, { ...context, traceparent: '00-a-b-01' })
+  const value = JSON.parse(event.payload)
+  expect(Value.Check(TransactionPosted, value)).toBe(true)
+  expect(value).toEqual({
+    ...{ user_id: 7, entry: 'debit', amount: 150, balance: 850, timestamp: '2026-03-04T05:06:07.089Z' },
+    ...{ transaction_id: 31, wallet_id: 8, trans_id: 'order "9"', currency: 'NGN', sequence: 2 },
+  })
+  expect(event).toMatchObject({ key: '7', partition: partitionFor('7', 12) })
+  expect(JSON.parse(event.headers)).toEqual({
+    ...{ ce_specversion: '1.0', ce_id: '31', ce_type: 'streamledger.transaction.posted.v1' },
+    ...{ ce_source: 'urn:streamledger:x', ce_time: '2026-03-04T05:06:07.089Z' },
+    ...{ 'content-type': 'application/json', traceparent: '00-a-b-01' },
+  })
+})
+
+test('a request without a trace leaves no header behind', () => {
+  expect(JSON.parse(transactionPosted(posted, context).headers)).not.toHaveProperty('traceparent')
+})
+
+// What org.apache.kafka.common.utils.Utils.toPositive(murmur2(key)) % 1000 gives in the Java client.
+test.each([
+  ['', 681],
+  ['1', 159],
+  ['7', 99],
+  ['42', 972],
+  ['100', 253],
+  ['12345', 44],
+  ['1234567890', 157],
+  ['user-21', 536],
+  ['Ọ̀rọ̀', 395],
+])('the key %j goes where the Java client would send it', (key, partition) => {
+  expect(partitionFor(key, 1_000)).toBe(partition)
+})
+
+test('a job payload that is none is refused', () => {
+  expect(parseExportRequested({ export_id: '0198c0de-0000-7000-8000-000000000000' })).toHaveProperty('export_id')
+  for (const payload of [null, {}, { export_id: 5 }, { export_id: 'x' }]) {
+    expect(() => parseExportRequested(payload)).toThrow('payload must be')
+  }
+})

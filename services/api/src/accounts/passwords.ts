@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+import argon2 from 'argon2'
+import { commonPasswords } from './common-passwords.ts'
+import { AccountError } from './errors.ts'
+import { createGate } from './gate.ts'
+
+// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB = 19_456
+const PASSES = 2
+const LANES = 1
+const VERSION = 0x13
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+
+export interface Passwords {
+  /** @throws AccountError `password_common`, `sign_in_busy` */
+  hash(password: string): Promise<string>
+  /** Of a password that was accepted before: however common it is, its owner may log in. */
+  rehash(password: string): Promise<string>
+  /** Does the same work whether there is a hash or not, so that time does not tell who has an account. */
+  verify(password: string, hash: string | undefined): Promise<boolean>
+  /** Whether a hash was made with other parameters than today's. */
+  isOutdated(hash: string): boolean
+}
+
+export interface PasswordsOptions {
+  hashesMax: number
+  waitingMax: number
+}
+
+/** argon2id off the main thread, so many at once: each takes 19 MiB and a core for 20 to 40 ms. */
+export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Passwords {
+  const gate = createGate({ runningMax: hashesMax, waitingMax, full: () => new AccountError('sign_in_busy') })
+  const parameters = { memoryCost: MEMORY_KIB, timeCost: PASSES, parallelism: LANES, version: VERSION }
+  const nobody = hashOfNobody()
+
+  const hash = (password: string): Promise<string> =>
+    gate(() => argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES }))
+
+  return {
+    hash: async (password) => {
+      if (commonPasswords.has(password.toLowerCase())) throw new AccountError('password_common')
+      return hash(password)
+    },
+    rehash: hash,
+    verify: (password, known) => gate(() => argon2.verify(known ?? nobody, password)),
+    isOutdated: (known) => !known.startsWith('$argon2id$') || argon2.needsRehash(known, parameters),
+  }
+}
+
+/** Random bytes in the shape of a hash: it costs as much to check as any other, and no password has it. */
+function hashOfNobody(): string {
+  const [salt, hash] = [SALT_BYTES, HASH_BYTES].map((bytes) => randomBytes(bytes).toString('base64').replace(/=+$/, ''))
+  return `$argon2id$v=${VERSION}$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${salt}$${hash}`
+}

@@ -1,0 +1,114 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { type Db, inTransaction, type Trx } from '@streamledger/db'
+import { sql } from 'kysely'
+import { AccountError } from './errors.ts'
+
+const TOKEN_BYTES = 32
+
+export interface SessionOptions {
+  refreshTtlS: number
+  refreshGraceMs: number
+}
+
+export interface RefreshToken {
+  token: string
+  expires_at: Date
+}
+
+export interface RefreshedSession {
+  user_id: number
+  refresh_token: RefreshToken
+}
+
+/** Begins a family of refresh tokens. The user's families that nobody can refresh any more are swept out with it. */
+export async function startSession(trx: Trx, user_id: number, options: SessionOptions): Promise<RefreshToken> {
+  await sql`
+    delete from sessions s
+     where s.user_id = ${user_id}
+       and not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > now())`.execute(trx)
+  const id = randomUUID()
+  await trx.insertInto('sessions').values({ id, user_id, revoked_at: null }).execute()
+  return issueRefreshToken(trx, id, options)
+}
+
+/**
+ * Exchanges a refresh token for the next one of its family.
+ *
+ * A used token that is seen again is a thief's or its victim's, and nobody can tell which: the family ends. Only within
+ * the grace is it taken for a client that never got the answer, and gets another child.
+ *
+ * @throws AccountError `refresh_token_invalid`
+ */
+export async function refreshSession(db: Db, token: string, options: SessionOptions): Promise<RefreshedSession> {
+  const hash = hashOf(token)
+  const refreshed = await inTransaction(db, async (trx) => {
+    const shown = await lockToken(trx, hash, options)
+    if (!shown || shown.dead) return undefined
+    if (shown.used && !shown.in_grace) return void (await revokeFamily(trx, shown.session_id))
+    if (!shown.used) await markUsed(trx, hash)
+    return { user_id: shown.user_id, refresh_token: await issueRefreshToken(trx, shown.session_id, options) }
+  })
+  // Thrown only here: inside, it would roll the revocation back.
+  if (!refreshed) throw new AccountError('refresh_token_invalid')
+  return refreshed
+}
+
+/** Ends the family of a refresh token. Unknown and ended ones are as good as ended. */
+export async function endSession(db: Db, token: string): Promise<void> {
+  await db
+    .updateTable('sessions')
+    .set({ revoked_at: sql<Date>`now()` })
+    .where('revoked_at', 'is', null)
+    .where('id', '=', (eb) => eb.selectFrom('refresh_tokens').select('session_id').where('hash', '=', hashOf(token)))
+    .execute()
+}
+
+interface ShownToken {
+  session_id: string
+  user_id: number
+  dead: boolean
+  used: boolean
+  in_grace: boolean
+}
+
+/** Both rows are locked: of two refreshes with one token, the second waits and then sees what the first has written. */
+async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<ShownToken | undefined> {
+  const { rows } = await sql<ShownToken>`
+    select s.id as session_id, s.user_id,
+           s.revoked_at is not null or t.expires_at <= now() as dead,
+           t.used_at is not null as used,
+           coalesce(t.used_at > now() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
+      from sessions s join refresh_tokens t on t.session_id = s.id
+     where t.hash = ${hash}
+       for update of s, t`.execute(trx)
+  return rows[0]
+}
+
+async function revokeFamily(trx: Trx, session_id: string): Promise<void> {
+  await trx.updateTable('sessions').set({ revoked_at: sql<Date>`now()` }).where('id', '=', session_id).execute()
+}
+
+async function markUsed(trx: Trx, hash: Buffer): Promise<void> {
+  await trx.updateTable('refresh_tokens').set({ used_at: sql<Date>`now()` }).where('hash', '=', hash).execute()
+}
+
+async function issueRefreshToken(trx: Trx, session_id: string, options: SessionOptions): Promise<RefreshToken> {
+  const token = randomBytes(TOKEN_BYTES).toString('base64url')
+  // The family's expired tokens go as new ones come, so that it never outgrows its lifetime.
+  await sql`delete from refresh_tokens where session_id = ${session_id} and expires_at <= now()`.execute(trx)
+  const { expires_at } = await trx
+    .insertInto('refresh_tokens')
+    .values({
+      hash: hashOf(token),
+      session_id,
+      expires_at: sql<Date>`now() + ${options.refreshTtlS}::float8 * interval '1 s'`,
+      used_at: null,
+    })
+    .returning('expires_at')
+    .executeTakeFirstOrThrow()
+  return { token, expires_at }
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}

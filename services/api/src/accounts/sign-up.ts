@@ -1,0 +1,52 @@
+import { type Db, inTransaction, isUniqueViolation, type User, type Wallet } from '@streamledger/db'
+import { AccountError } from './errors.ts'
+import type { Passwords } from './passwords.ts'
+import { type RefreshToken, type SessionOptions, startSession } from './sessions.ts'
+
+export interface SignUp {
+  first_name: string
+  last_name: string
+  email: string
+  password: string
+}
+
+export interface SignedIn {
+  user: User
+  wallet: Wallet
+  refresh_token: RefreshToken
+}
+
+export interface AccountDeps {
+  db: Db
+  passwords: Passwords
+  sessions: SessionOptions
+}
+
+/**
+ * Makes a user, their wallet and their first session in one commit.
+ *
+ * @throws AccountError `email_taken`, `password_common`, `sign_in_busy`
+ */
+export async function signUp({ db, passwords, sessions }: AccountDeps, request: SignUp): Promise<SignedIn> {
+  // Before the transaction: a connection must not wait for a turn to hash.
+  const password = await passwords.hash(request.password)
+  try {
+    return await inTransaction(db, async (trx) => {
+      const user = await trx
+        .insertInto('users')
+        .values({ ...request, password })
+        .returningAll()
+        .executeTakeFirstOrThrow()
+      const wallet = await trx
+        .insertInto('wallets')
+        .values({ user_id: user.id })
+        .returningAll()
+        .executeTakeFirstOrThrow()
+      return { user, wallet, refresh_token: await startSession(trx, user.id, sessions) }
+    })
+  } catch (error) {
+    // The index decides, and not a look beforehand: of two sign-ups at once, both would see nobody.
+    if (isUniqueViolation(error, 'users_email_unique')) throw new AccountError('email_taken', { cause: error })
+    throw error
+  }
+}

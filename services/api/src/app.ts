@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import type { Db } from '@streamledger/db'
+import type { Logger } from '@streamledger/runtime'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Passwords } from './accounts/passwords.ts'
+import type { ApiConfig } from './config.ts'
+import type { ExportFiles } from './ledger/export-files.ts'
+import { createPageCursors } from './ledger/page-cursor.ts'
+import type { Posting } from './ledger/posting.ts'
+import { accessTokens, authenticate } from './plugins/authenticate.ts'
+import { integerParameters } from './plugins/integer-parameters.ts'
+import { jsonBodies } from './plugins/json-bodies.ts'
+import { openapi } from './plugins/openapi.ts'
+import { problemDetails, sendProblem } from './plugins/problem-details.ts'
+import { refuseConnection } from './plugins/refuse-connection.ts'
+import { requestMetrics } from './plugins/request-metrics.ts'
+import { securityHeaders } from './plugins/security-headers.ts'
+import { authRoutes } from './routes/auth.ts'
+import { exportFileRoutes } from './routes/export-file.ts'
+import { exportRoutes } from './routes/exports.ts'
+import { transactionRoutes } from './routes/transactions.ts'
+import { walletRoutes } from './routes/wallet.ts'
+import { accountSchemas } from './schemas/account.ts'
+import { exportSchemas } from './schemas/export.ts'
+import { Problem } from './schemas/problem.ts'
+import { transactionSchemas } from './schemas/transaction.ts'
+
+export interface AppDeps {
+  config: Pick<ApiConfig, 'http' | 'tokens' | 'exports'>
+  db: Db
+  posting: Posting
+  passwords: Passwords
+  files: ExportFiles
+  logger: Logger
+  registry: Registry
+}
+
+const BASE = '/api/v1'
+/** A trans_id of 255 characters of four bytes, each byte as %XX. */
+const PATH_PARAMETER_CHARACTERS_MAX = 3_060
+const CONNECTIONS_CHECK_INTERVAL_MS = 1_000
+const HEADER_BYTES_MAX = 16_384
+
+/** The API as an app that does not listen yet. It owns nothing that it is given. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const app = createServer(deps)
+  await app.register(problemDetails)
+  await app.register(securityHeaders)
+  await app.register(requestMetrics, { registry: deps.registry })
+  await app.register(jsonBodies)
+  await app.register(integerParameters)
+  await app.register(accessTokens, { secrets: deps.config.tokens.secrets })
+  await app.register(openapi, { base: BASE })
+  for (const schema of [Problem, ...accountSchemas, ...transactionSchemas, ...exportSchemas]) app.addSchema(schema)
+  await app.register((scope) => registerRoutes(scope, deps), { prefix: BASE })
+  return app
+}
+
+async function registerRoutes(scope: FastifyInstance, deps: AppDeps): Promise<void> {
+  const { db, passwords, posting, files, config } = deps
+  const { tokens } = config
+  // Tokens, balances and names are for whoever asked, and for no cache on the way.
+  scope.addHook('onRequest', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+  await scope.register(authRoutes, { db, passwords, sessions: tokens, accessTtlS: tokens.accessTtlS })
+  await scope.register(async (users) => {
+    const cursors = createPageCursors(tokens.secrets)
+    await users.register(authenticate, { secrets: tokens.secrets })
+    await users.register(walletRoutes, { db })
+    await users.register(transactionRoutes, { db, posting, cursors })
+    await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax })
+    await users.register(exportFileRoutes, { db, files })
+  })
+}
+
+function createServer({ config: { http }, logger }: AppDeps): FastifyInstance {
+  return fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    // A line a request would cost more than many a request; the metrics have every one of them.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => randomUUID(),
+    bodyLimit: http.bodyBytesMax,
+    requestTimeout: http.requestTimeoutMs,
+    connectionTimeout: http.idleTimeoutMs,
+    keepAliveTimeout: http.idleTimeoutMs,
+    http: {
+      headersTimeout: http.requestTimeoutMs,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_INTERVAL_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+    // While stopping, what still arrives on an open connection is answered too, and told to close it.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
+    // Nothing is bent until it fits: what does not match its schema is refused, and people are told all that is wrong.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true } },
+    frameworkErrors: (error, request, reply) => void sendProblem(error, request as never, reply as never),
+    clientErrorHandler: refuseConnection,
+  })
+}

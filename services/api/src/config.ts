@@ -1,0 +1,192 @@
+import { parseEnv, serviceEnv } from '@streamledger/runtime'
+import Type from 'typebox'
+
+/** RFC 7518, section 3.2: a key for HS256 is at least as long as its hash. */
+const SECRET_BYTES_MIN = 32
+const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
+
+const duration = (unit: string, range: { minimum: number; maximum: number; default: number }, what: string) =>
+  Type.Integer({ ...range, description: `${what}, in ${unit}.` })
+
+export const apiEnv = Type.Object({
+  ...serviceEnv,
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API.' }),
+  OPS_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 9100,
+    description: 'Port of health and metrics; never expose it with the API.',
+  }),
+  JWT_SECRET: Type.String({
+    minLength: 1,
+    description: 'Signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
+  }),
+  JWT_SECRET_PREVIOUS: Type.Optional(
+    Type.String({ description: 'The secret before a rotation: still accepted, no longer signed with.' }),
+  ),
+  INSTALLATION_ID: Type.String({
+    pattern: UUID,
+    description:
+      'A uuid of this installation, the same for every service: a copy of its database is refused elsewhere.',
+  }),
+  KAFKA_TOPIC: Type.String({
+    minLength: 1,
+    maxLength: 249,
+    pattern: '^[a-zA-Z0-9._-]+$',
+    default: 'transactions',
+    description: 'Topic that transactions are published to.',
+  }),
+  TOPIC_PARTITIONS: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 12,
+    description: 'Partitions that a new topic gets; once there, the count in the database holds.',
+  }),
+  EXPORT_DIR: Type.String({
+    minLength: 1,
+    description: 'Folder of finished exports, shared with the exporter.',
+  }),
+  DATABASE_POOL_MAX: Type.Integer({
+    minimum: 2,
+    maximum: 500,
+    default: 10,
+    description: 'Connections to Postgres that one replica opens at most.',
+  }),
+  DATABASE_START_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 0, maximum: 3_600_000, default: 60_000 },
+    'How long a start waits for a database that is down',
+  ),
+  STATEMENT_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 100, maximum: 60_000, default: 5_000 },
+    'How long a statement may run before it is ended and answered 503',
+  ),
+  POSTING_BATCHES_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 16,
+    default: 2,
+    description: 'Commits of postings under way at once.',
+  }),
+  POSTING_BATCH_ROWS_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 5_000,
+    default: 500,
+    description: 'Postings that share one commit at most.',
+  }),
+  POSTING_WAITING_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 5_000,
+    description: 'Postings that wait for a commit at most; one more is answered 503.',
+  }),
+  POSTING_ATTEMPTS_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 100,
+    default: 10,
+    description: 'How often a posting is tried when its wallet moved on or the database failed.',
+  }),
+  ACCESS_TOKEN_TTL_S: duration('s', { minimum: 1, maximum: 86_400, default: 900 }, 'How long an access token is valid'),
+  REFRESH_TOKEN_TTL_S: duration(
+    's',
+    { minimum: 1, maximum: 31_536_000, default: 2_592_000 },
+    'How long a refresh token is valid',
+  ),
+  REFRESH_GRACE_MS: duration(
+    'ms',
+    { minimum: 0, maximum: 60_000, default: 10_000 },
+    'How long a used refresh token may be shown again by a client that lost the answer',
+  ),
+  PASSWORD_HASHES_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 64,
+    default: 2, // of libuv's four threads, which files and name look-ups need too
+    description: 'Passwords that are hashed at once, each on a thread with 19 MiB.',
+  }),
+  PASSWORD_WAITING_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 10_000,
+    default: 100,
+    description: 'Sign-ups and log-ins that wait for their turn to hash; one more is answered 503.',
+  }),
+  EXPORTS_UNFINISHED_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 1_000,
+    default: 5,
+    description: 'Unfinished exports a user may have; one more is answered 429.',
+  }),
+  REQUEST_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 100, maximum: 300_000, default: 10_000 },
+    'How long a client may take to send a request',
+  ),
+  CONNECTION_IDLE_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 1_000, maximum: 600_000, default: 60_000 },
+    'How long a connection may be silent before it is closed',
+  ),
+  BODY_BYTES_MAX: Type.Integer({
+    minimum: 1_024,
+    maximum: 1_048_576,
+    default: 65_536,
+    description: 'Largest request body, in bytes.',
+  }),
+})
+
+export type ApiConfig = ReturnType<typeof loadApiConfig>
+
+/** @throws Error that names every variable that is missing, out of range, or too weak. */
+export function loadApiConfig(env: NodeJS.ProcessEnv) {
+  const vars = parseEnv(apiEnv, env)
+  const secrets = [vars.JWT_SECRET, ...(vars.JWT_SECRET_PREVIOUS === undefined ? [] : [vars.JWT_SECRET_PREVIOUS])]
+  refuseShortSecrets(secrets)
+  return {
+    logLevel: vars.LOG_LEVEL,
+    drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
+    http: {
+      host: vars.HOST,
+      port: vars.PORT,
+      opsPort: vars.OPS_PORT,
+      requestTimeoutMs: vars.REQUEST_TIMEOUT_MS,
+      idleTimeoutMs: vars.CONNECTION_IDLE_TIMEOUT_MS,
+      bodyBytesMax: vars.BODY_BYTES_MAX,
+    },
+    database: {
+      url: vars.DATABASE_URL,
+      connectionsMax: vars.DATABASE_POOL_MAX,
+      statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
+      startTimeoutMs: vars.DATABASE_START_TIMEOUT_MS,
+    },
+    installation: {
+      installationId: vars.INSTALLATION_ID.toLowerCase(), // as Postgres writes a uuid
+      topic: vars.KAFKA_TOPIC,
+      partitions: vars.TOPIC_PARTITIONS,
+    },
+    posting: {
+      batchesMax: vars.POSTING_BATCHES_MAX,
+      batchRowsMax: vars.POSTING_BATCH_ROWS_MAX,
+      waitingMax: vars.POSTING_WAITING_MAX,
+      attemptsMax: vars.POSTING_ATTEMPTS_MAX,
+    },
+    passwords: { hashesMax: vars.PASSWORD_HASHES_MAX, waitingMax: vars.PASSWORD_WAITING_MAX },
+    tokens: {
+      /** The first signs, all are accepted. */
+      secrets,
+      accessTtlS: vars.ACCESS_TOKEN_TTL_S,
+      refreshTtlS: vars.REFRESH_TOKEN_TTL_S,
+      refreshGraceMs: vars.REFRESH_GRACE_MS,
+    },
+    exports: { folder: vars.EXPORT_DIR, unfinishedMax: vars.EXPORTS_UNFINISHED_MAX },
+  } as const
+}
+
+function refuseShortSecrets(secrets: string[]): void {
+  const names = ['JWT_SECRET', 'JWT_SECRET_PREVIOUS']
+  const short = names.filter((_, index) => {
+    const secret = secrets[index]
+    return secret !== undefined && Buffer.byteLength(secret) < SECRET_BYTES_MIN
+  })
+  if (short.length > 0) {
+    throw new Error(`configuration: ${short.join(' and ')} must have at least ${SECRET_BYTES_MIN} bytes`)
+  }
+}

@@ -1,0 +1,29 @@
+import { createDatabase } from '@streamledger/db'
+import { createLogger, createRegistry } from '@streamledger/runtime'
+import { createPasswords } from './accounts/passwords.ts'
+import { buildApp } from './app.ts'
+import { loadApiConfig } from './config.ts'
+import { createExportFolder } from './ledger/export-files.ts'
+import { createPosting } from './ledger/posting.ts'
+
+// Prints the OpenAPI document, for docs/openapi.json. The app is the real one; its database is never connected to.
+const config = loadApiConfig({
+  DATABASE_URL: 'postgres://127.0.0.1:1/none',
+  JWT_SECRET: 'x'.repeat(32),
+  INSTALLATION_ID: '00000000-0000-0000-0000-000000000000',
+  EXPORT_DIR: '/nowhere',
+})
+const database = createDatabase(config.database.url, { applicationName: 'openapi-document', ...config.database })
+const app = await buildApp({
+  config,
+  logger: createLogger({ service: 'openapi-document', level: 'silent' }),
+  registry: createRegistry('openapi-document'),
+  posting: createPosting(database.pool, config.posting),
+  db: database.db,
+  passwords: createPasswords(config.passwords),
+  files: createExportFolder(config.exports.folder),
+})
+await app.ready()
+console.log(JSON.stringify(app.swagger(), null, 2))
+await app.close()
+await database.close()

@@ -1,0 +1,90 @@
+import jwt from '@fastify/jwt'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { RequestError } from '../request-error.ts'
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: { sub: string; iat: number; exp: number }
+    user: { id: number }
+  }
+}
+
+export interface AccessTokensOptions {
+  /** The first signs, all are accepted. */
+  secrets: readonly string[]
+}
+
+export interface AccessToken {
+  token: string
+  expires_at: string
+}
+
+// RFC 8725: algorithm, issuer, audience and type are pinned, so that no other token of ours, and none that another
+// service takes for granted, passes for an access token.
+const ALGORITHM = 'HS256'
+const ISSUER = 'streamledger'
+const AUDIENCE = 'streamledger-api'
+const TYPE = 'at+jwt' // RFC 9068
+const CLAIMS = ['sub', 'iat', 'exp', 'iss', 'aud']
+
+const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
+const INVALID_SIGNATURE = 'FAST_JWT_INVALID_SIGNATURE'
+const INVALID_TOKEN = { 'www-authenticate': 'Bearer realm="streamledger", error="invalid_token"' }
+
+/** Makes access tokens known to the app: `app.jwt`, for `signAccessToken` and `authenticate`. */
+export const accessTokens = fp<AccessTokensOptions>(
+  async (app, { secrets: [secret] }) => {
+    if (!secret) throw new Error('access tokens need a secret')
+    await app.register(jwt, {
+      secret,
+      sign: { algorithm: ALGORITHM, iss: ISSUER, aud: AUDIENCE, header: { alg: ALGORITHM, typ: TYPE } },
+      verify: {
+        algorithms: [ALGORITHM],
+        allowedIss: ISSUER,
+        allowedAud: AUDIENCE,
+        checkTyp: TYPE,
+        requiredClaims: CLAIMS,
+      },
+    })
+  },
+  { name: 'access-tokens' },
+)
+
+export function signAccessToken(app: FastifyInstance, user_id: number, ttlS: number): AccessToken {
+  const iat = Math.floor(Date.now() / 1000)
+  const exp = iat + ttlS
+  const token = app.jwt.sign({ sub: String(user_id), iat, exp })
+  return { token, expires_at: new Date(exp * 1000).toISOString() }
+}
+
+/** Answers 401 to every request of this scope that does not bring a valid access token; `request.user` is who it is. */
+export const authenticate = fp<AccessTokensOptions>(
+  async (app, { secrets: [, ...older] }) => {
+    app.addHook('onRequest', async (request) => {
+      const { authorization } = request.headers
+      if (authorization === undefined) throw new RequestError('unauthenticated')
+      const token = BEARER.exec(authorization)?.[1]
+      const user_id = token === undefined ? undefined : readAccessToken(app, token, older)
+      if (user_id === undefined) throw new RequestError('unauthenticated', { headers: INVALID_TOKEN })
+      request.user = { id: user_id }
+    })
+  },
+  { name: 'authenticate', dependencies: ['access-tokens'] },
+)
+
+/** @returns the user, or undefined for a token that is not valid, whatever the reason: nobody is told which */
+function readAccessToken(app: FastifyInstance, token: string, older: readonly string[]): number | undefined {
+  const keys = [undefined, ...older]
+  for (const key of keys) {
+    try {
+      const { sub } = app.jwt.verify<{ sub: string }>(token, key === undefined ? undefined : { key })
+      const user_id = Number(sub)
+      return Number.isSafeInteger(user_id) && user_id > 0 ? user_id : undefined
+    } catch (error) {
+      // Another secret can only mend the signature.
+      if ((error as { code?: unknown }).code !== INVALID_SIGNATURE) return undefined
+    }
+  }
+  return undefined
+}

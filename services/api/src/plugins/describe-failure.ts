@@ -1,0 +1,95 @@
+import { isRetryable, isUnavailable } from '@streamledger/db'
+import { AccountError } from '../accounts/errors.ts'
+import { InputError, type InputFault } from '../input-error.ts'
+import { LedgerError } from '../ledger/errors.ts'
+import { ExportError } from '../ledger/export-errors.ts'
+import { RequestError, type RequestErrorCode, requestErrors } from '../request-error.ts'
+import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './problem-status.ts'
+import { faultsOf, type ValidationError } from './validation-faults.ts'
+
+/** A failure as the client is told of it. */
+export interface Failure {
+  status: number
+  code: string
+  detail: string
+  headers?: Record<string, string> | undefined
+  errors?: readonly InputFault[]
+  balance?: number | undefined
+  fields?: string[] | undefined
+}
+
+const BEARER = 'Bearer realm="streamledger"'
+/** Clients that were sent away together must not all come back in the same second. */
+const RETRY_AFTER_S = { min: 1, max: 4 }
+
+/** Turns whatever was thrown into what may be told: an error that is not known here says nothing of itself. */
+export function describeFailure(error: unknown): Failure {
+  const failure = classify(error)
+  return { ...failure, headers: { ...standingHeaders(failure.status), ...failure.headers } }
+}
+
+function classify(error: unknown): Failure {
+  if (error instanceof LedgerError) {
+    const { code, message: detail, details } = error
+    return { status: ledgerStatus[code], code, detail, balance: details.balance, fields: details.fields }
+  }
+  if (error instanceof AccountError) return accountFailure(error)
+  if (error instanceof ExportError) {
+    return { status: exportStatus[error.code], code: error.code, detail: error.message }
+  }
+  if (error instanceof RequestError) return requestFailure(error.code, { headers: error.headers })
+  if (error instanceof InputError) return requestFailure('invalid_request', { errors: error.faults })
+  if (isValidationError(error)) return requestFailure('invalid_request', { errors: faultsOf(error) })
+  if (isUnavailable(error) || isRetryable(error)) return requestFailure('unavailable')
+  return requestFailure(codeOfForeign(error))
+}
+
+function accountFailure({ code, message: detail }: AccountError): Failure {
+  const failure = { status: accountStatus[code], code, detail }
+  if (code !== 'password_common') return failure
+  return { ...failure, errors: [{ in: 'body', pointer: '/password', reason: 'is too common' }] }
+}
+
+function requestFailure(code: RequestErrorCode, more: Partial<Failure> = {}): Failure {
+  return { status: requestStatus[code], code, detail: requestErrors[code], ...more }
+}
+
+/** Errors of fastify and its parsers, by the status that they ask for. */
+function codeOfForeign(error: unknown): RequestErrorCode {
+  const status = (error as { statusCode?: unknown } | null)?.statusCode
+  if (typeof status !== 'number' || status < 400 || status >= 500) return 'internal_error'
+  switch (status) {
+    case 401:
+      return 'unauthenticated'
+    case 404:
+    case 414: // a path parameter that is longer than any of ours
+      return 'not_found'
+    case 413:
+      return 'body_too_large'
+    case 415:
+      return 'unsupported_media_type'
+    default:
+      return 'malformed_request'
+  }
+}
+
+function standingHeaders(status: number): Record<string, string> {
+  switch (status) {
+    case 401:
+      return { 'www-authenticate': BEARER } // RFC 9110: every 401 names a scheme
+    case 429:
+    case 503:
+      return { 'retry-after': retryAfter() }
+    default:
+      return {}
+  }
+}
+
+function retryAfter(): string {
+  const { min, max } = RETRY_AFTER_S
+  return String(min + Math.floor(Math.random() * (max - min + 1)))
+}
+
+function isValidationError(error: unknown): error is ValidationError {
+  return Array.isArray((error as { validation?: unknown } | null)?.validation)
+}

@@ -1,0 +1,27 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { Failure } from './describe-failure.ts'
+
+/** While the database is down every request fails alike; one line a second tells it as well as ten thousand. */
+const UNAVAILABLE_INTERVAL_MS = 1_000
+let unavailableLoggedAt = Number.NEGATIVE_INFINITY
+
+/** Logs what somebody has to look at, once: faults, and that requests are being turned away. */
+export function logFailure(log: FastifyBaseLogger, error: unknown, { status, code }: Failure): void {
+  if (status < 500) return
+  if (status === 500) {
+    log.error({ fault: describeFault(error) }, 'request failed')
+    return
+  }
+  const now = performance.now()
+  if (now - unavailableLoggedAt < UNAVAILABLE_INTERVAL_MS) return
+  unavailableLoggedAt = now
+  log.warn({ code, fault: describeFault(error) }, 'requests are answered 503')
+}
+
+/** Without `detail` and whatever else Postgres adds: it quotes the row, and a row has e-mail addresses in it. */
+function describeFault(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { name, message, stack, cause } = error
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown }
+  return { name, message, code, constraint, stack, ...(cause !== undefined && { cause: describeFault(cause) }) }
+}

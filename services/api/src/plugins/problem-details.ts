@@ -1,0 +1,63 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { RequestError } from '../request-error.ts'
+import type { Problem } from '../schemas/problem.ts'
+import { describeFailure, type Failure } from './describe-failure.ts'
+import { createKnownPaths, type KnownPaths } from './known-paths.ts'
+import { logFailure } from './log-failure.ts'
+
+/** Every answer that is not a success, in one shape: RFC 9457. Register it before the routes: it learns their paths. */
+export const problemDetails = fp(
+  async (app) => {
+    const knownPaths = createKnownPaths()
+    app.addHook('onRoute', ({ method, url }) => knownPaths.add(method, url))
+    app.setNotFoundHandler((request, reply) => sendProblem(refusePath(knownPaths, request), request, reply))
+    app.setErrorHandler((error, request, reply) => {
+      // A path parameter that cannot be one names nothing, just like an id that does not exist.
+      const isPath = (error as { validationContext?: string }).validationContext === 'params'
+      return sendProblem(isPath ? refusePath(knownPaths, request) : error, request, reply)
+    })
+  },
+  { name: 'problem-details' },
+)
+
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const failure = describeFailure(error)
+  logFailure(request.log, error, failure)
+  return reply
+    .code(failure.status)
+    .headers(failure.headers ?? {})
+    .type('application/problem+json')
+    .send(toProblem(failure, request))
+}
+
+export function toProblem(failure: Failure, { id, url }: Pick<FastifyRequest, 'id' | 'url'>): Problem {
+  const { status, code, detail, errors, balance, fields } = failure
+  return {
+    type: `urn:streamledger:problem:${code}`,
+    title: titleOf(code),
+    status,
+    detail,
+    instance: pathOf(url),
+    code,
+    request_id: id,
+    ...(errors && { errors: [...errors] }),
+    ...(balance !== undefined && { balance }),
+    ...(fields && { fields }),
+  }
+}
+
+function refusePath(knownPaths: KnownPaths, { method, url }: FastifyRequest): RequestError {
+  const methods = knownPaths.methodsOf(pathOf(url))
+  if (methods.length === 0 || methods.includes(method)) return new RequestError('not_found')
+  return new RequestError('method_not_allowed', { headers: { allow: methods.join(', ') } })
+}
+
+function titleOf(code: string): string {
+  const words = code.replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] ?? url
+}

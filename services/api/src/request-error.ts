@@ -1,0 +1,32 @@
+export const requestErrors = {
+  invalid_request: 'The request is not valid.',
+  malformed_request:
+    'The request could not be read: it must be well-formed HTTP with a well-formed JSON body in UTF-8.',
+  unauthenticated: 'This needs a valid access token: Authorization: Bearer <token>.',
+  not_found: 'There is nothing at this path.',
+  method_not_allowed: 'This path does not know this method.',
+  request_timeout: 'The request did not arrive in time.',
+  body_too_large: 'The body is larger than this service accepts.',
+  unsupported_media_type: 'The body must be application/json, without a content encoding.',
+  range_not_satisfiable: 'The range lies outside the file.',
+  headers_too_large: 'The headers are larger than this service accepts.',
+  internal_error: 'Something went wrong here. It has been noted; quote the request_id when you ask about it.',
+  unavailable: 'The service cannot answer at this moment. Try again soon.',
+} as const
+export type RequestErrorCode = keyof typeof requestErrors
+
+export interface RequestErrorOptions extends ErrorOptions {
+  headers?: Record<string, string>
+}
+
+/** What is wrong with a request as HTTP, whatever it is about. */
+export class RequestError extends Error {
+  override name = 'RequestError'
+  readonly code: RequestErrorCode
+  readonly headers: Record<string, string>
+  constructor(code: RequestErrorCode, { headers = {}, ...options }: RequestErrorOptions = {}) {
+    super(requestErrors[code], options)
+    this.code = code
+    this.headers = headers
+  }
+}

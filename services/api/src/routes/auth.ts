@@ -1,0 +1,103 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import Type from 'typebox'
+import { logIn } from '../accounts/log-in.ts'
+import { endSession, type RefreshToken, refreshSession } from '../accounts/sessions.ts'
+import { type AccountDeps, type SignedIn, signUp } from '../accounts/sign-up.ts'
+import { signAccessToken } from '../plugins/authenticate.ts'
+import {
+  LogInBody,
+  RefreshBody,
+  SignedInView,
+  SignUpBody,
+  TokensView,
+  toUserView,
+  toWalletView,
+} from '../schemas/account.ts'
+import { answer, ref } from '../schemas/common.ts'
+import { problems } from '../schemas/problem.ts'
+
+export interface AuthRoutesOptions extends AccountDeps {
+  accessTtlS: number
+}
+
+const tags = ['auth']
+
+export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (app, { accessTtlS, ...accounts }) => {
+  const tokensOf = (user_id: number, { token, expires_at }: RefreshToken) => ({
+    access_token: signAccessToken(app, user_id, accessTtlS),
+    refresh_token: { token, expires_at: expires_at.toISOString() },
+  })
+  const signedIn = ({ user, wallet, refresh_token }: SignedIn) => ({
+    user: toUserView(user),
+    wallet: toWalletView(wallet),
+    ...tokensOf(user.id, refresh_token),
+  })
+
+  app.post(
+    '/auth/signup',
+    {
+      schema: {
+        tags,
+        operationId: 'signUp',
+        summary: 'Sign up',
+        description: 'Makes a user and their wallet, in one commit, and logs them in.',
+        body: ref(SignUpBody),
+        response: { 201: answer(SignedInView, 'Signed up and logged in.'), ...problems(400, 409, 413, 415) },
+      },
+    },
+    async (request, reply) => reply.code(201).send(signedIn(await signUp(accounts, request.body))),
+  )
+
+  app.post(
+    '/auth/login',
+    {
+      schema: {
+        tags,
+        operationId: 'logIn',
+        summary: 'Log in',
+        description: 'Takes the same time, and gives the same answer, for an unknown address and a wrong password.',
+        body: ref(LogInBody),
+        response: { 200: answer(SignedInView, 'Logged in.'), ...problems(400, 401, 413, 415) },
+      },
+    },
+    async (request) => signedIn(await logIn(accounts, request.body)),
+  )
+
+  app.post(
+    '/auth/refresh',
+    {
+      schema: {
+        tags,
+        operationId: 'refresh',
+        summary: 'Exchange a refresh token for the next pair',
+        description:
+          'A refresh token is good for one exchange. One that was used and comes again ends the whole log-in, unless ' +
+          'it comes within a few seconds, as from a client that never got the answer.',
+        body: ref(RefreshBody),
+        response: { 200: answer(TokensView, 'The next pair.'), ...problems(400, 401, 413, 415) },
+      },
+    },
+    async (request) => {
+      const refreshed = await refreshSession(accounts.db, request.body.refresh_token, accounts.sessions)
+      return tokensOf(refreshed.user_id, refreshed.refresh_token)
+    },
+  )
+
+  app.post(
+    '/auth/logout',
+    {
+      schema: {
+        tags,
+        operationId: 'logOut',
+        summary: 'Log out',
+        description: 'Ends the log-in that this refresh token belongs to. Access tokens live on until they expire.',
+        body: ref(RefreshBody),
+        response: { 204: Type.Null({ description: 'Logged out, now or before.' }), ...problems(400, 413, 415) },
+      },
+    },
+    async (request, reply) => {
+      await endSession(accounts.db, request.body.refresh_token)
+      return reply.code(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,23 @@
+import type { ByteRange } from '../ledger/export-files.ts'
+import { RequestError } from '../request-error.ts'
+
+const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
+
+/**
+ * The part of a file that a Range header asks for (RFC 9110, section 14). Several ranges at once, and whatever is not
+ * understood, mean the whole file, which the standard allows.
+ *
+ * @throws RequestError `range_not_satisfiable`
+ */
+export function readByteRange(header: string | undefined, size: number): ByteRange | undefined {
+  const [, first = '', last = ''] = ONE_RANGE.exec(header ?? '') ?? []
+  if (first === '' && last === '') return undefined
+  const range =
+    first === ''
+      ? { start: Math.max(0, size - Number(last)), end: size - 1 }
+      : { start: Number(first), end: last === '' ? size - 1 : Math.min(Number(last), size - 1) }
+  if (first !== '' && last !== '' && Number(first) > Number(last)) return undefined
+  if (range.start >= size)
+    throw new RequestError('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } })
+  return range
+}

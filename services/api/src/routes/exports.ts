@@ -1,0 +1,120 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Db } from '@streamledger/db'
+import Type from 'typebox'
+import { cancelExport } from '../ledger/cancel-export.ts'
+import type { ExportFiles } from '../ledger/export-files.ts'
+import { getExport } from '../ledger/get-export.ts'
+import { listExports } from '../ledger/list-exports.ts'
+import type { PageCursors } from '../ledger/page-cursor.ts'
+import { type RequestExportOptions, requestExport } from '../ledger/request-export.ts'
+import { answer, ref } from '../schemas/common.ts'
+import {
+  ExportBody,
+  ExportHeaders,
+  ExportList,
+  ExportParams,
+  ExportQuery,
+  ExportView,
+  toExportView,
+} from '../schemas/export.ts'
+import { problems } from '../schemas/problem.ts'
+import { nextExports, readExportPage } from './export-page.ts'
+import { readFilters } from './read-filters.ts'
+
+export interface ExportRoutesOptions extends RequestExportOptions {
+  db: Db
+  files: ExportFiles
+  cursors: PageCursors
+}
+
+/** A small export is ready by then, and a large one does not mind. */
+const POLL_INTERVAL_S = '1'
+
+const common = { tags: ['exports'], security: [{ access_token: [] }] }
+
+const ordered = answer(ExportView, 'Ordered, now or before.', {
+  location: { type: 'string', description: 'Of the export.' },
+  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth a look.' },
+})
+
+export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = async (app, options) => {
+  const { db, files, cursors, unfinishedMax } = options
+  const base = `${app.prefix}/transactions/exports`
+
+  app.post(
+    '/transactions/export',
+    {
+      // An export of everything needs no body.
+      preValidation: async (request) => {
+        request.body ??= {}
+      },
+      schema: {
+        ...common,
+        operationId: 'requestExport',
+        summary: 'Order your history as an Excel file',
+        description: 'It holds what is posted at this moment. Without a body: all of it.',
+        headers: ExportHeaders,
+        body: ref(ExportBody),
+        response: { 202: ordered, ...problems(400, 401, 404, 413, 415, 422, 429) },
+      },
+    },
+    async (request, reply) => {
+      const filters = readFilters(request.body, 'body')
+      const idempotency_key = request.headers['idempotency-key']
+      const order = { user_id: request.user.id, idempotency_key, ...filters }
+      const row = await requestExport(db, order, { unfinishedMax })
+      reply.headers({ location: `${base}/${row.id}`, 'retry-after': POLL_INTERVAL_S })
+      return reply.code(202).send(toExportView(row, base))
+    },
+  )
+
+  app.get(
+    '/transactions/exports',
+    {
+      schema: {
+        ...common,
+        operationId: 'listExports',
+        summary: 'Your exports, newest first',
+        querystring: ExportQuery,
+        response: { 200: answer(ExportList, 'A page.'), ...problems(400, 401) },
+      },
+    },
+    async (request) => {
+      const page = readExportPage(cursors, request.user.id, request.query)
+      const { exports, next } = await listExports(db, page)
+      const next_cursor = nextExports(cursors, request.user.id, next)
+      return { data: exports.map((row) => toExportView(row, base)), pagination: { next_cursor, limit: page.limit } }
+    },
+  )
+
+  app.get(
+    '/transactions/exports/:export_id',
+    {
+      schema: {
+        ...common,
+        operationId: 'getExport',
+        summary: 'How an export is getting on',
+        params: ExportParams,
+        response: { 200: answer(ExportView, 'The export.'), ...problems(401, 404) },
+      },
+    },
+    async (request) => toExportView(await getExport(db, request.user.id, request.params.export_id), base),
+  )
+
+  app.delete(
+    '/transactions/exports/:export_id',
+    {
+      schema: {
+        ...common,
+        operationId: 'deleteExport',
+        summary: 'Cancel an export, or remove a finished one with its file',
+        params: ExportParams,
+        response: { 204: Type.Null({ description: 'Cancelled, or removed.' }), ...problems(401, 404) },
+      },
+    },
+    async (request, reply) => {
+      await cancelExport(db, files, request.user.id, request.params.export_id)
+      return reply.code(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,27 @@
+import { InputError, type InputPlace } from '../input-error.ts'
+import type { TransactionFilters } from '../ledger/list-transactions.ts'
+
+export interface SentFilters {
+  entry?: 'credit' | 'debit'
+  from?: string
+  to?: string
+}
+
+/** @throws InputError for instants that do not exist, or a range that runs backwards */
+export function readFilters({ entry, from, to }: SentFilters, place: InputPlace): TransactionFilters {
+  const filters = { entry, from: readInstant(from, 'from', place), to: readInstant(to, 'to', place) }
+  if (filters.from && filters.to && filters.from > filters.to) {
+    throw new InputError([{ in: place, pointer: '/from', reason: 'must not be later than to' }])
+  }
+  return filters
+}
+
+function readInstant(text: string | undefined, name: string, place: InputPlace): Date | undefined {
+  if (text === undefined) return undefined
+  const instant = new Date(text)
+  // The schema has seen to the form; a leap second has that and is still nothing that a clock here can show.
+  if (Number.isNaN(instant.getTime())) {
+    throw new InputError([{ in: place, pointer: `/${name}`, reason: 'is not an instant that can be stored' }])
+  }
+  return instant
+}

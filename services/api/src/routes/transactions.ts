@@ -1,0 +1,118 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Db } from '@streamledger/db'
+import { getOutcome } from '../ledger/get-outcome.ts'
+import { getTransaction } from '../ledger/get-transaction.ts'
+import { listTransactions } from '../ledger/list-transactions.ts'
+import type { PageCursors } from '../ledger/page-cursor.ts'
+import type { Posting } from '../ledger/posting.ts'
+import { answer, ref } from '../schemas/common.ts'
+import { problems } from '../schemas/problem.ts'
+import {
+  OutcomeView,
+  PostTransactionBody,
+  TransactionList,
+  TransactionParams,
+  TransactionQuery,
+  TransactionView,
+  TransIdParams,
+  toOutcomeView,
+  toTransactionView,
+} from '../schemas/transaction.ts'
+import { readTraceparent } from './read-traceparent.ts'
+import { nextTransactions, readTransactionPage } from './transaction-page.ts'
+
+export interface TransactionRoutesOptions {
+  db: Db
+  posting: Posting
+  cursors: PageCursors
+}
+
+const common = { tags: ['transactions'], security: [{ access_token: [] }] }
+
+const posted = answer(TransactionView, 'Posted, now or before.', {
+  location: { type: 'string', description: 'Of the transaction.' },
+  'idempotent-replayed': { type: 'string', enum: ['true'], description: 'It was already recorded: nothing moved now.' },
+})
+const listed = answer(TransactionList, 'A page.', {
+  link: { type: 'string', description: 'RFC 8288: rel="next", if there is a next page.' },
+})
+
+export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
+  const { db, posting, cursors } = options
+  const base = `${app.prefix}/transactions`
+
+  app.post(
+    '/transactions',
+    {
+      schema: {
+        ...common,
+        operationId: 'postTransaction',
+        summary: 'Credit or debit your wallet',
+        description:
+          'Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, ' +
+          'or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused ' +
+          'again, even when the balance would cover it by then.',
+        body: ref(PostTransactionBody),
+        response: { 201: posted, ...problems(400, 401, 404, 413, 415, 422) },
+      },
+    },
+    async (request, reply) => {
+      const traceparent = readTraceparent(request.headers.traceparent)
+      const { transaction, replayed } = await posting.post({ user_id: request.user.id, ...request.body, traceparent })
+      if (replayed) reply.header('idempotent-replayed', 'true')
+      reply.header('location', `${base}/${transaction.id}`)
+      return reply.code(201).send(toTransactionView(transaction))
+    },
+  )
+
+  app.get(
+    '/transactions',
+    {
+      schema: {
+        ...common,
+        operationId: 'listTransactions',
+        summary: 'Your transactions, newest first',
+        description: 'Pages are stable: what is posted meanwhile neither shifts nor repeats anything.',
+        querystring: TransactionQuery,
+        response: { 200: listed, ...problems(400, 401) },
+      },
+    },
+    async (request, reply) => {
+      const page = readTransactionPage(cursors, request.user.id, request.query)
+      const { transactions, next } = await listTransactions(db, page)
+      const next_cursor = nextTransactions(cursors, page, next)
+      if (next_cursor) reply.header('link', `<${base}?limit=${page.limit}&cursor=${next_cursor}>; rel="next"`)
+      return { data: transactions.map(toTransactionView), pagination: { next_cursor, limit: page.limit } }
+    },
+  )
+
+  app.get(
+    '/transactions/:transaction_id',
+    {
+      schema: {
+        ...common,
+        operationId: 'getTransaction',
+        summary: 'One of your transactions',
+        params: TransactionParams,
+        response: { 200: answer(TransactionView, 'The transaction.'), ...problems(401, 404) },
+      },
+    },
+    async (request) => toTransactionView(await getTransaction(db, request.user.id, request.params.transaction_id)),
+  )
+
+  app.get(
+    '/transactions/by-trans-id/:trans_id',
+    {
+      schema: {
+        ...common,
+        operationId: 'getOutcome',
+        summary: 'What became of a trans_id',
+        description:
+          'Executes nothing. 404 means that nothing is recorded, which a request that is still under way may change.',
+        params: TransIdParams,
+        response: { 200: answer(OutcomeView, 'Accepted or refused, for good.'), ...problems(401, 404) },
+      },
+    },
+    async (request) => toOutcomeView(await getOutcome(db, request.user.id, request.params.trans_id)),
+  )
+}

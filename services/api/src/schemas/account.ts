@@ -1,0 +1,117 @@
+import type { User, Wallet as WalletRow } from '@streamledger/db'
+import Type, { type Static } from 'typebox'
+import { Id, Kobo, LINE_OF_TEXT, NAME, ref, Timestamp } from './common.ts'
+
+const PersonName = (what: string) => Type.String({ minLength: 1, maxLength: 100, pattern: NAME, description: what })
+const Email = Type.String({
+  format: 'email',
+  maxLength: 254,
+  description: 'One account per address, whatever its letter case.',
+})
+
+export const SignUpBody = Type.Object(
+  {
+    first_name: PersonName('Given name.'),
+    last_name: PersonName('Family name.'),
+    email: Email,
+    password: Type.String({
+      minLength: 8,
+      maxLength: 128,
+      // Any character, but no half of a surrogate pair: UTF-8 would make all of those one.
+      pattern: '^[^\\ud800-\\udfff]*$',
+      description: '8 to 128 characters, whichever you like; the most common passwords are refused.',
+    }),
+  },
+  {
+    $id: 'SignUp',
+    additionalProperties: false,
+    examples: [{ first_name: 'Ada', last_name: 'Obi', email: 'ada@example.com', password: 'a long pass phrase' }],
+  },
+)
+
+export const LogInBody = Type.Object(
+  {
+    email: Type.String({ minLength: 1, maxLength: 254, pattern: LINE_OF_TEXT }),
+    password: Type.String({ minLength: 1, maxLength: 128 }),
+  },
+  {
+    $id: 'LogIn',
+    additionalProperties: false,
+    examples: [{ email: 'ada@example.com', password: 'a long pass phrase' }],
+  },
+)
+
+export const RefreshBody = Type.Object(
+  { refresh_token: Type.String({ minLength: 1, maxLength: 512 }) },
+  { $id: 'Refresh', additionalProperties: false },
+)
+
+export const UserView = Type.Object(
+  {
+    user_id: Id('The user.'),
+    first_name: Type.String(),
+    last_name: Type.String(),
+    email: Type.String(),
+    created_at: Timestamp('When they signed up.'),
+  },
+  { $id: 'User' },
+)
+
+export const WalletView = Type.Object(
+  {
+    wallet_id: Id('The wallet.'),
+    balance: Kobo('What is in it'),
+    currency: Type.String({ description: 'ISO 4217.', examples: ['NGN'] }),
+    sequence: Type.Integer({ minimum: 0, description: 'Of its last transaction: they are numbered 1, 2, 3 …' }),
+    created_at: Timestamp('When it was made.'),
+    updated_at: Timestamp('When it was last written.'),
+  },
+  { $id: 'Wallet' },
+)
+
+const Token = (what: string) =>
+  Type.Object({ token: Type.String({ description: what }), expires_at: Timestamp('When it ends.') })
+
+const tokens = {
+  access_token: Token('For the Authorization header: `Bearer <token>`.'),
+  refresh_token: Token('For one call of /auth/refresh, which returns the next one.'),
+}
+
+export const TokensView = Type.Object(tokens, { $id: 'Tokens' })
+export const SignedInView = Type.Object(
+  { user: ref(UserView), wallet: ref(WalletView), ...tokens },
+  { $id: 'SignedIn' },
+)
+export const OwnedWalletView = Type.Object({ user: ref(UserView), wallet: ref(WalletView) }, { $id: 'OwnedWallet' })
+
+export const accountSchemas = [
+  SignUpBody,
+  LogInBody,
+  RefreshBody,
+  UserView,
+  WalletView,
+  TokensView,
+  SignedInView,
+  OwnedWalletView,
+]
+
+export function toUserView(user: Omit<User, 'password'>): Static<typeof UserView> {
+  return {
+    user_id: user.id,
+    first_name: user.first_name,
+    last_name: user.last_name,
+    email: user.email,
+    created_at: user.created_at.toISOString(),
+  }
+}
+
+export function toWalletView(wallet: WalletRow): Static<typeof WalletView> {
+  return {
+    wallet_id: wallet.id,
+    balance: wallet.balance,
+    currency: wallet.currency,
+    sequence: wallet.sequence,
+    created_at: wallet.created_at.toISOString(),
+    updated_at: wallet.updated_at.toISOString(),
+  }
+}

@@ -1,0 +1,92 @@
+import type { Export, ExportStatus } from '@streamledger/db'
+import Type, { type Static } from 'typebox'
+import { Cursor, Entry, Limit, nullable, Pagination, ref, Timestamp } from './common.ts'
+import { filters } from './transaction.ts'
+
+export const ExportBody = Type.Object(filters, {
+  $id: 'RequestExport',
+  additionalProperties: false,
+  examples: [{ from: '2026-01-01T00:00:00Z', to: '2026-02-01T00:00:00Z', entry: 'debit' }],
+})
+
+export const ExportHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: '^[\\x21-\\x7e]+$',
+      description: 'A key of your own: the same one again, with the same body, orders nothing new.',
+    }),
+  ),
+})
+
+export const ExportParams = Type.Object({
+  export_id: Type.String({
+    pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+    description: 'The export.',
+  }),
+})
+
+const statuses: ExportStatus[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired']
+
+export const ExportView = Type.Object(
+  {
+    export_id: Type.String(),
+    status: Type.Unsafe<ExportStatus>({ type: 'string', enum: statuses }),
+    entry: nullable(Entry('Only these; null means all.')),
+    from: nullable(Timestamp('Posted at this instant or later.')),
+    to: nullable(Timestamp('Posted before this instant.')),
+    rows_done: Type.Integer({ minimum: 0 }),
+    rows_total: nullable(Type.Integer({ minimum: 0, description: 'Null until it is counted.' })),
+    size: nullable(Type.Integer({ minimum: 0, description: 'Of the file, in bytes.' })),
+    sha256: nullable(Type.String({ description: 'Of the file, in hexadecimal.' })),
+    file_url: nullable(Type.String({ description: 'Where the file is, once it is there.' })),
+    created_at: Timestamp('When it was ordered. It holds what was posted until then.'),
+    finished_at: nullable(Timestamp('When it was finished, one way or another.')),
+    expires_at: nullable(Timestamp('When its file goes.')),
+    problem: Type.Optional(
+      Type.Object({ code: Type.String(), detail: Type.String() }, { description: 'Why it has failed.' }),
+    ),
+  },
+  { $id: 'Export' },
+)
+
+export const ExportQuery = Type.Object(
+  { limit: Type.Optional(Limit), cursor: Type.Optional(Cursor) },
+  { additionalProperties: false },
+)
+
+export const ExportList = Type.Object(
+  { data: Type.Array(ref(ExportView)), pagination: Pagination },
+  { $id: 'ExportList' },
+)
+
+export const exportSchemas = [ExportBody, ExportView, ExportList]
+
+/** The codes that the exporter leaves in exports.error are its own and many: people are told what to do. */
+const FAILED = 'The workbook could not be written. Order it again; if that fails too, quote this code.'
+
+/** `base` is the path that the exports are under. */
+export function toExportView(row: Export, base: string): Static<typeof ExportView> {
+  const present = row.status === 'succeeded'
+  return {
+    export_id: row.id,
+    status: row.status,
+    entry: row.entry,
+    from: isoOrNull(row.from_at),
+    to: isoOrNull(row.to_at),
+    rows_done: row.rows_done,
+    rows_total: row.rows_total,
+    size: row.size,
+    sha256: row.sha256,
+    file_url: present ? `${base}/${row.id}/file` : null,
+    created_at: row.created_at.toISOString(),
+    finished_at: isoOrNull(row.finished_at),
+    expires_at: isoOrNull(row.expires_at),
+    ...(row.error !== null && { problem: { code: row.error, detail: FAILED } }),
+  }
+}
+
+function isoOrNull(instant: Date | null): string | null {
+  return instant?.toISOString() ?? null
+}

@@ -1,0 +1,109 @@
+import type { LedgerTransaction, RefusalCode } from '@streamledger/db'
+import Type, { type Static } from 'typebox'
+import type { Recorded } from '../ledger/decide.ts'
+import { Cursor, Entry, Id, Kobo, LINE_OF_TEXT, Limit, Pagination, ref, Timestamp } from './common.ts'
+
+const TransId = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: LINE_OF_TEXT,
+  description:
+    'Your own key of this transaction, unique within the wallet: the same one again gets the same answer and moves ' +
+    'nothing. Compared character by character: never trimmed, folded or normalised.',
+})
+
+export const PostTransactionBody = Type.Object(
+  { entry: Entry('What to do.'), amount: Kobo('How much to move', 1), trans_id: TransId },
+  {
+    $id: 'PostTransaction',
+    additionalProperties: false,
+    examples: [{ entry: 'credit', amount: 1000, trans_id: 'order-1234' }],
+  },
+)
+
+export const TransactionView = Type.Object(
+  {
+    transaction_id: Id('The transaction.'),
+    wallet_id: Id('The wallet.'),
+    entry: Entry('What it did.'),
+    amount: Kobo('What was moved', 1),
+    balance: Kobo('The wallet after it'),
+    trans_id: Type.String(),
+    sequence: Type.Integer({
+      minimum: 1,
+      description: "The wallet's transactions are numbered 1, 2, 3 … without a gap.",
+    }),
+    created_at: Timestamp('When it was posted; never earlier than the sequence before it.'),
+  },
+  { $id: 'Transaction' },
+)
+
+const RefusalView = Type.Object(
+  {
+    code: Type.Unsafe<RefusalCode>({ type: 'string', enum: ['insufficient_funds', 'balance_limit'] }),
+    entry: Entry('What was asked for.'),
+    amount: Kobo('How much was asked for', 1),
+    balance: Kobo('The wallet when it was refused'),
+    created_at: Timestamp('When it was refused.'),
+  },
+  { $id: 'Refusal' },
+)
+
+export const OutcomeView = Type.Object(
+  {
+    trans_id: Type.String(),
+    outcome: Type.Unsafe<'accepted' | 'refused'>({ type: 'string', enum: ['accepted', 'refused'] }),
+    transaction: Type.Optional(ref(TransactionView)),
+    refusal: Type.Optional(ref(RefusalView)),
+  },
+  {
+    $id: 'Outcome',
+    description: 'The transaction if it was accepted, the refusal if it was refused: either is final.',
+  },
+)
+
+export const TransactionParams = Type.Object({ transaction_id: Id('The transaction.') })
+export const TransIdParams = Type.Object({ trans_id: TransId })
+
+/** What narrows a list or an export. */
+export const filters = {
+  entry: Type.Optional(Entry('Only credits, or only debits.')),
+  from: Type.Optional(Timestamp('Posted at this instant or later (RFC 3339, with its offset).')),
+  to: Type.Optional(Timestamp('Posted before this instant (RFC 3339, with its offset).')),
+}
+
+export const TransactionQuery = Type.Object(
+  { limit: Type.Optional(Limit), cursor: Type.Optional(Cursor), ...filters },
+  { additionalProperties: false },
+)
+
+export const TransactionList = Type.Object(
+  { data: Type.Array(ref(TransactionView)), pagination: Pagination },
+  { $id: 'TransactionList' },
+)
+
+export const transactionSchemas = [PostTransactionBody, TransactionView, RefusalView, OutcomeView, TransactionList]
+
+/** Made from stored columns alone, so that a replay is the same bytes. */
+export function toTransactionView(transaction: LedgerTransaction): Static<typeof TransactionView> {
+  return {
+    transaction_id: transaction.id,
+    wallet_id: transaction.wallet_id,
+    entry: transaction.entry,
+    amount: transaction.amount,
+    balance: transaction.balance,
+    trans_id: transaction.trans_id,
+    sequence: transaction.sequence,
+    created_at: transaction.created_at.toISOString(),
+  }
+}
+
+export function toOutcomeView(recorded: Recorded): Static<typeof OutcomeView> {
+  if (recorded.kind === 'transaction') {
+    const { transaction } = recorded
+    return { trans_id: transaction.trans_id, outcome: 'accepted', transaction: toTransactionView(transaction) }
+  }
+  const { trans_id, code, entry, amount, balance, created_at } = recorded.refusal
+  const refusal = { code, entry, amount, balance, created_at: created_at.toISOString() }
+  return { trans_id, outcome: 'refused', refusal }
+}

@@ -1,0 +1,75 @@
+import { parseEnv, serviceEnv } from '@streamledger/runtime'
+import Type from 'typebox'
+
+export const exporterEnv = Type.Object({
+  ...serviceEnv,
+  OPS_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 9102,
+    description: 'Port of the health checks and metrics.',
+  }),
+  EXPORT_DIR: Type.String({
+    minLength: 1,
+    description: 'Folder of the Excel files. The API and every exporter must see the same one.',
+  }),
+  EXPORTER_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    maximum: 32,
+    default: 2,
+    description: 'How many exports one exporter writes at once; each takes about a page of memory and much of a core.',
+  }),
+  EXPORTER_POLL_INTERVAL_MS: Type.Integer({
+    minimum: 50,
+    maximum: 60_000,
+    default: 1_000,
+    description: 'How often an idle exporter looks for jobs that no notification told it of, in ms.',
+  }),
+  EXPORTER_DATABASE_PATIENCE_MS: Type.Integer({
+    minimum: 0,
+    maximum: 600_000,
+    default: 30_000,
+    description: 'How long an export, or a start, waits for a database that is down before it gives up, in ms.',
+  }),
+  EXPORT_PAGE_ROWS: Type.Integer({
+    minimum: 1,
+    maximum: 10_000,
+    default: 1_000,
+    description: 'Rows read from the database at a time; a page is what one export holds in memory.',
+  }),
+  EXPORT_TTL_H: Type.Integer({
+    minimum: 1,
+    maximum: 8_760,
+    default: 168,
+    description: 'How long a finished file can be downloaded, in hours.',
+  }),
+  STATEMENT_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 300_000,
+    default: 10_000,
+    description: 'Ends a statement that runs longer, in ms.',
+  }),
+})
+
+export type ExporterConfig = ReturnType<typeof loadExporterConfig>
+
+export function loadExporterConfig(env: NodeJS.ProcessEnv) {
+  const vars = parseEnv(exporterEnv, env)
+  return {
+    logLevel: vars.LOG_LEVEL,
+    drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
+    ops: { host: vars.HOST, port: vars.OPS_PORT },
+    database: {
+      url: vars.DATABASE_URL,
+      statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
+      patienceMs: vars.EXPORTER_DATABASE_PATIENCE_MS,
+    },
+    worker: {
+      concurrency: vars.EXPORTER_CONCURRENCY,
+      pollIntervalMs: vars.EXPORTER_POLL_INTERVAL_MS,
+      // A running export may finish in the first half of a drain; the second half is for handing it back.
+      abortAfterMs: Math.floor(vars.DRAIN_TIMEOUT_MS / 2),
+    },
+    exports: { dir: vars.EXPORT_DIR, pageRows: vars.EXPORT_PAGE_ROWS, ttlH: vars.EXPORT_TTL_H },
+  } as const
+}

@@ -1,0 +1,48 @@
+import { isUnavailable } from '@streamledger/db'
+
+/** Why an export failed for good, as stored in `exports.error` and shown to the one who asked for it. */
+export const exportFailures = {
+  database_unavailable: 'The database did not answer in time.',
+  storage_full: 'There was no room left for the file.',
+  storage_unavailable: 'The file could not be stored.',
+  rows_changed: 'The rows that were written are not the ones that were counted.',
+  internal_error: 'The export failed for a reason of ours.',
+} as const
+export type ExportFailure = keyof typeof exportFailures
+
+/** Why an attempt ended before its file was published, though nothing failed. */
+export const attemptEndings = {
+  cancelled: 'The export was cancelled.',
+  replaced: 'Another attempt has taken this export over.',
+  interrupted: 'This exporter is stopping; the export goes back into the queue.',
+} as const
+export type AttemptEnding = keyof typeof attemptEndings
+
+const messages = { ...exportFailures, ...attemptEndings }
+
+export class ExportError extends Error {
+  override name = 'ExportError'
+  readonly code: ExportFailure | AttemptEnding
+  constructor(code: ExportFailure | AttemptEnding, options?: ErrorOptions) {
+    super(messages[code], options)
+    this.code = code
+  }
+}
+
+/** Whether the attempt ended in this way. */
+export function endedBy(error: unknown, ending: AttemptEnding): boolean {
+  return error instanceof ExportError && error.code === ending
+}
+
+const STORAGE_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+/** Of the file system's errors, those that a folder can raise. */
+const STORAGE = new Set(['EACCES', 'EBUSY', 'EEXIST', 'EIO', 'EMFILE', 'ENFILE', 'ENOENT', 'ENOTDIR', 'EPERM', 'EROFS'])
+
+/** Finds the failure's code, for the user and for the metric. */
+export function failureOf(error: unknown): ExportFailure {
+  if (error instanceof ExportError && error.code in exportFailures) return error.code as ExportFailure
+  if (isUnavailable(error)) return 'database_unavailable'
+  const code = String((error as { code?: unknown } | null)?.code)
+  if (STORAGE_FULL.has(code)) return 'storage_full'
+  return STORAGE.has(code) ? 'storage_unavailable' : 'internal_error'
+}

@@ -1,0 +1,163 @@
+import type { Db, Entry } from '@streamledger/db'
+import { sql } from 'kysely'
+import { type AttemptEnding, ExportError, type ExportFailure } from './errors.ts'
+import type { PublishedFile } from './export-store.ts'
+
+/** One try at writing an export: what it covers, and the uuid that lets it, and no other, speak for the export. */
+export interface ExportAttempt {
+  id: string
+  attempt: string
+  /** Somebody has tried before and may have left a file. */
+  repeated: boolean
+  walletId: number
+  currency: string
+  entry: Entry | null
+  /** The rows are those with after < sequence <= through, and the entry if there is one. */
+  after: number
+  through: number
+  rowsTotal: number
+}
+
+export interface AttemptKey {
+  id: string
+  attempt: string
+}
+
+/**
+ * Takes an export over from whoever had it, and fixes which rows it covers. May be called again with the same uuid.
+ *
+ * @returns undefined if there is nothing to do: the export is finished, cancelled or gone.
+ */
+export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise<ExportAttempt | undefined> {
+  const taken = await db
+    .updateTable('exports')
+    .set({
+      status: 'running',
+      attempt,
+      rows_done: 0,
+      rows_total: null,
+      started_at: sql`coalesce(started_at, now())`,
+    })
+    .where('id', '=', id)
+    .where('status', 'in', ['queued', 'running'])
+    .returning(['id', 'wallet_id', 'entry', sql<boolean>`old.started_at is not null`.as('repeated')])
+    .executeTakeFirst()
+  if (!taken) return undefined
+  const range = await readRange(db, id)
+  const rowsTotal = await countRows(db, taken.wallet_id, taken.entry, range)
+  await reportAttempt(db, { id, attempt }, { rows_total: rowsTotal })
+  return {
+    id: taken.id,
+    attempt,
+    repeated: taken.repeated,
+    walletId: taken.wallet_id,
+    entry: taken.entry,
+    ...range,
+    rowsTotal,
+  }
+}
+
+type Range = Pick<ExportAttempt, 'after' | 'through' | 'currency'>
+
+/** Turns the period into sequences. The history is append only and its time never runs back: every attempt finds the same. */
+async function readRange(db: Db, id: string): Promise<Range> {
+  return db
+    .selectFrom('exports')
+    .innerJoin('wallets', 'wallets.id', 'exports.wallet_id')
+    .select([
+      'wallets.currency',
+      sql<number>`case when from_at is null then 0 else sequence_before(wallet_id, from_at) end`.as('after'),
+      sql<number>`case when to_at is null then as_of_sequence
+                       else least(as_of_sequence, sequence_before(wallet_id, to_at)) end`.as('through'),
+    ])
+    .where('exports.id', '=', id)
+    .executeTakeFirstOrThrow()
+}
+
+async function countRows(db: Db, walletId: number, entry: Entry | null, { after, through }: Range): Promise<number> {
+  if (entry === null) return Math.max(0, through - after) // sequences have no gaps
+  const { rows } = await db
+    .selectFrom('transactions')
+    .select(({ fn }) => fn.countAll<number>().as('rows'))
+    .where('wallet_id', '=', walletId)
+    .where('entry', '=', entry)
+    .where('sequence', '>', after)
+    .where('sequence', '<=', through)
+    .executeTakeFirstOrThrow()
+  return rows
+}
+
+/** @throws ExportError `cancelled` or `replaced` if the export is no longer this attempt's. */
+export async function reportAttempt(
+  db: Db,
+  key: AttemptKey,
+  progress: { rows_done: number } | { rows_total: number },
+): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('exports')
+    .set(progress)
+    .where('id', '=', key.id)
+    .where('attempt', '=', key.attempt)
+    .where('status', '=', 'running')
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw new ExportError(await readEnding(db, key))
+}
+
+/**
+ * Shows the file to the user. The one statement that publishes: it succeeds only for the current attempt, and, for an
+ * attempt that doesn't know whether it has succeeded, a second time.
+ *
+ * @throws ExportError `cancelled` or `replaced`: the file is nobody's and must go.
+ */
+export async function finishAttempt(
+  db: Db,
+  key: AttemptKey,
+  published: PublishedFile & { rows: number; ttlH: number },
+): Promise<void> {
+  const { file, size, sha256, rows, ttlH } = published
+  const { numUpdatedRows } = await db
+    .updateTable('exports')
+    .set({
+      status: 'succeeded',
+      file,
+      size,
+      sha256,
+      rows_done: rows,
+      finished_at: sql`coalesce(finished_at, now())`,
+      expires_at: sql`coalesce(expires_at, now() + make_interval(hours => ${ttlH}))`,
+    })
+    .where('id', '=', key.id)
+    .where('attempt', '=', key.attempt)
+    .where('status', 'in', ['running', 'succeeded'])
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw new ExportError(await readEnding(db, key))
+}
+
+/** Puts the export back into the queue, for the next attempt to take. Does nothing if it is no longer this attempt's. */
+export async function releaseAttempt(db: Db, key: AttemptKey): Promise<void> {
+  await db
+    .updateTable('exports')
+    .set({ status: 'queued', attempt: null, rows_done: 0 })
+    .where('id', '=', key.id)
+    .where('attempt', '=', key.attempt)
+    .where('status', '=', 'running')
+    .execute()
+}
+
+/** Fails the export for good. Does nothing if it is no longer this attempt's. */
+export async function failAttempt(db: Db, key: AttemptKey, failure: ExportFailure): Promise<void> {
+  await db
+    .updateTable('exports')
+    .set({ status: 'failed', error: failure, finished_at: sql`now()` })
+    .where('id', '=', key.id)
+    .where('attempt', '=', key.attempt)
+    .where('status', '=', 'running')
+    .execute()
+}
+
+async function readEnding(db: Db, { id }: AttemptKey): Promise<AttemptEnding> {
+  const row = await db.selectFrom('exports').select('status').where('id', '=', id).executeTakeFirst()
+  // A row that is gone, or ended by anyone but an attempt, was cancelled; in any other state another attempt has it.
+  const isAttempted = row && ['queued', 'running', 'succeeded', 'failed'].includes(row.status)
+  return isAttempted ? 'replaced' : 'cancelled'
+}

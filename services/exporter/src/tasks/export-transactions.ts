@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import type { Db } from '@streamledger/db'
+import { parseExportRequested } from '@streamledger/events'
+import type { Logger } from '@streamledger/runtime'
+import type { Job, Task } from 'graphile-worker'
+import { ExportError, endedBy, failureOf } from '../errors.ts'
+import {
+  type AttemptKey,
+  type ExportAttempt,
+  failAttempt,
+  finishAttempt,
+  releaseAttempt,
+  reportAttempt,
+  startAttempt,
+} from '../export-attempt.ts'
+import type { Draft, ExportStore } from '../export-store.ts'
+import type { HandBack } from '../hand-back.ts'
+import type { ExporterMetrics } from '../metrics.ts'
+import { retryUnavailable } from '../retry-unavailable.ts'
+import { transactionPages } from '../transaction-pages.ts'
+import { createTransactionWorkbook } from '../workbook.ts'
+
+export interface ExportDeps {
+  db: Db
+  store: ExportStore
+  handBack: HandBack
+  metrics: ExporterMetrics
+  logger: Logger
+  options: { pageRows: number; ttlH: number; patienceMs: number }
+}
+
+/** How often, at most, an export's progress is stored, and an export that was cancelled or replaced notices it. */
+const REPORT_INTERVAL_MS = 1_000
+
+/** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
+export function exportTransactions(deps: ExportDeps): Task {
+  return async (payload, { job, abortSignal }) => {
+    const key = { id: parseExportRequested(payload).export_id, attempt: randomUUID() }
+    const logger = deps.logger.child({ export_id: key.id, attempt: key.attempt, job_attempt: job.attempts })
+    const startedAt = performance.now()
+    deps.metrics.running.inc()
+    try {
+      const rows = await runAttempt(deps, key, abortSignal)
+      if (rows === undefined) return logger.info('this export needs no more work')
+      const durationMs = Math.round(performance.now() - startedAt)
+      deps.metrics.attempts.inc({ outcome: 'succeeded' })
+      deps.metrics.duration.observe(durationMs / 1_000)
+      logger.info({ rows, durationMs }, 'export succeeded')
+    } catch (error) {
+      await endAttempt({ ...deps, logger }, key, job, abortSignal.aborted ? interrupted(error) : error)
+    } finally {
+      deps.metrics.running.dec()
+    }
+  }
+}
+
+function interrupted(error: unknown): unknown {
+  // Whatever an abort broke off reports it in its own way.
+  return error instanceof ExportError ? error : new ExportError('interrupted', { cause: error })
+}
+
+/** @returns the rows that were published; undefined if nothing was to be done. */
+async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal): Promise<number | undefined> {
+  const patience = { patienceMs: deps.options.patienceMs, signal }
+  const attempt = await retryUnavailable(() => startAttempt(deps.db, key), patience)
+  if (!attempt) return undefined
+  const name = { exportId: attempt.id, attempt: attempt.attempt }
+  if (attempt.repeated) await deps.store.removeOthers(name)
+  await using draft = await deps.store.openDraft(name)
+  const rows = await writeRows(deps, attempt, draft, signal)
+  await publish(deps, key, draft, rows)
+  return rows
+}
+
+async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft, signal: AbortSignal): Promise<number> {
+  const { db, metrics, options } = deps
+  const workbook = createTransactionWorkbook(draft.stream, { currency: attempt.currency, signal })
+  let reportedAt = performance.now()
+  for await (const page of transactionPages(db, attempt, { ...options, signal })) {
+    await workbook.addPage(page)
+    metrics.rows.inc(page.length)
+    if (performance.now() - reportedAt < REPORT_INTERVAL_MS) continue
+    await retryUnavailable(() => reportAttempt(db, attempt, { rows_done: workbook.rows }), { ...options, signal })
+    reportedAt = performance.now()
+  }
+  await workbook.finish()
+  // The history is append only, so another number of rows than was counted is a fault that nobody may download.
+  if (workbook.rows !== attempt.rowsTotal) throw new ExportError('rows_changed')
+  return workbook.rows
+}
+
+async function publish({ db, store, options }: ExportDeps, key: AttemptKey, draft: Draft, rows: number): Promise<void> {
+  const published = await draft.publish()
+  try {
+    // Not given up when the drain begins: the work is done, and only this statement is missing.
+    await retryUnavailable(() => finishAttempt(db, key, { ...published, rows, ttlH: options.ttlH }), options)
+  } catch (error) {
+    // Only an attempt that was told no may remove its file. After any other error the row may point to it; the next
+    // attempt knows, and removes what is nobody's.
+    if (endedBy(error, 'cancelled') || endedBy(error, 'replaced')) await store.remove(published.file)
+    throw error
+  }
+}
+
+/** Settles the export after an attempt without a file, and throws whatever the worker must know of. */
+async function endAttempt(deps: ExportDeps, key: AttemptKey, job: Job, error: unknown): Promise<void> {
+  const { db, handBack, metrics, logger, options } = deps
+  if (endedBy(error, 'cancelled')) {
+    metrics.attempts.inc({ outcome: 'cancelled' })
+    return logger.info('export cancelled')
+  }
+  // The job is another's now. graphile-worker completes a job by its id alone but fails only its own: so it is failed.
+  if (endedBy(error, 'replaced')) {
+    metrics.attempts.inc({ outcome: 'replaced' })
+    logger.warn('another attempt has replaced this one')
+    throw error
+  }
+  if (endedBy(error, 'interrupted')) {
+    metrics.attempts.inc({ outcome: 'interrupted' })
+    logger.info('handing the export back')
+    handBack.add(job)
+    await releaseAttempt(db, key)
+    throw error
+  }
+  const failure = failureOf(error)
+  const isLast = job.attempts >= job.max_attempts
+  metrics.attempts.inc({ outcome: isLast ? 'failed' : 'retried' })
+  logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export is tried again')
+  // Waiting here also sees to it that the worker, which doesn't wait, finds a database to note the failure in.
+  await retryUnavailable(() => (isLast ? failAttempt(db, key, failure) : releaseAttempt(db, key)), options)
+  throw error
+}

@@ -1,0 +1,240 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Db } from '@streamledger/db'
+import { expect, test, waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
+import { addHistory, instantOf, makeChosenHistory, makeHistory } from './make-history.ts'
+import { hurryJob, orderExport, readExport, readJob, waitForExport, waitForMiddle } from './order-export.ts'
+import { readWorkbook, type SheetRow } from './read-workbook.ts'
+import { listFiles, makeExportDir, runExporter, SLOW } from './run-exporter.ts'
+
+/** The rows that a workbook of this wallet must show, from the ledger itself. */
+async function ledgerRows(db: Db, walletId: number): Promise<SheetRow[]> {
+  const rows = await db
+    .selectFrom('transactions')
+    .selectAll()
+    .where('wallet_id', '=', walletId)
+    .orderBy('sequence')
+    .execute()
+  return rows.map(({ created_at, id, entry, amount, balance, trans_id }) => ({
+    ...{ date: created_at, id, entry, amount: amount / 100, balance: balance / 100, currency: 'NGN', trans_id },
+  }))
+}
+
+test('a workbook holds every transaction of the wallet once, in order, to the kobo and the millisecond', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 2_500)
+  await makeHistory(db, 10) // of somebody else
+  await runExporter(url, dir)
+  const id = await orderExport(db, history)
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+
+  expect(row).toMatchObject({ rows_done: 2_500, rows_total: 2_500, error: null })
+  const path = join(dir, row.file as string)
+  const bytes = await readFile(path)
+  expect(row.size).toBe(bytes.length)
+  expect(row.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
+  expect(row.expires_at?.getTime()).toBe((row.finished_at as Date).getTime() + 168 * 3_600_000)
+  const sheets = await readWorkbook(path)
+  expect(sheets.map(({ name }) => name)).toEqual(['Transactions'])
+  expect(sheets[0]?.header).toEqual([
+    ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount', 'Balance', 'Currency', 'trans_id'],
+  ])
+  expect(sheets[0]?.rows).toEqual(await ledgerRows(db, history.walletId))
+  expect(await listFiles(dir)).toEqual([row.file])
+  expect((await stat(path)).mode & 0o777).toBe(0o600)
+  await waitFor(async () => (await readJob(db, id)) === undefined)
+})
+
+test('rows that are posted during the export are not in it', async ({ database: { db, url } }) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 8_000)
+  const id = await orderExport(db, history)
+  await addHistory(db, history, 100)
+  await runExporter(url, dir, SLOW)
+  await waitForMiddle(db, id)
+
+  await addHistory(db, { ...history, rows: 8_100 }, 500)
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  const [sheet] = await readWorkbook(join(dir, row.file as string))
+  expect(row.rows_total).toBe(8_000)
+  expect(sheet?.rows.length).toBe(8_000)
+  expect(sheet?.rows.at(-1)).toMatchObject({ trans_id: 'order-8000' })
+})
+
+test('the filters choose by entry, from an instant on, and up to but not including another', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 90)
+  const all = await ledgerRows(db, history.walletId)
+  const nothing = await makeHistory(db, 0)
+  await runExporter(url, dir)
+  const orders = [
+    { order: { entry: 'debit' as const }, expected: all.filter(({ entry }) => entry === 'debit') },
+    { order: { from_at: instantOf(10), to_at: instantOf(20) }, expected: all.slice(9, 19) },
+    { order: { from_at: new Date(instantOf(10).getTime() + 1) }, expected: all.slice(10) },
+    { order: { to_at: instantOf(1) }, expected: [] },
+    { order: { from_at: instantOf(50), to_at: instantOf(20) }, expected: [] },
+    {
+      order: { entry: 'credit' as const, from_at: instantOf(30) },
+      expected: all.slice(29).filter(({ entry }) => entry === 'credit'),
+    },
+    { order: {}, history: nothing, expected: [] },
+  ]
+
+  for (const { order, expected, history: of = history } of orders) {
+    const id = await orderExport(db, of, order)
+    const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+    const [sheet] = await readWorkbook(join(dir, row.file as string))
+    expect({ order, rows: sheet?.rows }).toEqual({ order, rows: expected })
+    expect(row).toMatchObject({ rows_done: expected.length, rows_total: expected.length })
+  }
+})
+
+test('text that a spreadsheet would run is shown as text, and figures beyond its precision stay exact', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const largest = Number.MAX_SAFE_INTEGER
+  const history = await makeChosenHistory(db, [
+    ...['=1+1', '+1', '-1', '@sum', '\tx', '\rx', '\nx', '＝1'].map((trans_id) => ({ trans_id })),
+    { trans_id: 'plain', amount: 999_999_999_999_999, balance: largest },
+    { trans_id: '<&>"\u007f\ufffe_x0041_ 💸', amount: 1, balance: 0 },
+  ])
+  await runExporter(url, dir)
+
+  const row = await waitForExport(db, await orderExport(db, history), ({ status }) => status === 'succeeded')
+
+  const [sheet] = await readWorkbook(join(dir, row.file as string))
+  expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual([
+    ...["'=1+1", "'+1", "'-1", "'@sum", "'_x0009_x", "'_x000D_x", "'_x000A_x", "'＝1", 'plain'],
+    '<&>"_x007F__xFFFE__x005F_x0041_ 💸',
+  ])
+  expect(sheet?.rows.slice(-2)).toMatchObject([
+    { amount: 9_999_999_999_999.99, balance: '90071992547409.91' },
+    { amount: 0.01, balance: 0 },
+  ])
+})
+
+test('an attempt that was replaced neither publishes nor completes the job nor leaves a file', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const id = await orderExport(db, await makeHistory(db, 10_000))
+  const exporter = await runExporter(url, dir, SLOW)
+  await waitForMiddle(db, id)
+  const other = { attempt: randomUUID(), locked_by: 'pool-of-another' }
+  await db.updateTable('exports').set({ attempt: other.attempt }).where('id', '=', id).execute()
+  await sql`update graphile_worker._private_jobs set locked_by = ${other.locked_by} where key = ${id}`.execute(db)
+
+  await waitFor(async () => (await listFiles(dir)).length === 0)
+  await exporter.stop()
+
+  expect(await readExport(db, id)).toMatchObject({ status: 'running', attempt: other.attempt, file: null })
+  expect(await readJob(db, id)).toMatchObject({ locked_by: other.locked_by, attempts: 1 })
+  expect(await listFiles(dir)).toEqual([])
+})
+
+test('an attempt that is replaced at its very end removes the file that it has finished', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 10)
+  const id = await orderExport(db, history)
+  const other = randomUUID()
+  // The take-over comes between the rename and the UPDATE that publishes, which is as late as it can be.
+  await sql`
+    create function take_over() returns trigger language plpgsql as $$
+    begin
+      if new.status = 'succeeded' and old.status = 'running' then
+        update exports set attempt = ${sql.lit(other)} where id = new.id;
+        return null;
+      end if;
+      return new;
+    end $$`.execute(db)
+  await sql`create trigger take_over before update on exports for each row execute function take_over()`.execute(db)
+  try {
+    const exporter = await runExporter(url, dir)
+    await waitForExport(db, id, ({ attempt }) => attempt === other)
+    await exporter.stop()
+  } finally {
+    await sql`drop trigger take_over on exports; drop function take_over`.execute(db)
+  }
+
+  expect(await readExport(db, id)).toMatchObject({ status: 'running', attempt: other, file: null })
+  expect(await listFiles(dir)).toEqual([])
+})
+
+test('an export that is cancelled in its middle stops, and leaves neither file nor job', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const id = await orderExport(db, await makeHistory(db, 10_000))
+  await runExporter(url, dir, SLOW)
+  const before = await waitForMiddle(db, id)
+  expect(before.rows_total).toBe(10_000)
+
+  await db.updateTable('exports').set({ status: 'cancelled' }).where('id', '=', id).execute()
+
+  await waitFor(async () => (await readJob(db, id)) === undefined)
+  expect(await listFiles(dir)).toEqual([])
+  expect(await readExport(db, id)).toMatchObject({ status: 'cancelled', file: null })
+})
+
+test('an export that was cancelled in the queue is never written', async ({ database: { db, url } }) => {
+  const dir = await makeExportDir()
+  const id = await orderExport(db, await makeHistory(db, 3))
+  await db.updateTable('exports').set({ status: 'cancelled' }).where('id', '=', id).execute()
+
+  await runExporter(url, dir)
+
+  await waitFor(async () => (await readJob(db, id)) === undefined)
+  expect(await readExport(db, id)).toMatchObject({ status: 'cancelled', attempt: null, started_at: null })
+})
+
+test('an attempt that fails goes back into the queue, and the last one fails the export with a code', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 3)
+  await runExporter(url, dir)
+  await rm(dir, { recursive: true })
+  const id = await orderExport(db, history, { maxAttempts: 2 })
+
+  const queued = await waitFor(async () => {
+    const job = await readJob(db, id)
+    return job?.attempts === 1 && job.locked_by === null && readExport(db, id)
+  })
+  expect(queued).toMatchObject({ status: 'queued', attempt: null, error: null })
+  await hurryJob(db, id)
+
+  const failed = await waitForExport(db, id, ({ status }) => status === 'failed')
+  expect(failed).toMatchObject({ error: 'storage_unavailable', file: null })
+  expect(failed.finished_at).toBeInstanceOf(Date)
+  await waitFor(async () => (await readJob(db, id))?.locked_by === null)
+  expect(await readJob(db, id)).toMatchObject({ attempts: 2, last_error: expect.stringContaining('ENOENT') })
+})
+
+test('an export whose connections are cut in its middle goes on where it was', async ({ createDatabase }) => {
+  const { db, url } = await createDatabase()
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 8_000)
+  const id = await orderExport(db, history)
+  await runExporter(url, dir, SLOW)
+  const { attempt } = await waitForMiddle(db, id)
+
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'streamledger exporter'`.execute(db)
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  expect(row.attempt).toBe(attempt)
+  const [sheet] = await readWorkbook(join(dir, row.file as string))
+  expect(sheet?.rows).toEqual(await ledgerRows(db, history.walletId))
+})

@@ -1,0 +1,138 @@
+import { join } from 'node:path'
+import { expect, type SpawnService, test, waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
+import { makeHistory } from './make-history.ts'
+import { orderExport, readExport, readJob, waitForExport, waitForMiddle } from './order-export.ts'
+import { readWorkbook } from './read-workbook.ts'
+import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
+
+const MAIN = 'services/exporter/src/main.ts'
+/** Several seconds of work for a slow exporter. */
+const ROWS = 15_000
+
+async function spawnExporter(spawnService: SpawnService, env: Record<string, string>) {
+  const exporter = await spawnService(MAIN, env)
+  await exporter.ready()
+  return exporter
+}
+
+async function expectComplete(dir: string, file: string | null): Promise<void> {
+  expect(await listFiles(dir)).toEqual([file])
+  const [sheet] = await readWorkbook(join(dir, file as string))
+  expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual(Array.from({ length: ROWS }, (_, n) => `order-${n + 1}`))
+}
+
+test('a SIGTERM in the middle of an export hands it back at once, and another exporter finishes it', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '1000' }
+  const id = await orderExport(db, await makeHistory(db, ROWS), { maxAttempts: 1 })
+  const first = await spawnExporter(spawnService, { ...env, ...SLOW })
+  await waitForMiddle(db, id)
+
+  first.signal('SIGTERM')
+
+  expect(await first.exited).toEqual({ code: 0, signal: null })
+  expect(await listFiles(env.EXPORT_DIR)).toEqual([])
+  expect(await readExport(db, id)).toMatchObject({ status: 'queued', attempt: null, rows_done: 0 })
+  // Its only attempt was not used up, and it needs no waiting for.
+  expect(await readJob(db, id)).toMatchObject({ locked_by: null, attempts: 0, due: true })
+  await spawnExporter(spawnService, env)
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  await expectComplete(env.EXPORT_DIR, row.file)
+})
+
+test('a short export that is running at SIGTERM is finished before the process exits', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '20000' }
+  const id = await orderExport(db, await makeHistory(db, ROWS))
+  const exporter = await spawnExporter(spawnService, env)
+  await waitForExport(db, id, ({ status }) => status === 'running')
+
+  exporter.signal('SIGTERM')
+
+  expect(await exporter.exited).toEqual({ code: 0, signal: null })
+  const row = await readExport(db, id)
+  expect(row.status).toBe('succeeded')
+  await expectComplete(env.EXPORT_DIR, row.file)
+})
+
+test('an exporter that is paused, replaced and woken loses to the one that took over', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
+  const id = await orderExport(db, await makeHistory(db, ROWS))
+  const paused = await spawnExporter(spawnService, { ...env, ...SLOW })
+  const { attempt } = await waitForMiddle(db, id)
+  paused.signal('SIGSTOP')
+  const held = await readJob(db, id)
+  await sql`select from graphile_worker.force_unlock_workers(array[${held?.locked_by}])`.execute(db)
+
+  await spawnExporter(spawnService, env)
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  paused.signal('SIGCONT')
+  await waitFor(() => paused.logs.includes('another attempt has replaced this one'))
+
+  expect(row.attempt).not.toBe(attempt)
+  expect(await readExport(db, id)).toEqual(row)
+  await expectComplete(env.EXPORT_DIR, row.file)
+})
+
+test('what an exporter that was killed left behind is gone when the next one has finished', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
+  const id = await orderExport(db, await makeHistory(db, ROWS))
+  const killed = await spawnExporter(spawnService, { ...env, ...SLOW })
+  await waitForMiddle(db, id)
+  killed.signal('SIGKILL')
+  await killed.exited
+  expect(await listFiles(env.EXPORT_DIR)).toEqual([expect.stringMatching(/\.xlsx\.part$/)])
+  const held = await readJob(db, id)
+  await sql`select from graphile_worker.force_unlock_workers(array[${held?.locked_by}])`.execute(db)
+
+  await spawnExporter(spawnService, env)
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  await expectComplete(env.EXPORT_DIR, row.file)
+})
+
+test('the metrics tell how attempts ended, how many rows were written and how many jobs wait', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const history = await makeHistory(db, 30)
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
+  const exporter = await spawnExporter(spawnService, env)
+  await waitForExport(db, await orderExport(db, history), ({ status }) => status === 'succeeded')
+
+  const metrics = await waitFor(async () => {
+    const text = await (await fetch(`${exporter.opsUrl}/metrics`)).text()
+    return text.includes('outcome="succeeded"') && text
+  })
+
+  expect(metrics).toContain('streamledger_export_attempts_total{outcome="succeeded",service="exporter"} 1')
+  expect(metrics).toContain('streamledger_export_rows_total{service="exporter"} 30')
+  expect(metrics).toContain('streamledger_export_duration_seconds_count{service="exporter"} 1')
+  expect(metrics).toContain('streamledger_export_jobs_waiting{service="exporter"} 0')
+  expect(metrics).toContain('streamledger_exports_running{service="exporter"} 0')
+})
+
+test('a start on an empty database makes the schema, and one on a wrong configuration names each variable', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { url } = await createDatabase({ empty: true })
+  const exporter = await spawnExporter(spawnService, { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() })
+  exporter.signal('SIGTERM')
+  expect(await exporter.exited).toEqual({ code: 0, signal: null })
+
+  const refused = await spawnService(MAIN, { DATABASE_URL: url, EXPORT_PAGE_ROWS: 'many' })
+  expect(await refused.exited).toEqual({ code: 1, signal: null })
+  expect(refused.logs).toContain('EXPORT_DIR is not set; EXPORT_PAGE_ROWS must be integer')
+})

@@ -1,0 +1,87 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { expect, test } from '@streamledger/testkit'
+import { createFolderStore } from '../src/folder-store.ts'
+import { listFiles, makeExportDir } from './run-exporter.ts'
+
+const NAME = { exportId: 'export-1', attempt: 'attempt-1' }
+
+test('a published draft is whole, under its own name, with its size and checksum', async () => {
+  const dir = await makeExportDir()
+  const store = await createFolderStore(dir)
+  const content = randomBytes(300_000)
+  await using draft = await store.openDraft(NAME)
+  expect(await listFiles(dir)).toEqual(['export-1.attempt-1.xlsx.part'])
+
+  await pipeline([content.subarray(0, 100_000), content.subarray(100_000)], draft.stream, { end: true })
+  const published = await draft.publish()
+
+  expect(published).toEqual({
+    file: 'export-1.attempt-1.xlsx',
+    size: 300_000,
+    sha256: createHash('sha256').update(content).digest('hex'),
+  })
+  expect(await listFiles(dir)).toEqual([published.file])
+  expect(await readFile(join(dir, published.file))).toEqual(content)
+})
+
+test('a draft that is not published leaves neither a file nor an open descriptor', async () => {
+  const dir = await makeExportDir()
+  const store = await createFolderStore(dir)
+  {
+    await using draft = await store.openDraft(NAME)
+    draft.stream.write(randomBytes(100_000))
+  }
+  expect(await listFiles(dir)).toEqual([])
+  expect(openFilesBelow(dir)).toEqual([])
+})
+
+test('a draft whose file cannot get its name says why and leaves nothing', async () => {
+  const dir = await makeExportDir()
+  const store = await createFolderStore(dir)
+  await expect(
+    (async () => {
+      await using draft = await store.openDraft(NAME)
+      draft.stream.end('content')
+      await rm(join(dir, 'export-1.attempt-1.xlsx.part'))
+      await draft.publish()
+    })(),
+  ).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(await listFiles(dir)).toEqual([])
+  expect(openFilesBelow(dir)).toEqual([])
+})
+
+test('removing what other attempts left touches neither this attempt nor another export', async () => {
+  const dir = await makeExportDir()
+  const store = await createFolderStore(dir)
+  for (const name of ['export-1.attempt-0.xlsx', 'export-1.attempt-9.xlsx.part', 'export-10.attempt-0.xlsx']) {
+    await writeFile(join(dir, name), '')
+  }
+  await using draft = await store.openDraft(NAME)
+
+  await store.removeOthers(NAME)
+
+  expect(await listFiles(dir)).toEqual(['export-1.attempt-1.xlsx.part', 'export-10.attempt-0.xlsx'])
+  draft.stream.end('content')
+  const { file } = await draft.publish()
+  await store.remove(file)
+  await store.remove(file)
+  expect(await listFiles(dir)).toEqual(['export-10.attempt-0.xlsx'])
+})
+
+function openFilesBelow(dir: string): string[] {
+  // Only Linux lists a process's descriptors as files; elsewhere there is nothing to look at.
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc/self/fd')
+    .map((descriptor) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${descriptor}`)
+      } catch {
+        return ''
+      }
+    })
+    .filter((path) => path.startsWith(`${dir}/`))
+}

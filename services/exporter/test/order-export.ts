@@ -1,0 +1,73 @@
+import type { Db, Entry, Export } from '@streamledger/db'
+import { EXPORT_TASK } from '@streamledger/events'
+import { waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
+import type { History } from './make-history.ts'
+
+export interface ExportOrder {
+  entry?: Entry
+  from_at?: Date
+  to_at?: Date
+  maxAttempts?: number
+}
+
+/** Orders an export of the history as it is now, the way the API does: row and job in one commit. */
+export async function orderExport(db: Db, history: History, order: ExportOrder = {}): Promise<string> {
+  const { maxAttempts = 5, ...filters } = order
+  return db.transaction().execute(async (trx) => {
+    const { id } = await trx
+      .insertInto('exports')
+      .values({ wallet_id: history.walletId, as_of_sequence: history.rows, ...filters })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    await sql`
+      select graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', ${id}::text),
+        job_key := ${id}::text, max_attempts := ${maxAttempts}::int)`.execute(trx)
+    return id
+  })
+}
+
+export function readExport(db: Db, id: string): Promise<Export> {
+  return db.selectFrom('exports').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+}
+
+export function waitForExport(db: Db, id: string, is: (row: Export) => boolean, timeoutMs = 20_000): Promise<Export> {
+  return waitFor(
+    async () => {
+      const row = await readExport(db, id)
+      if (!is(row)) throw new Error(`the export is ${row.status}, ${row.rows_done} of ${row.rows_total}, ${row.error}`)
+      return row
+    },
+    { timeoutMs },
+  )
+}
+
+/** Waits until the export's progress was stored, so it is in its middle. */
+export function waitForMiddle(db: Db, id: string): Promise<Export> {
+  return waitForExport(db, id, (row) => row.status === 'running' && row.rows_done > 0)
+}
+
+export interface QueuedJob {
+  id: number
+  attempts: number
+  locked_by: string | null
+  due: boolean
+  last_error: string | null
+}
+
+export async function readJob(db: Db, exportId: string): Promise<QueuedJob | undefined> {
+  const { rows } = await sql<QueuedJob>`
+    select id, attempts, locked_by, run_at <= now() as due, last_error
+    from graphile_worker.jobs where key = ${exportId}`.execute(db)
+  return rows[0]
+}
+
+/** Makes a job that is to be retried later due now. */
+export async function hurryJob(db: Db, exportId: string): Promise<void> {
+  await waitFor(async () => {
+    const { rows } = await sql`
+      select from graphile_worker.jobs job, graphile_worker.reschedule_jobs(array[job.id], run_at := now())
+      where job.key = ${exportId}`.execute(db)
+    return rows.length === 1
+  })
+}
