@@ -1,0 +1,60 @@
+// Files that are generated and committed, so that a change to them is seen in review. Told --write, it makes them anew.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { dumpSchema, migrate } from '@streamledger/db'
+import { ROOT } from './local-config.ts'
+
+interface Generated {
+  path: string
+  /** Returns what the file should hold. */
+  make(databaseUrl: string): Promise<string>
+}
+
+const OPENAPI_BYTES_MAX = 16 * 1024 * 1024
+
+const GENERATED: readonly Generated[] = [
+  {
+    path: 'db/schema.sql',
+    make: async (databaseUrl) => {
+      await migrate(databaseUrl)
+      return dumpSchema(databaseUrl)
+    },
+  },
+  {
+    path: 'docs/openapi.json',
+    make: async () =>
+      execFileSync(process.execPath, [join(ROOT, 'services/api/src/openapi-document.ts')], {
+        encoding: 'utf8',
+        maxBuffer: OPENAPI_BYTES_MAX,
+      }),
+  },
+]
+
+const write = process.argv.includes('--write')
+const databaseUrl = process.env.DATABASE_URL
+if (!databaseUrl) throw new Error('DATABASE_URL must name an empty database: run `npm run check`')
+
+let stale = 0
+for (const { path, make } of GENERATED) {
+  const wanted = await make(databaseUrl)
+  const file = join(ROOT, path)
+  if (read(file) === wanted) console.log(`${path} is up to date`)
+  else if (write) {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, wanted)
+    console.log(`${path} written`)
+  } else {
+    stale += 1
+    console.error(`${path} is not what the code makes: run \`npm run fix\` and commit it`)
+  }
+}
+process.exitCode = stale > 0 ? 1 : 0
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,191 @@
+// The rules of the house that neither the formatter nor the compiler can see; docs/architecture.md says why they are.
+import { globSync, readFileSync } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+
+export interface SourceFile {
+  /** From the root of the repository. */
+  path: string
+  text: string
+}
+
+export interface Finding {
+  path: string
+  rule: string
+}
+
+const FILE_LINES_MAX = 400
+const ROOT = resolve(import.meta.dirname, '../..')
+const SOURCES = '{db,local,cli,bench,chaos,deploy,packages,services}/**/*.{ts,mjs}'
+const TEXTS = '{*,*/*,*/*/*,*/*/*/*,*/*/*/*/*}.{md,json,yml,yaml,sql,ts,mjs,example}'
+
+/** Which of our own packages a folder may import, in its code and in its tests. */
+const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests: readonly string[] }[] = [
+  { folder: 'packages/events/', packages: [], tests: [] },
+  { folder: 'packages/runtime/', packages: [], tests: [] },
+  { folder: 'packages/engines/', packages: [], tests: ['testkit'] },
+  { folder: 'packages/testkit/', packages: ['db', 'engines', 'events'], tests: ['testkit'] },
+  { folder: 'db/', packages: [], tests: ['db', 'testkit', 'engines'] },
+  {
+    folder: 'services/',
+    packages: ['db', 'events', 'runtime'],
+    tests: ['db', 'engines', 'events', 'runtime', 'testkit'],
+  },
+  { folder: 'cli/', packages: ['db', 'events', 'runtime'], tests: ['db', 'engines', 'events', 'runtime', 'testkit'] },
+  ...['local/', 'bench/', 'chaos/', 'deploy/'].map((folder) => {
+    const all = ['db', 'engines', 'events', 'runtime', 'testkit']
+    return { folder, packages: all, tests: all }
+  }),
+]
+
+/** Layers inside the API: what a folder may not import, by the start of the path or the name of the package. */
+const LAYERS: readonly { folder: string; forbidden: readonly string[]; typesToo: boolean; why: string }[] = [
+  {
+    folder: 'services/api/src/ledger/',
+    forbidden: ['fastify', '@fastify/', '../routes/', '../plugins/', '../app.ts'],
+    typesToo: true,
+    why: 'the ledger knows nothing of HTTP',
+  },
+  {
+    folder: 'services/api/src/accounts/',
+    forbidden: ['fastify', '@fastify/', '../routes/', '../plugins/', '../app.ts'],
+    typesToo: true,
+    why: 'accounts know nothing of HTTP',
+  },
+  {
+    folder: 'services/api/src/routes/',
+    forbidden: ['kysely', 'pg', '@streamledger/db'],
+    typesToo: false, // it may hand on what it was given
+    why: 'a route never sees a table',
+  },
+]
+
+const IMPORT = /(?:\bfrom|\bimport)\s*\(?\s*'([^']+)'/g
+const TYPE_IMPORT = /^import type [^;]*?from '[^']+'$/gm
+
+function importsOf({ text }: SourceFile): string[] {
+  return [...text.matchAll(IMPORT)].map(([, specifier]) => specifier as string)
+}
+
+const withoutTypes = ({ path, text }: SourceFile): SourceFile => ({ path, text: text.replaceAll(TYPE_IMPORT, '') })
+
+const isTest = ({ path }: SourceFile): boolean => path.includes('/test/')
+
+function checkDirections(file: SourceFile): string[] {
+  const rule = MAY_IMPORT.find(({ folder }) => file.path.startsWith(folder))
+  if (!rule) return []
+  const allowed = isTest(file) ? rule.tests : rule.packages
+  return importsOf(file).flatMap((specifier) => {
+    const [, name] = /^@streamledger\/([a-z-]+)/.exec(specifier) ?? []
+    if (name && !allowed.includes(name)) return [`may not import @streamledger/${name}`]
+    return leavesItsRoom(file.path, specifier) ? [`reaches into another room: ${specifier}`] : []
+  })
+}
+
+/** A relative import must stay in its service, package or top folder. */
+function leavesItsRoom(path: string, specifier: string): boolean {
+  if (!specifier.startsWith('.')) return false
+  const roomOf = (target: string): string =>
+    target
+      .split('/')
+      .slice(0, /^(services|packages)\//.test(target) ? 2 : 1)
+      .join('/')
+  return roomOf(join(path, '..', specifier)) !== roomOf(path)
+}
+
+function checkLayers(file: SourceFile): string[] {
+  return LAYERS.filter(({ folder }) => file.path.startsWith(folder)).flatMap(({ forbidden, typesToo, why }) =>
+    importsOf(typesToo ? file : withoutTypes(file))
+      .filter((specifier) =>
+        forbidden.some((start) => specifier === start || (start.endsWith('/') && specifier.startsWith(start))),
+      )
+      .map((specifier) => `may not import ${specifier}: ${why}`),
+  )
+}
+
+function checkKafkajs(file: SourceFile): string[] {
+  const isGuarded = /^services\/relay\/src\/kafka-[a-z]+\.ts$/.test(file.path)
+  if (!file.path.startsWith('services/') || isTest(file) || isGuarded) return []
+  return importsOf(file).includes('kafkajs') ? ['kafkajs stays behind publisher.ts, in the files named kafka-*.ts'] : []
+}
+
+/** One place a program reads the environment. */
+function checkEnvironment(file: SourceFile): string[] {
+  if (!/^(services|cli|db|packages\/(events|runtime))\//.test(file.path) || isTest(file)) return []
+  const isEntry = /\/(main|[a-z]+-main|check-[a-z]+|[a-z]+-document)\.ts$/.test(file.path)
+  return !isEntry && /\bprocess\.env\b/.test(file.text) ? ['only an entry point reads the environment'] : []
+}
+
+function checkSize({ text }: SourceFile): string[] {
+  const lines = text.split('\n').length
+  return lines > FILE_LINES_MAX ? [`${lines} lines; a file has ${FILE_LINES_MAX} at most`] : []
+}
+
+function checkLeftovers({ text }: SourceFile): string[] {
+  const [word] = /\b(TODO|FIXME|XXX|HACK)\b/.exec(text) ?? []
+  return word ? [`${word}: finish it, or write an issue`] : []
+}
+
+const SOURCE_RULES = [checkDirections, checkLayers, checkKafkajs, checkEnvironment, checkSize, checkLeftovers]
+
+/** Files that are programs by themselves; every other one is imported by something. */
+const ENTRIES = [
+  /\/main\.ts$/,
+  /-main\.ts$/,
+  /^local\/(bootstrap\.mjs|src\/[a-z-]+\.ts)$/,
+  /\/test\//,
+  /\/index\.ts$/,
+  /\.d\.mts$/,
+]
+const ENTRY_NAMES = [/\/(check-[a-z]+|openapi-document|global-setup|summary-reporter)\.ts$/]
+
+function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
+  const imported = new Set(
+    files.flatMap((file) =>
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => join(file.path, '..', specifier)),
+    ),
+  )
+  return files
+    .filter(({ path }) => !imported.has(path) && ![...ENTRIES, ...ENTRY_NAMES].some((entry) => entry.test(path)))
+    .map(({ path }) => ({ path, rule: 'nothing imports this file' }))
+}
+
+/** Where this was developed is nobody's business. */
+function checkPrivacy({ path, text }: SourceFile): Finding[] {
+  const patterns = [
+    /\/root\/|\/home\/[a-z]+\/|\/work\/(main|shared)/,
+    /https?:\/\/[^\s'"]*(artifactory|nexus|jfrog|registry\.[a-z]+\.(internal|local))/i,
+  ]
+  return patterns.some((pattern) => pattern.test(text))
+    ? [{ path, rule: 'names a path or a registry of one machine' }]
+    : []
+}
+
+/** Holds source files to the rules of the house. */
+export function checkHouseRules(files: readonly SourceFile[]): Finding[] {
+  const findings = files.flatMap((file) =>
+    SOURCE_RULES.flatMap((check) => check(file).map((rule) => ({ path: file.path, rule }))),
+  )
+  return [...findings, ...checkDeadFiles(files)]
+}
+
+function readFiles(pattern: string): SourceFile[] {
+  const paths = globSync(pattern, {
+    cwd: ROOT,
+    exclude: (path) => /(^|\/)(node_modules|\.local|\.git)(\/|$)/.test(String(path)),
+  })
+  return paths
+    .sort()
+    .map((path) => ({ path: relative(ROOT, join(ROOT, path)), text: readFileSync(join(ROOT, path), 'utf8') }))
+}
+
+if (import.meta.main) {
+  const sources = readFiles(SOURCES)
+  const isRule = ({ path }: SourceFile): boolean => /house-rules(\.test)?\.ts$/.test(path)
+  const texts = readFiles(TEXTS).filter((file) => !isRule(file))
+  const findings = [...checkHouseRules(sources.filter((file) => !isRule(file))), ...texts.flatMap(checkPrivacy)]
+  for (const { path, rule } of findings) console.error(`${path}: ${rule}`)
+  console.log(`${sources.length} source files, ${findings.length} findings`)
+  process.exitCode = findings.length > 0 || sources.length === 0 ? 1 : 0
+}
