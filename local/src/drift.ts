@@ -11,7 +11,13 @@ interface Generated {
   make(databaseUrl: string): Promise<string>
 }
 
-const OPENAPI_BYTES_MAX = 16 * 1024 * 1024
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+const TABLE = /(?<=<!-- environment:begin -->\n).*?(?=<!-- environment:end -->)/s
+
+/** What a script prints. The services' own code runs in a process of its own: nothing imports a service. */
+function print(script: string): string {
+  return execFileSync(process.execPath, [join(ROOT, script)], { encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX })
+}
 
 const GENERATED: readonly Generated[] = [
   {
@@ -21,13 +27,12 @@ const GENERATED: readonly Generated[] = [
       return dumpSchema(databaseUrl)
     },
   },
+  { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
+  { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
   {
-    path: 'docs/openapi.json',
+    path: 'README.md',
     make: async () =>
-      execFileSync(process.execPath, [join(ROOT, 'services/api/src/openapi-document.ts')], {
-        encoding: 'utf8',
-        maxBuffer: OPENAPI_BYTES_MAX,
-      }),
+      readFileSync(join(ROOT, 'README.md'), 'utf8').replace(TABLE, print('deploy/src/environment-table.ts')),
   },
 ]
 

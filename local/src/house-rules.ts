@@ -136,7 +136,9 @@ const ENTRIES = [
   /\/index\.ts$/,
   /\.d\.mts$/,
 ]
-const ENTRY_NAMES = [/\/(check-[a-z]+|openapi-document|global-setup|summary-reporter)\.ts$/]
+const ENTRY_NAMES = [
+  /\/(check-[a-z]+|openapi-document|env-example|environment-table|global-setup|summary-reporter)\.ts$/,
+]
 
 function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
   const imported = new Set(
