@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { EngineError } from './engine-error.ts'
+import { isProcess } from './processes.ts'
 
 const POM = resolve(import.meta.dirname, '../kafka/pom.xml')
 const CACHE_DIR = resolve(import.meta.dirname, '../../../.local')
@@ -29,7 +30,7 @@ export async function fetchKafkaJars(options: FetchKafkaJarsOptions = {}): Promi
   log?.(`fetching Kafka ${version} with Maven, 43 MB, once`)
   // A folder under the final name is complete by construction: Maven fills a draft, and the rename is atomic.
   const draft = `${jars}.draft-${process.pid}`
-  rmSync(draft, { recursive: true, force: true })
+  sweepDrafts(cacheDir)
   mkdirSync(draft, { recursive: true })
   try {
     await runMaven(draft, options)
@@ -38,6 +39,17 @@ export async function fetchKafkaJars(options: FetchKafkaJarsOptions = {}): Promi
     rmSync(draft, { recursive: true, force: true })
   }
   return jars
+}
+
+/** A fetch that was killed leaves its draft behind. */
+function sweepDrafts(cacheDir: string): void {
+  if (!existsSync(cacheDir)) return
+  for (const name of readdirSync(cacheDir)) {
+    const pid = /^kafka-.*\.draft-(\d+)$/.exec(name)?.[1]
+    if (pid && (Number(pid) === process.pid || !isProcess(Number(pid), []))) {
+      rmSync(join(cacheDir, name), { recursive: true, force: true })
+    }
+  }
 }
 
 function publish(draft: string, jars: string): void {

@@ -89,14 +89,16 @@ export function tailOf(logFile: string): string {
   }
 }
 
-/** Tries until `attempt` succeeds; gives up when the process is gone or the deadline has passed. */
+export type ReadyOptions = { deadlineMs: number; intervalMs: number; signal?: AbortSignal | undefined }
+
+/** Tries until `attempt` succeeds; gives up when the process is gone, the deadline has passed or the signal is aborted. */
 export async function waitUntilReady(
   engine: EngineProcess,
   attempt: () => Promise<void>,
-  { deadlineMs, intervalMs }: { deadlineMs: number; intervalMs: number },
+  { deadlineMs, intervalMs, signal }: ReadyOptions,
 ): Promise<boolean> {
   const deadline = performance.now() + deadlineMs
-  while (engine.running && performance.now() < deadline) {
+  while (engine.running && !signal?.aborted && performance.now() < deadline) {
     try {
       await attempt()
       return true

@@ -35,7 +35,7 @@ export type StartKafkaOptions = {
   /** Broker settings that go over this package's own. */
   settings?: Record<string, string>
   cacheDir?: string
-  /** Ends a fetch of the jars that is under way. */
+  /** Ends a start that is under way. */
   signal?: AbortSignal
   log?: (line: string) => void
 }
@@ -69,6 +69,7 @@ export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngin
   const properties = { port, controllerPort: await pickControllerPort(port), ...pickSettings(options) }
   if (!existsSync(layout.logs)) await format(layout, jvm, properties)
 
+  options.signal?.throwIfAborted()
   writeFileSync(layout.propertiesFile, kafkaProperties({ ...properties, logDir: layout.logs }))
   const engine = await spawnEngine({
     command: jvm.java,
@@ -78,7 +79,7 @@ export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngin
   })
   writeFileSync(layout.pidFile, String(engine.pid))
   const brokers = `127.0.0.1:${port}`
-  await becomeReady(engine, brokers, layout)
+  await becomeReady(engine, brokers, { ...layout, signal: options.signal })
   return {
     ...{ brokers, port, pid: engine.pid, exited: engine.exited },
     stop: () => engine.stop('SIGTERM', STOP_DEADLINE_MS),
@@ -147,14 +148,18 @@ async function format({ logs, propertiesFile }: Layout, jvm: Jvm, properties: Pr
   renameSync(draft, logs)
 }
 
-async function becomeReady(engine: EngineProcess, brokers: string, { logFile }: Layout): Promise<void> {
+type Waiting = Layout & { signal: AbortSignal | undefined }
+
+async function becomeReady(engine: EngineProcess, brokers: string, { logFile, signal }: Waiting): Promise<void> {
   const port = Number(brokers.split(':')[1])
   const ready = await waitUntilReady(engine, () => describe(brokers, port), {
     deadlineMs: READY_DEADLINE_MS,
     intervalMs: READY_INTERVAL_MS,
+    signal,
   })
   if (ready) return
   await engine.kill()
+  signal?.throwIfAborted()
   throw new EngineError('kafka_start_failed', { detail: `Its log, ${logFile}, ends with:\n${tailOf(logFile)}` })
 }
 

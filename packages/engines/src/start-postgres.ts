@@ -53,6 +53,8 @@ export type StartPostgresOptions = {
   logFile?: string
   /** Server settings that go over this package's own. */
   settings?: Record<string, string>
+  /** Ends a start that is under way. */
+  signal?: AbortSignal
   log?: (line: string) => void
 }
 
@@ -91,7 +93,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
     logFile: layout.logFile,
   })
   const url = `postgres://${USER}:${readFileSync(layout.passwordFile, 'utf8')}@127.0.0.1:${port}/${DATABASE}`
-  await becomeReady(engine, url, layout)
+  await becomeReady(engine, url, { ...layout, signal: options.signal })
   return {
     ...{ url, port, pid: engine.pid, exited: engine.exited },
     stop: () => engine.stop('SIGINT', STOP_DEADLINE_MS), // "fast": sessions are ended, a checkpoint is written
@@ -159,13 +161,17 @@ async function initialize({ home, data, passwordFile }: Layout, user: PostgresUs
   renameSync(draft, data)
 }
 
-async function becomeReady(engine: EngineProcess, url: string, { logFile }: Layout): Promise<void> {
+type Waiting = Layout & { signal: AbortSignal | undefined }
+
+async function becomeReady(engine: EngineProcess, url: string, { logFile, signal }: Waiting): Promise<void> {
   const ready = await waitUntilReady(engine, () => ensureDatabase(url), {
     deadlineMs: READY_DEADLINE_MS,
     intervalMs: READY_INTERVAL_MS,
+    signal,
   })
   if (ready) return
   await engine.kill()
+  signal?.throwIfAborted()
   throw new EngineError('postgres_start_failed', { detail: `Its log, ${logFile}, ends with:\n${tailOf(logFile)}` })
 }
 

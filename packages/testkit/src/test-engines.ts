@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { isProcess, type KafkaEngine, type PostgresEngine, startKafka, startPostgres } from '@streamledger/engines'
+import { isProcess, startKafka, startPostgres } from '@streamledger/engines'
 
 const TEST_DIR = resolve(import.meta.dirname, '../../../.local/test')
 const OWNER_FILE = 'owner.pid'
@@ -16,15 +16,17 @@ export type TestEngines = {
 /** Starts both engines as child processes on fresh folders below .local/test. */
 export async function startEmbeddedEngines(): Promise<TestEngines> {
   await sweepAbandonedRuns()
-  const runDir = join(TEST_DIR, randomUUID().slice(0, 8))
-  mkdirSync(runDir, { recursive: true })
-  writeFileSync(join(runDir, OWNER_FILE), String(process.pid))
+  const runDir = makeRunDir()
   const started = await Promise.allSettled([
     startPostgres({ dataDir: join(runDir, 'postgres') }),
     startKafka({ dataDir: join(runDir, 'kafka'), log: console.log }),
   ])
   const [postgres, kafka] = started
+  // Ctrl-C twice ends vitest without its teardown, but not without this.
+  const onExit = () => abandon(runDir)
+  process.once('exit', onExit)
   const stop = async () => {
+    process.off('exit', onExit)
     await Promise.all(started.map((engine) => (engine.status === 'fulfilled' ? engine.value.kill() : undefined)))
     rmSync(runDir, { recursive: true, force: true })
   }
@@ -36,22 +38,33 @@ export async function startEmbeddedEngines(): Promise<TestEngines> {
   throw reason
 }
 
+/** The folder appears with its owner in it: another run that sweeps just now must not take it for abandoned. */
+function makeRunDir(): string {
+  const name = randomUUID().slice(0, 8)
+  const draft = join(TEST_DIR, `.${name}`)
+  mkdirSync(draft, { recursive: true })
+  writeFileSync(join(draft, OWNER_FILE), String(process.pid))
+  renameSync(draft, join(TEST_DIR, name))
+  return join(TEST_DIR, name)
+}
+
 /** A run that was killed leaves its engines and folders behind; the next run ends and removes them. */
 async function sweepAbandonedRuns(): Promise<void> {
   if (!existsSync(TEST_DIR)) return
-  for (const name of readdirSync(TEST_DIR)) {
+  for (const name of readdirSync(TEST_DIR).filter((each) => !each.startsWith('.'))) {
     const runDir = join(TEST_DIR, name)
     const owner = readPid(join(runDir, OWNER_FILE))
     if (owner !== undefined && isProcess(owner, ['vitest'])) continue
-    for (const engine of [
-      ['postgres', 'pgdata', 'postmaster.pid'],
-      ['kafka', 'kafka.pid'],
-    ]) {
-      const pid = readPid(join(runDir, ...engine))
-      if (pid !== undefined && isProcess(pid, [runDir])) process.kill(-pid, 'SIGKILL')
-    }
-    rmSync(runDir, { recursive: true, force: true, maxRetries: 5 })
+    abandon(runDir)
   }
+}
+
+function abandon(runDir: string): void {
+  for (const file of ['postgres/pgdata/postmaster.pid', 'kafka/kafka.pid']) {
+    const pid = readPid(join(runDir, file))
+    if (pid !== undefined && isProcess(pid, [runDir])) process.kill(-pid, 'SIGKILL')
+  }
+  rmSync(runDir, { recursive: true, force: true, maxRetries: 5 })
 }
 
 function readPid(file: string): number | undefined {
@@ -61,5 +74,3 @@ function readPid(file: string): number | undefined {
     return undefined
   }
 }
-
-export type { KafkaEngine, PostgresEngine }
