@@ -1,0 +1,44 @@
+import { createDatabase } from '@streamledger/db'
+import { Kafka, logLevel } from 'kafkajs'
+
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** @throws Error, one line, if nobody answers at the address that DATABASE_URL names. */
+export async function checkDatabase(url: string): Promise<void> {
+  const options = { applicationName: 'streamledger start', connectionsMax: 1, statementTimeoutMs: ANSWER_TIMEOUT_MS }
+  const { pool, close } = createDatabase(url, options)
+  try {
+    await pool.query('select 1')
+  } catch (error) {
+    throw new Error(
+      `No PostgreSQL answers at DATABASE_URL (${reasonOf(error)}): correct it, or unset it for a local one.`,
+    )
+  } finally {
+    await close()
+  }
+}
+
+/** @throws Error, one line, if no broker answers at the addresses that KAFKA_BROKERS names. */
+export async function checkKafka(brokers: string): Promise<void> {
+  const admin = new Kafka({
+    clientId: 'streamledger-start',
+    brokers: brokers.split(','),
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: ANSWER_TIMEOUT_MS,
+    retry: { retries: 1, initialRetryTime: 200 },
+  }).admin()
+  try {
+    await admin.connect()
+    await admin.describeCluster()
+  } catch (error) {
+    throw new Error(`No Kafka answers at KAFKA_BROKERS (${reasonOf(error)}): correct it, or unset it for a local one.`)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Node reports a refused connection to both of a name's addresses as an error without a message. */
+function reasonOf(error: unknown): string {
+  const { message, code, errors } = error as { message?: string; code?: string; errors?: Error[] }
+  return message || errors?.[0]?.message || code || 'no reason given'
+}

@@ -1,0 +1,5 @@
+import { CHECK_STEPS } from './check-steps.ts'
+import { runSteps } from './run-steps.ts'
+import { withScratchPostgres } from './with-scratch-postgres.ts'
+
+process.exitCode = (await withScratchPostgres((env) => runSteps(CHECK_STEPS, env))) ? 0 : 1

@@ -1,0 +1,44 @@
+import { join, resolve } from 'node:path'
+import { TRANSACTIONS_TOPIC } from '@streamledger/events'
+
+export const ROOT = resolve(import.meta.dirname, '../..')
+
+// Below every system's range for outgoing connections, where a client's socket might hold a port just now.
+const PORTS = { PORT: 3000, OPS_PORT: 9100, POSTGRES_PORT: 15_432, KAFKA_PORT: 19_092 } as const
+
+/** Where the stack keeps everything; another folder makes another stack. */
+export const loadLocalDir = (env: NodeJS.ProcessEnv) => resolve(ROOT, env.LOCAL_DIR || '.local')
+
+/** Reads what `npm start` can be told through the environment. */
+export function loadLocalConfig(env: NodeJS.ProcessEnv) {
+  const stack = env.STACK || 'embedded'
+  if (stack !== 'embedded' && stack !== 'docker')
+    throw new Error(`STACK is "${stack}"; it may be "embedded" or "docker"`)
+  const localDir = loadLocalDir(env)
+  return {
+    stack,
+    ports: {
+      api: parsePort(env, 'PORT'),
+      ops: parsePort(env, 'OPS_PORT'),
+      postgres: parsePort(env, 'POSTGRES_PORT'),
+      kafka: parsePort(env, 'KAFKA_PORT'),
+    },
+    databaseUrl: env.DATABASE_URL || undefined,
+    kafkaBrokers: env.KAFKA_BROKERS || undefined,
+    topic: env.KAFKA_TOPIC || TRANSACTIONS_TOPIC,
+    host: env.HOST || '127.0.0.1',
+    exportDir: env.EXPORT_DIR || join(localDir, 'exports'),
+    localDir,
+    logDir: join(localDir, 'logs'),
+  } as const
+}
+
+export type LocalConfig = ReturnType<typeof loadLocalConfig>
+
+function parsePort(env: NodeJS.ProcessEnv, name: keyof typeof PORTS): number {
+  const text = env[name]
+  if (!text) return PORTS[name]
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port
+  throw new Error(`${name} is "${text}"; it wants a port from 1 to 65535`)
+}

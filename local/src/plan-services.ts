@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { isPortFree } from '@streamledger/engines'
+import type { Identity } from './identity.ts'
+import { type LocalConfig, ROOT } from './local-config.ts'
+import { ROLES, type Role, type StartArguments } from './start-arguments.ts'
+
+// As far up as a search for the next free port goes.
+const PORTS_TRIED_MAX = 200
+
+/** One process to run: what, under which name, with which environment, and where it can be asked how it is. */
+export type ServicePlan = {
+  readonly role: Role
+  readonly name: string
+  readonly entry: string
+  readonly env: NodeJS.ProcessEnv
+  readonly opsUrl: string
+  /** The API's base URL. */
+  readonly url?: string
+}
+
+export type PlanInput = {
+  replicas: StartArguments['replicas']
+  config: LocalConfig
+  identity: Identity
+  databaseUrl: string
+  kafkaBrokers: string | undefined
+}
+
+/** Decides which processes run on which ports. Without a Kafka there is no relay. */
+export async function planServices(input: PlanInput): Promise<ServicePlan[]> {
+  const { config } = input
+  const taken = new Set([config.ports.postgres, config.ports.kafka])
+  const plans: ServicePlan[] = []
+  for (const role of ROLES) {
+    const count = role === 'relay' && !input.kafkaBrokers ? 0 : input.replicas[role]
+    for (let index = 1; index <= count; index++) {
+      const port = role === 'api' ? await takePort(config.ports.api, 'PORT', { taken, exact: index === 1 }) : undefined
+      const opsPort = await takePort(config.ports.ops, 'OPS_PORT', { taken, exact: false })
+      plans.push(planService(input, { role, index, port, opsPort }))
+    }
+  }
+  return plans
+}
+
+type Place = { role: Role; index: number; port: number | undefined; opsPort: number }
+
+function planService(input: PlanInput, { role, index, port, opsPort }: Place): ServicePlan {
+  const { config, identity, databaseUrl, kafkaBrokers } = input
+  const env: NodeJS.ProcessEnv = {
+    ...process.env, // a service's own settings pass through, from the shell or from .env
+    NODE_ENV: 'production',
+    DATABASE_URL: databaseUrl,
+    HOST: config.host,
+    OPS_PORT: String(opsPort),
+    JWT_SECRET: identity.jwtSecret,
+    INSTALLATION_ID: identity.installationId,
+    KAFKA_TOPIC: config.topic,
+    EXPORT_DIR: config.exportDir,
+    ...(port === undefined ? {} : { PORT: String(port) }),
+    ...(kafkaBrokers === undefined ? {} : { KAFKA_BROKERS: kafkaBrokers }),
+  }
+  return {
+    role,
+    name: `${role}-${index}`,
+    entry: join(ROOT, 'services', role, 'src', 'main.ts'),
+    env,
+    opsUrl: `http://127.0.0.1:${opsPort}`,
+    ...(port === undefined ? {} : { url: `http://127.0.0.1:${port}` }),
+  }
+}
+
+/** The first API gets the port that people were told, or says that it is busy; the others get the next free ones. */
+async function takePort(
+  first: number,
+  variable: string,
+  options: { taken: Set<number>; exact: boolean },
+): Promise<number> {
+  const { taken, exact } = options
+  for (let port = first; port < first + PORTS_TRIED_MAX && port <= 65_535; port++) {
+    if (!taken.has(port) && (await isPortFree(port))) {
+      taken.add(port)
+      return port
+    }
+    if (exact) break
+  }
+  const what = exact ? `Port ${first} is in use` : `No port from ${first} up is free`
+  throw new Error(`${what}: end the program that has it, or set ${variable} to another port.`)
+}

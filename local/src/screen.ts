@@ -1,0 +1,70 @@
+import { relative } from 'node:path'
+import { styleText } from 'node:util'
+import { ROOT } from './local-config.ts'
+import type { Stack } from './stack-file.ts'
+
+/** Writes plain lines, so that a pipe or a log reads as well as a terminal; colour only where it is wanted. */
+export function createScreen(stream: NodeJS.WriteStream = process.stdout) {
+  const startedAt = performance.now()
+  stream.on('error', () => {}) // a terminal that is gone must not take the stack down in disorder
+  const write = (line: string) => void stream.write(`${line}\n`)
+  const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`
+  return {
+    write,
+    elapsed,
+    /** One step of the start, with the time since its beginning. */
+    progress: (line: string) => write(`${styleText('dim', elapsed().padStart(8), { stream })}  ${line}`),
+    warn: (line: string) => write(`${styleText('yellow', '       !', { stream })}  ${line}`),
+    strong: (line: string) => write(styleText('bold', line, { stream })),
+  }
+}
+
+export type Screen = ReturnType<typeof createScreen>
+
+const NO_KAFKA = 'none: the relay is not started, and events wait in the outbox until there is one'
+
+/** The one screen that says where everything is. */
+export function showStack(screen: Screen, stack: Stack, localDir: string): void {
+  const folder = relative(ROOT, localDir) || '.'
+  const [api] = stack.api
+  const list = (label: string, entries: readonly string[]) =>
+    entries.forEach((entry, at) => {
+      screen.write(`  ${(at === 0 ? label : '').padEnd(12)}${entry}`)
+    })
+  screen.write('')
+  screen.strong(`StreamLedger is up after ${screen.elapsed()}.`)
+  screen.write('')
+  list(
+    'API',
+    stack.api.map((url) => `${url}/api/v1`),
+  )
+  if (api) list('Docs', [`${api}/api/v1/docs`])
+  list(
+    'Ops',
+    stack.ops.map(({ name, url }) => `${url}  ${name}: /health/ready, /metrics`),
+  )
+  list('PostgreSQL', [withoutPassword(stack.databaseUrl)])
+  list('Kafka', [stack.kafkaBrokers ? `${stack.kafkaBrokers}, topic ${stack.topic}` : NO_KAFKA])
+  list('Files', [`${folder}/stack.json has all of this, with the password; ${folder}/logs has the logs`])
+  screen.write('')
+  if (api) {
+    screen.write('  Begin with')
+    screen.write(`  curl -s ${api}/api/v1/auth/signup -H 'content-type: application/json' \\`)
+    const person = { first_name: 'Ada', last_name: 'Obi', email: 'ada@example.com', password: 'a-quiet-harbour-42' }
+    screen.write(`    -d '${JSON.stringify(person)}'`)
+    screen.write('')
+  }
+  screen.write('  Ctrl-C stops everything.')
+  screen.write('')
+}
+
+/** A terminal's contents get pasted; the password stays in stack.json. */
+export function withoutPassword(databaseUrl: string): string {
+  try {
+    const url = new URL(databaseUrl)
+    url.password = ''
+    return url.href
+  } catch {
+    return '(an address that is not a URL)'
+  }
+}
