@@ -29,7 +29,7 @@ export const exporterEnv = Type.Object({
     minimum: 0,
     maximum: 600_000,
     default: 30_000,
-    description: 'How long an export, or a start, waits for a database that is down before it gives up, in ms.',
+    description: 'How long a running export waits for a database that is down before its attempt fails, in ms.',
   }),
   EXPORT_PAGE_ROWS: Type.Integer({
     minimum: 1,
@@ -37,17 +37,30 @@ export const exporterEnv = Type.Object({
     default: 1_000,
     description: 'Rows read from the database at a time; a page is what one export holds in memory.',
   }),
+  EXPORT_PROGRESS_INTERVAL_MS: Type.Integer({
+    minimum: 0,
+    maximum: 60_000,
+    default: 1_000,
+    description:
+      'How often, at most, the progress of an export is stored; a cancelled export is noticed then, too. In ms.',
+  }),
   EXPORT_TTL_H: Type.Integer({
     minimum: 1,
     maximum: 8_760,
     default: 168,
     description: 'How long a finished file can be downloaded, in hours.',
   }),
+  DATABASE_START_TIMEOUT_MS: Type.Integer({
+    minimum: 0,
+    maximum: 3_600_000,
+    default: 60_000,
+    description: 'How long a start waits for a database that is down, in ms.',
+  }),
   STATEMENT_TIMEOUT_MS: Type.Integer({
     minimum: 100,
-    maximum: 300_000,
-    default: 10_000,
-    description: 'Ends a statement that runs longer, in ms.',
+    maximum: 60_000,
+    default: 5_000,
+    description: 'Longest that one SQL statement may take, in ms.',
   }),
 })
 
@@ -62,6 +75,7 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
     database: {
       url: vars.DATABASE_URL,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
+      startTimeoutMs: vars.DATABASE_START_TIMEOUT_MS,
       patienceMs: vars.EXPORTER_DATABASE_PATIENCE_MS,
     },
     worker: {
@@ -70,6 +84,11 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
       // A running export may finish in the first half of a drain; the second half is for handing it back.
       abortAfterMs: Math.floor(vars.DRAIN_TIMEOUT_MS / 2),
     },
-    exports: { dir: vars.EXPORT_DIR, pageRows: vars.EXPORT_PAGE_ROWS, ttlH: vars.EXPORT_TTL_H },
+    exports: {
+      dir: vars.EXPORT_DIR,
+      pageRows: vars.EXPORT_PAGE_ROWS,
+      progressIntervalMs: vars.EXPORT_PROGRESS_INTERVAL_MS,
+      ttlH: vars.EXPORT_TTL_H,
+    },
   } as const
 }

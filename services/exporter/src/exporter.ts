@@ -1,4 +1,4 @@
-import { createDatabase, type Database, migrate } from '@streamledger/db'
+import { createDatabase, type Database, isUnavailable, migrate } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
 import { createRegistry, type Logger, type RunningService, startOpsServer } from '@streamledger/runtime'
 import { type Runner, run } from 'graphile-worker'
@@ -12,25 +12,21 @@ import { createWorkerLogger } from './worker-logger.ts'
 
 /** Migrates the database and starts taking export jobs. */
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
-  const { patienceMs } = config.database
-  await retryUnavailable(() => migrate(config.database.url), { patienceMs })
+  const { url, startTimeoutMs, patienceMs } = config.database
+  const store = await createFolderStore(config.exports.dir)
+  await whileStarting(startTimeoutMs, () => migrate(url))
   const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
+  const metrics = createExporterMetrics(registry, database.db)
+  const options = { ...config.exports, patienceMs }
+  const task = exportTransactions({ db: database.db, store, handBack, metrics, logger, options })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
-  const task = exportTransactions({
-    db: database.db,
-    store: await createFolderStore(config.exports.dir),
-    handBack,
-    metrics: createExporterMetrics(registry, database.db),
-    logger,
-    options: { ...config.exports, patienceMs },
-  })
-  const runner = await retryUnavailable(() => startRunner(config, database, task, logger), { patienceMs })
-  ready = true
-  logger.info({ ops_port: ops.port, export_dir: config.exports.dir }, 'exporter ready')
+  const runner = await whileStarting(startTimeoutMs, () => startRunner(config, database, task, logger))
   const worker = watchRunner(runner)
+  ready = true
+  logger.info({ opsPort: ops.port, exportDir: config.exports.dir }, 'ready')
   return {
     async stop() {
       ready = false
@@ -39,6 +35,16 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
       await ops.close()
       await database.close()
     },
+  }
+}
+
+async function whileStarting<T>(startTimeoutMs: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await retryUnavailable(work, { patienceMs: startTimeoutMs })
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    const message = `Postgres could not be reached for ${startTimeoutMs / 1_000} s. Is it running, and is DATABASE_URL right?`
+    throw new Error(message, { cause: error })
   }
 }
 

@@ -41,7 +41,7 @@ test('text keeps nothing that XML cannot carry, and no two texts become one', ()
       const decoded = cell.replace(/_x([0-9A-F]{4})_/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
       expect([text, `'${text}`]).toContain(decoded)
     }),
-    { numRuns: 2_000 },
+    { numRuns: 500 },
   )
   expect(textCell('_x0041_')).toBe('_x005F_x0041_')
 })

@@ -5,9 +5,12 @@ import type { Db } from '@streamledger/db'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { addHistory, instantOf, makeChosenHistory, makeHistory } from './make-history.ts'
-import { hurryJob, orderExport, readExport, readJob, waitForExport, waitForMiddle } from './order-export.ts'
+import { holdInMiddle, hurryJob, jobKey, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook, type SheetRow } from './read-workbook.ts'
 import { listFiles, makeExportDir, runExporter, SLOW } from './run-exporter.ts'
+
+/** More than a slow exporter writes while a test waits: one that does not stop is found out. */
+const LONG_ROWS = 40_000
 
 /** The rows that a workbook of this wallet must show, from the ledger itself. */
 async function ledgerRows(db: Db, walletId: number): Promise<SheetRow[]> {
@@ -50,21 +53,21 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   await waitFor(async () => (await readJob(db, id)) === undefined)
 })
 
-test('rows that are posted during the export are not in it', async ({ database: { db, url } }) => {
+test('rows that are posted after the order, or during the export, are not in it', async ({ database: { db, url } }) => {
   const dir = await makeExportDir()
-  const history = await makeHistory(db, 8_000)
+  const history = await makeHistory(db, 1_000)
   const id = await orderExport(db, history)
   await addHistory(db, history, 100)
   await runExporter(url, dir, SLOW)
-  await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
 
-  await addHistory(db, { ...history, rows: 8_100 }, 500)
+  await addHistory(held.trx, { ...history, rows: 1_100 }, 500)
+  await held.release()
 
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
   const [sheet] = await readWorkbook(join(dir, row.file as string))
-  expect(row.rows_total).toBe(8_000)
-  expect(sheet?.rows.length).toBe(8_000)
-  expect(sheet?.rows.at(-1)).toMatchObject({ trans_id: 'order-8000' })
+  expect(row.rows_total).toBe(1_000)
+  expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual(Array.from({ length: 1_000 }, (_, n) => `order-${n + 1}`))
 })
 
 test('the filters choose by entry, from an instant on, and up to but not including another', async ({
@@ -126,12 +129,16 @@ test('an attempt that was replaced neither publishes nor completes the job nor l
   database: { db, url },
 }) => {
   const dir = await makeExportDir()
-  const id = await orderExport(db, await makeHistory(db, 10_000))
+  const id = await orderExport(db, await makeHistory(db, LONG_ROWS))
   const exporter = await runExporter(url, dir, SLOW)
-  await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
+  expect(await listFiles(dir)).toEqual([`${id}.${held.row.attempt}.xlsx.part`])
   const other = { attempt: randomUUID(), locked_by: 'pool-of-another' }
   await db.updateTable('exports').set({ attempt: other.attempt }).where('id', '=', id).execute()
-  await sql`update graphile_worker._private_jobs set locked_by = ${other.locked_by} where key = ${id}`.execute(db)
+  await sql`update graphile_worker._private_jobs set locked_by = ${other.locked_by} where key = ${jobKey(id)}`.execute(
+    db,
+  )
+  await held.release()
 
   await waitFor(async () => (await listFiles(dir)).length === 0)
   await exporter.stop()
@@ -175,12 +182,13 @@ test('an export that is cancelled in its middle stops, and leaves neither file n
   database: { db, url },
 }) => {
   const dir = await makeExportDir()
-  const id = await orderExport(db, await makeHistory(db, 10_000))
+  const id = await orderExport(db, await makeHistory(db, LONG_ROWS))
   await runExporter(url, dir, SLOW)
-  const before = await waitForMiddle(db, id)
-  expect(before.rows_total).toBe(10_000)
+  const held = await holdInMiddle(db, id)
+  expect(held.row.rows_total).toBe(LONG_ROWS)
 
   await db.updateTable('exports').set({ status: 'cancelled' }).where('id', '=', id).execute()
+  await held.release()
 
   await waitFor(async () => (await readJob(db, id)) === undefined)
   expect(await listFiles(dir)).toEqual([])
@@ -224,17 +232,18 @@ test('an attempt that fails goes back into the queue, and the last one fails the
 test('an export whose connections are cut in its middle goes on where it was', async ({ createDatabase }) => {
   const { db, url } = await createDatabase()
   const dir = await makeExportDir()
-  const history = await makeHistory(db, 8_000)
+  const history = await makeHistory(db, 1_000)
   const id = await orderExport(db, history)
   await runExporter(url, dir, SLOW)
-  const { attempt } = await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
 
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and application_name = 'streamledger exporter'`.execute(db)
+  await held.release()
 
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
-  expect(row.attempt).toBe(attempt)
+  expect(row.attempt).toBe(held.row.attempt)
   const [sheet] = await readWorkbook(join(dir, row.file as string))
   expect(sheet?.rows).toEqual(await ledgerRows(db, history.walletId))
 })

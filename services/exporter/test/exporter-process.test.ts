@@ -1,14 +1,14 @@
 import { join } from 'node:path'
+import type { Db } from '@streamledger/db'
 import { expect, type SpawnService, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { makeHistory } from './make-history.ts'
-import { orderExport, readExport, readJob, waitForExport, waitForMiddle } from './order-export.ts'
+import { holdInMiddle, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook } from './read-workbook.ts'
 import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
 
 const MAIN = 'services/exporter/src/main.ts'
-/** Several seconds of work for a slow exporter. */
-const ROWS = 15_000
+const ROWS = 1_000
 
 async function spawnExporter(spawnService: SpawnService, env: Record<string, string>) {
   const exporter = await spawnService(MAIN, env)
@@ -22,6 +22,12 @@ async function expectComplete(dir: string, file: string | null): Promise<void> {
   expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual(Array.from({ length: ROWS }, (_, n) => `order-${n + 1}`))
 }
 
+/** What happens to the jobs of an exporter that is taken for dead. */
+async function releaseJob(db: Db, exportId: string): Promise<void> {
+  const job = await readJob(db, exportId)
+  await sql`select from graphile_worker.force_unlock_workers(array[${job?.locked_by}])`.execute(db)
+}
+
 test('a SIGTERM in the middle of an export hands it back at once, and another exporter finishes it', async ({
   database: { db, url },
   spawnService,
@@ -29,11 +35,12 @@ test('a SIGTERM in the middle of an export hands it back at once, and another ex
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '1000' }
   const id = await orderExport(db, await makeHistory(db, ROWS), { maxAttempts: 1 })
   const first = await spawnExporter(spawnService, { ...env, ...SLOW })
-  await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
 
   first.signal('SIGTERM')
 
   expect(await first.exited).toEqual({ code: 0, signal: null })
+  await held.release()
   expect(await listFiles(env.EXPORT_DIR)).toEqual([])
   expect(await readExport(db, id)).toMatchObject({ status: 'queued', attempt: null, rows_done: 0 })
   // Its only attempt was not used up, and it needs no waiting for.
@@ -49,10 +56,12 @@ test('a short export that is running at SIGTERM is finished before the process e
 }) => {
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '20000' }
   const id = await orderExport(db, await makeHistory(db, ROWS))
-  const exporter = await spawnExporter(spawnService, env)
-  await waitForExport(db, id, ({ status }) => status === 'running')
+  const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
+  const held = await holdInMiddle(db, id)
 
   exporter.signal('SIGTERM')
+  await waitFor(async () => (await fetch(`${exporter.opsUrl}/health/ready`)).status === 503)
+  await held.release()
 
   expect(await exporter.exited).toEqual({ code: 0, signal: null })
   const row = await readExport(db, id)
@@ -67,17 +76,17 @@ test('an exporter that is paused, replaced and woken loses to the one that took 
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
   const id = await orderExport(db, await makeHistory(db, ROWS))
   const paused = await spawnExporter(spawnService, { ...env, ...SLOW })
-  const { attempt } = await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
   paused.signal('SIGSTOP')
-  const held = await readJob(db, id)
-  await sql`select from graphile_worker.force_unlock_workers(array[${held?.locked_by}])`.execute(db)
+  await held.release()
+  await releaseJob(db, id)
 
   await spawnExporter(spawnService, env)
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
   paused.signal('SIGCONT')
   await waitFor(() => paused.logs.includes('another attempt has replaced this one'))
 
-  expect(row.attempt).not.toBe(attempt)
+  expect(row.attempt).not.toBe(held.row.attempt)
   expect(await readExport(db, id)).toEqual(row)
   await expectComplete(env.EXPORT_DIR, row.file)
 })
@@ -89,12 +98,12 @@ test('what an exporter that was killed left behind is gone when the next one has
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
   const id = await orderExport(db, await makeHistory(db, ROWS))
   const killed = await spawnExporter(spawnService, { ...env, ...SLOW })
-  await waitForMiddle(db, id)
+  const held = await holdInMiddle(db, id)
   killed.signal('SIGKILL')
   await killed.exited
+  await held.release()
   expect(await listFiles(env.EXPORT_DIR)).toEqual([expect.stringMatching(/\.xlsx\.part$/)])
-  const held = await readJob(db, id)
-  await sql`select from graphile_worker.force_unlock_workers(array[${held?.locked_by}])`.execute(db)
+  await releaseJob(db, id)
 
   await spawnExporter(spawnService, env)
 
@@ -135,4 +144,17 @@ test('a start on an empty database makes the schema, and one on a wrong configur
   const refused = await spawnService(MAIN, { DATABASE_URL: url, EXPORT_PAGE_ROWS: 'many' })
   expect(await refused.exited).toEqual({ code: 1, signal: null })
   expect(refused.logs).toContain('EXPORT_DIR is not set; EXPORT_PAGE_ROWS must be integer')
+})
+
+test('a start while the database is down waits for it, and then says that it was not there', async ({
+  spawnService,
+}) => {
+  const exporter = await spawnService(MAIN, {
+    DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing',
+    EXPORT_DIR: await makeExportDir(),
+    DATABASE_START_TIMEOUT_MS: '300',
+  })
+
+  expect(await exporter.exited).toEqual({ code: 1, signal: null })
+  expect(exporter.logs).toContain('Postgres could not be reached for 0.3 s')
 })

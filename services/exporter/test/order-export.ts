@@ -1,7 +1,8 @@
-import type { Db, Entry, Export } from '@streamledger/db'
+import type { Db, Entry, Export, Trx } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
 import { waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
+import { onTestFinished } from 'vitest'
 import type { History } from './make-history.ts'
 
 export interface ExportOrder {
@@ -10,6 +11,8 @@ export interface ExportOrder {
   to_at?: Date
   maxAttempts?: number
 }
+
+export const jobKey = (exportId: string): string => `${EXPORT_TASK}:${exportId}`
 
 /** Orders an export of the history as it is now, the way the API does: row and job in one commit. */
 export async function orderExport(db: Db, history: History, order: ExportOrder = {}): Promise<string> {
@@ -22,7 +25,7 @@ export async function orderExport(db: Db, history: History, order: ExportOrder =
       .executeTakeFirstOrThrow()
     await sql`
       select graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', ${id}::text),
-        job_key := ${id}::text, max_attempts := ${maxAttempts}::int)`.execute(trx)
+        job_key := ${jobKey(id)}, max_attempts := ${maxAttempts}::int)`.execute(trx)
     return id
   })
 }
@@ -42,9 +45,27 @@ export function waitForExport(db: Db, id: string, is: (row: Export) => boolean, 
   )
 }
 
-/** Waits until the export's progress was stored, so it is in its middle. */
-export function waitForMiddle(db: Db, id: string): Promise<Export> {
-  return waitForExport(db, id, (row) => row.status === 'running' && row.rows_done > 0)
+export interface HeldExport {
+  /** As it was in its middle. */
+  row: Export
+  /** The transaction that holds it. */
+  trx: Trx
+  release(): Promise<void>
+}
+
+/** Waits until a slow export is in its middle, and keeps it there: its next page waits for a lock on the table. */
+export async function holdInMiddle(db: Db, id: string): Promise<HeldExport> {
+  await waitForExport(db, id, (row) => row.status === 'running' && row.rows_done > 0)
+  const trx = await db.startTransaction().execute()
+  let isHeld = true
+  const release = async (): Promise<void> => {
+    if (isHeld) await trx.commit().execute()
+    isHeld = false
+  }
+  onTestFinished(release)
+  await sql`lock table transactions in access exclusive mode`.execute(trx)
+  const row = await waitForExport(db, id, ({ status }) => status === 'running', 0)
+  return { row, trx, release }
 }
 
 export interface QueuedJob {
@@ -58,7 +79,7 @@ export interface QueuedJob {
 export async function readJob(db: Db, exportId: string): Promise<QueuedJob | undefined> {
   const { rows } = await sql<QueuedJob>`
     select id, attempts, locked_by, run_at <= now() as due, last_error
-    from graphile_worker.jobs where key = ${exportId}`.execute(db)
+    from graphile_worker.jobs where key = ${jobKey(exportId)}`.execute(db)
   return rows[0]
 }
 
@@ -67,7 +88,7 @@ export async function hurryJob(db: Db, exportId: string): Promise<void> {
   await waitFor(async () => {
     const { rows } = await sql`
       select from graphile_worker.jobs job, graphile_worker.reschedule_jobs(array[job.id], run_at := now())
-      where job.key = ${exportId}`.execute(db)
+      where job.key = ${jobKey(exportId)}`.execute(db)
     return rows.length === 1
   })
 }

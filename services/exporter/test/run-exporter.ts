@@ -26,8 +26,8 @@ export async function runExporter(databaseUrl: string, dir: string, env: Record<
   return { stop }
 }
 
-/** Pages of one row, so that an export of thousands takes seconds and has a middle to act in. */
-export const SLOW = { EXPORT_PAGE_ROWS: '1' }
+/** Pages of one row, each of them reported: an export of a thousand rows has a middle that can be met. */
+export const SLOW = { EXPORT_PAGE_ROWS: '1', EXPORT_PROGRESS_INTERVAL_MS: '0' }
 
 export async function listFiles(dir: string): Promise<string[]> {
   return (await readdir(dir)).sort()

@@ -26,11 +26,8 @@ export interface ExportDeps {
   handBack: HandBack
   metrics: ExporterMetrics
   logger: Logger
-  options: { pageRows: number; ttlH: number; patienceMs: number }
+  options: { pageRows: number; progressIntervalMs: number; ttlH: number; patienceMs: number }
 }
-
-/** How often, at most, an export's progress is stored, and an export that was cancelled or replaced notices it. */
-const REPORT_INTERVAL_MS = 1_000
 
 /** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
 export function exportTransactions(deps: ExportDeps): Task {
@@ -79,7 +76,7 @@ async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft,
   for await (const page of transactionPages(db, attempt, { ...options, signal })) {
     await workbook.addPage(page)
     metrics.rows.inc(page.length)
-    if (performance.now() - reportedAt < REPORT_INTERVAL_MS) continue
+    if (performance.now() - reportedAt < options.progressIntervalMs) continue
     await retryUnavailable(() => reportAttempt(db, attempt, { rows_done: workbook.rows }), { ...options, signal })
     reportedAt = performance.now()
   }
