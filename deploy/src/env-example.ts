@@ -1,0 +1,101 @@
+// Writes .env.example to stdout: what the services' own configurations say of themselves, and what the stack reads besides.
+
+/** As much of a configuration's schema as is read here. */
+interface Schema {
+  properties: Record<string, { description?: string; default?: unknown }>
+  required?: readonly string[]
+}
+
+const SERVICE_NAMES = ['api', 'relay', 'exporter'] as const
+export type ServiceName = (typeof SERVICE_NAMES)[number]
+
+/** What each service reads from its environment: `<service>Env` of its config.ts. */
+export const SERVICES = Object.fromEntries(
+  await Promise.all(
+    SERVICE_NAMES.map(async (name) => {
+      const config = await import(new URL(`../../services/${name}/src/config.ts`, import.meta.url).href)
+      return [name, config[`${name}Env`]] as const
+    }),
+  ),
+) as Record<ServiceName, Schema>
+
+/** What `npm start` and docker-compose.yml read besides, with their defaults. */
+export const STACK_VARIABLES: Readonly<Record<string, { description: string; default: string }>> = {
+  STACK: { description: 'What `npm start` runs on: embedded, or docker.', default: 'embedded' },
+  POSTGRES_PORT: { description: 'Port that the stack publishes PostgreSQL on.', default: '15432' },
+  KAFKA_PORT: { description: 'Port that the stack publishes Kafka on.', default: '19092' },
+  POSTGRES_PASSWORD: {
+    description: "PostgreSQL's password in docker-compose.yml, where it is part of a URL: letters and digits.",
+    default: 'streamledger',
+  },
+  POSTGRES_IMAGE: { description: 'Image of PostgreSQL in docker-compose.yml.', default: 'postgres:18' },
+  KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.4.0' },
+  NODE_IMAGE: { description: 'Image that the services are built on.', default: 'node:26.10.0-slim' },
+  STREAMLEDGER_IMAGE: { description: 'Name of the built image.', default: 'streamledger:local' },
+}
+
+export interface Variable {
+  name: string
+  description: string
+  required: boolean
+  /** Of each service that reads it; undefined where it has none. */
+  defaults: Partial<Record<ServiceName, string | undefined>>
+}
+
+/** Every variable of every service, a shared one once. */
+export function listVariables(): Variable[] {
+  const variables = new Map<string, Variable>()
+  for (const [service, { properties, required }] of Object.entries(SERVICES) as [ServiceName, Schema][]) {
+    for (const [name, schema] of Object.entries(properties)) {
+      const { description = '', default: value } = schema
+      const variable = variables.get(name) ?? { name, description, required: false, defaults: {} }
+      // Services say what a variable means to them; the shortest description is the one that holds for all.
+      if (description.length < variable.description.length) variable.description = description
+      variable.required ||= value === undefined && (required ?? []).includes(name)
+      variable.defaults[service] = value === undefined ? undefined : String(value)
+      variables.set(name, variable)
+    }
+  }
+  return [...variables.values()]
+}
+
+const HEADER = `# Every variable that StreamLedger reads, with its default. Copy this file to .env and change what must differ:
+# \`npm start\` and docker compose read it there. What they know themselves may stay empty: \`npm start\` fills in all of
+# the required ones, docker compose all but INSTALLATION_ID and JWT_SECRET. Written by deploy/src/env-example.ts.`
+
+/** The text of .env.example. */
+export function renderEnvExample(): string {
+  const variables = listVariables()
+  const required = variables.filter((variable) => variable.required)
+  const optional = variables.filter((variable) => !variable.required)
+  const isOf = (service: string) => (variable: Variable) => Object.keys(variable.defaults).join() === service
+  const sections = {
+    Required: required,
+    'More than one service': optional.filter(({ defaults }) => Object.keys(defaults).length > 1),
+    API: optional.filter(isOf('api')),
+    Relay: optional.filter(isOf('relay')),
+    Exporter: optional.filter(isOf('exporter')),
+  }
+  const blocks = Object.entries(sections).map(([title, list]) => renderSection(title, list.map(renderVariable)))
+  const stack = Object.entries(STACK_VARIABLES).map(
+    ([name, { description, default: value }]) => `# ${description}\n# ${name}=${value}`,
+  )
+  return `${[HEADER, ...blocks, renderSection('The stack', stack)].join('\n\n')}\n`
+}
+
+function renderSection(title: string, variables: string[]): string {
+  return [`# ---- ${title} ----`, ...variables].join('\n\n')
+}
+
+function renderVariable({ name, description, required, defaults }: Variable): string {
+  const values = new Set(Object.values(defaults))
+  const readers = Object.keys(defaults).join(', ')
+  if (values.size > 1) {
+    const each = Object.entries(defaults).map(([service, value]) => `${value} in the ${service}`)
+    return `# ${description}\n# ${each.join(', ')}.\n# ${name}=`
+  }
+  const [value = ''] = values
+  return `# ${description} (${readers})\n${required ? '' : '# '}${name}=${value}`
+}
+
+if (import.meta.main) process.stdout.write(renderEnvExample())

@@ -1,0 +1,175 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { listVariables, renderEnvExample, SERVICES, type ServiceName, STACK_VARIABLES } from '../src/env-example.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8')
+
+interface ComposeService {
+  image?: string
+  build?: { dockerfile: string; args: { NODE_IMAGE: string } }
+  command?: string[]
+  environment?: Record<string, string | number | null>
+  ports?: string[]
+  volumes?: string[]
+  depends_on?: Record<string, { condition: string }>
+  healthcheck?: { test: string[] }
+  stop_grace_period?: string
+}
+
+const composeText = read('docker-compose.yml')
+const compose = parse(composeText, { merge: true }) as {
+  services: Record<string, ComposeService>
+  volumes: Record<string, unknown>
+}
+const dockerfile = read('deploy/Dockerfile')
+const root = JSON.parse(read('package.json')) as { config: { pnpm: string }; devDependencies: { node: string } }
+
+const names = Object.keys(SERVICES) as ServiceName[]
+const serviceOf = (name: string): ComposeService => compose.services[name] ?? {}
+const variablesOf = (name: ServiceName): string[] => Object.keys(SERVICES[name].properties).sort()
+
+/** What docker compose makes of `${NAME:-default}` and `${NAME:?message}` where only these variables are set. */
+function interpolate(text: string, env: Record<string, string> = {}): string {
+  return text.replace(/\$\{(\w+):([-?])([^}]*)\}/g, (_, name: string, operator: string, rest: string) => {
+    const value = env[name] || (operator === '-' ? rest : undefined)
+    if (value === undefined) throw new Error(`${name}: ${rest}`)
+    return value
+  })
+}
+
+const SECRETS = { INSTALLATION_ID: '0198f6f0-0000-7000-8000-000000000000', JWT_SECRET: 'x'.repeat(32) }
+
+function environmentOf(name: string): Record<string, string> {
+  const entries = Object.entries(serviceOf(name).environment ?? {})
+  return Object.fromEntries(
+    entries.flatMap(([key, value]) => (value === null ? [] : [[key, interpolate(String(value), SECRETS)]])),
+  )
+}
+
+test('.env.example is what the configurations of the services make it', () => {
+  expect(read('.env.example')).toBe(renderEnvExample())
+})
+
+test('.env.example names every variable of every service once, the required ones ready to be filled in', () => {
+  const lines = read('.env.example').split('\n')
+  const ready = lines.flatMap((line) => /^([A-Z_]+)=$/.exec(line)?.[1] ?? [])
+  const commented = lines.flatMap((line) => /^# ([A-Z_]+)=/.exec(line)?.[1] ?? [])
+  const variables = listVariables()
+  expect(ready.sort()).toEqual(variables.filter(({ required }) => required).map(({ name }) => name).sort()) // biome-ignore format: one claim
+  expect([...ready, ...commented].sort()).toEqual(
+    [...names.flatMap(variablesOf), ...Object.keys(STACK_VARIABLES)]
+      .filter((name, at, all) => all.indexOf(name) === at)
+      .sort(),
+  )
+})
+
+test('a variable that several services read has one default, but for the port that each needs for itself', () => {
+  const divided = listVariables().filter(({ defaults }) => new Set(Object.values(defaults)).size > 1)
+  expect(divided.map(({ name }) => name)).toEqual(['OPS_PORT'])
+})
+
+test.each(names)('docker-compose.yml hands the %s all of its variables, and no other', (name) => {
+  const environment = serviceOf(name).environment ?? {}
+  expect(Object.keys(environment).sort()).toEqual(variablesOf(name))
+})
+
+test.each(names)('the %s accepts what docker-compose.yml sets, and listens where others can reach it', async (name) => {
+  const config = await import(`../../services/${name}/src/config.ts`)
+  const load = config[`load${name[0]?.toUpperCase()}${name.slice(1)}Config`] as (env: NodeJS.ProcessEnv) => object
+  expect(JSON.stringify(load(environmentOf(name)))).toContain('"host":"0.0.0.0"')
+  expect(() => load({ ...environmentOf(name), OPS_PORT: 'none' })).toThrow('OPS_PORT')
+})
+
+test('without its secrets docker-compose.yml refuses to start, and names each', () => {
+  for (const name of ['INSTALLATION_ID', 'JWT_SECRET']) {
+    const { [name as 'JWT_SECRET']: _, ...others } = SECRETS
+    expect(() => interpolate(String(serviceOf('api').environment?.[name]), others)).toThrow(name)
+  }
+})
+
+test('every default that docker-compose.yml fills in is the one that .env.example gives', () => {
+  const variables = listVariables()
+  const filled = [...composeText.matchAll(/\$\{(\w+):-([^}]*)\}/g)].map(([, name = '', value]) => ({ name, value }))
+  expect(filled.length).toBeGreaterThan(0)
+  for (const { name, value } of filled) {
+    const shared = variables.find((variable) => variable.name === name)
+    const expected = STACK_VARIABLES[name]?.default ?? (shared && Object.values(shared.defaults)[0])
+    expect({ name, value }).toEqual({ name, value: expected })
+  }
+})
+
+test.each(names)('the %s is checked on its own ops port, after the migration, with time to drain', (name) => {
+  const { healthcheck, depends_on, stop_grace_period } = serviceOf(name)
+  const opsPort = environmentOf(name).OPS_PORT
+  expect(healthcheck?.test.join(' ')).toContain(`http://127.0.0.1:${opsPort}/health/ready`)
+  expect(depends_on?.migrate?.condition).toBe('service_completed_successfully')
+  const drainTimeoutMs = Number(
+    listVariables().find((variable) => variable.name === 'DRAIN_TIMEOUT_MS')?.defaults[name],
+  )
+  expect(Number.parseInt(stop_grace_period ?? '', 10) * 1_000).toBeGreaterThan(drainTimeoutMs)
+})
+
+test('addresses lead where something listens', () => {
+  expect(serviceOf('migrate').depends_on).toEqual({ postgres: { condition: 'service_healthy' } })
+  expect(serviceOf('relay').depends_on?.kafka).toEqual({ condition: 'service_healthy' })
+  for (const name of [...names, 'migrate']) {
+    const { hostname, port, username, password, pathname } = new URL(environmentOf(name).DATABASE_URL ?? '')
+    const postgres = environmentOf('postgres')
+    expect([hostname, port]).toEqual(['postgres', '5432'])
+    expect([username, password]).toEqual([postgres.POSTGRES_USER, postgres.POSTGRES_PASSWORD])
+    expect(pathname).toBe(`/${postgres.POSTGRES_DB}`)
+  }
+  expect(environmentOf('kafka').KAFKA_ADVERTISED_LISTENERS).toContain(
+    `INSIDE://${environmentOf('relay').KAFKA_BROKERS}`,
+  )
+  expect(serviceOf('api').ports?.map((port) => port.split(':').at(-1))).toEqual([environmentOf('api').PORT])
+})
+
+test('API and exporter share the folder of the exports, which the image makes for their user', () => {
+  const folder = environmentOf('exporter').EXPORT_DIR ?? ''
+  expect(environmentOf('api').EXPORT_DIR).toBe(folder)
+  for (const name of ['api', 'exporter']) expect(serviceOf(name).volumes).toEqual([`exports:${folder}`])
+  expect(compose.volumes).toHaveProperty('exports')
+  expect(dockerfile).toMatch(new RegExp(`install .*--owner=node .*${folder}\\n`))
+  expect(dockerfile).toContain('\nUSER node\n')
+})
+
+test('every command runs a file that there is and that the image has', () => {
+  const commands = [...names, 'migrate'].map((name) => serviceOf(name).command ?? [])
+  expect(commands.map(([program]) => program)).toEqual(commands.map(() => 'node'))
+  for (const [, file = ''] of commands) {
+    expect({ file, exists: existsSync(resolve(ROOT, file)) }).toEqual({ file, exists: true })
+    const folder = file.slice(0, file.indexOf('/src/') + '/src'.length)
+    expect(dockerfile).toContain(`\nCOPY ${folder} ${folder}\n`)
+  }
+})
+
+test('the image is made of the versions and the packages of the workspace', () => {
+  expect(dockerfile).toContain(`ARG PNPM_VERSION=${root.config.pnpm}\n`)
+  expect(dockerfile).toContain(`ARG NODE_IMAGE=node:${root.devDependencies.node}-slim\n`)
+  expect(STACK_VARIABLES.NODE_IMAGE?.default).toBe(`node:${root.devDependencies.node}-slim`)
+  const lockfile = parse(read('pnpm-lock.yaml')) as { importers: Record<string, unknown> }
+  const packages = Object.keys(lockfile.importers).filter((path) => path !== '.')
+  const copied = [...dockerfile.matchAll(/^COPY (\S+)\/package\.json \1\/$/gm)].map(([, path]) => path)
+  expect(copied.sort()).toEqual(packages.sort())
+})
+
+test('the image has the code of every package that a service imports', () => {
+  const needed = new Set<string>()
+  const add = (folder: string): void => {
+    if (needed.has(folder)) return
+    needed.add(folder)
+    const { dependencies = {} } = JSON.parse(read(`${folder}/package.json`)) as {
+      dependencies?: Record<string, string>
+    }
+    const own = Object.keys(dependencies).filter((name) => name.startsWith('@streamledger/'))
+    for (const name of own) add(name === '@streamledger/db' ? 'db' : name.replace('@streamledger', 'packages'))
+  }
+  for (const name of names) add(`services/${name}`)
+  const copied = [...dockerfile.matchAll(/^COPY (\S+)\/src \1\/src$/gm)].map(([, folder]) => folder)
+  expect(copied.sort()).toEqual([...needed].sort())
+  expect(dockerfile).toContain('\nCOPY db/migrations db/migrations\n')
+})
