@@ -9,6 +9,7 @@ import type { ExportFiles } from './ledger/export-files.ts'
 import { createPageCursors } from './ledger/page-cursor.ts'
 import type { Posting } from './ledger/posting.ts'
 import { accessTokens, authenticate } from './plugins/authenticate.ts'
+import { drain } from './plugins/drain.ts'
 import { integerParameters } from './plugins/integer-parameters.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -45,6 +46,7 @@ const HEADER_BYTES_MAX = 16_384
 /** The API as an app that does not listen yet. It owns nothing that it is given. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
+  await app.register(drain)
   await app.register(problemDetails)
   await app.register(securityHeaders)
   await app.register(requestMetrics, { registry: deps.registry })

@@ -52,6 +52,11 @@ export const apiEnv = Type.Object({
     default: 10,
     description: 'Connections to Postgres that one replica opens at most.',
   }),
+  DATABASE_CONNECT_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 100, maximum: 60_000, default: 3_000 },
+    'How long a request waits for a connection before it is answered 503',
+  ),
   DATABASE_START_TIMEOUT_MS: duration(
     'ms',
     { minimum: 0, maximum: 3_600_000, default: 60_000 },
@@ -154,6 +159,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
     database: {
       url: vars.DATABASE_URL,
       connectionsMax: vars.DATABASE_POOL_MAX,
+      connectTimeoutMs: vars.DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
       startTimeoutMs: vars.DATABASE_START_TIMEOUT_MS,
     },

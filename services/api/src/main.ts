@@ -1,4 +1,3 @@
-import { createDatabase } from '@streamledger/db'
 import { createLogger, createRegistry, type RunningService, runService, startOpsServer } from '@streamledger/runtime'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
@@ -6,6 +5,7 @@ import { loadApiConfig } from './config.ts'
 import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
 import { observeLedger } from './observe-ledger.ts'
+import { openDatabase } from './open-database.ts'
 import { prepareDatabase } from './prepare-database.ts'
 
 const config = loadApiConfig(process.env)
@@ -19,12 +19,7 @@ async function startApi(): Promise<RunningService> {
     { host: config.http.host, port: config.http.opsPort },
   )
 
-  const database = createDatabase(config.database.url, {
-    applicationName: 'streamledger api',
-    connectionsMax: config.database.connectionsMax,
-    statementTimeoutMs: config.database.statementTimeoutMs,
-    onError: (error) => logger.warn({ reason: error.message }, 'an idle connection broke'),
-  })
+  const database = openDatabase(config.database, logger)
   const { url, startTimeoutMs } = config.database
   await prepareDatabase(database.db, { url, startTimeoutMs, installation: config.installation }, logger)
 

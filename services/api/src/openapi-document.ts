@@ -1,10 +1,10 @@
-import { createDatabase } from '@streamledger/db'
 import { createLogger, createRegistry } from '@streamledger/runtime'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
 import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
+import { openDatabase } from './open-database.ts'
 
 // Prints the OpenAPI document, for docs/openapi.json. The app is the real one; its database is never connected to.
 const config = loadApiConfig({
@@ -13,10 +13,11 @@ const config = loadApiConfig({
   INSTALLATION_ID: '00000000-0000-0000-0000-000000000000',
   EXPORT_DIR: '/nowhere',
 })
-const database = createDatabase(config.database.url, { applicationName: 'openapi-document', ...config.database })
+const logger = createLogger({ service: 'openapi-document', level: 'silent' })
+const database = openDatabase(config.database, logger)
 const app = await buildApp({
   config,
-  logger: createLogger({ service: 'openapi-document', level: 'silent' }),
+  logger,
   registry: createRegistry('openapi-document'),
   posting: createPosting(database.pool, config.posting),
   db: database.db,
@@ -24,6 +25,6 @@ const app = await buildApp({
   files: createExportFolder(config.exports.folder),
 })
 await app.ready()
-console.log(JSON.stringify(app.swagger(), null, 2))
+process.stdout.write(`${JSON.stringify(app.swagger(), null, 2)}\n`)
 await app.close()
 await database.close()

@@ -23,26 +23,30 @@ export interface TransactionPage {
   next: number | undefined
 }
 
-/**
- * One page, newest first. A page is a range of sequences, whatever its filters and however deep it lies: one descent of
- * an index, and pages neither overlap nor skip while new transactions arrive.
- */
+/** One page, newest first; pages neither overlap nor skip while new transactions arrive. */
 export async function listTransactions(db: Db, request: TransactionPageRequest): Promise<TransactionPage> {
-  const { user_id, limit, before, entry, from, to } = request
+  const { limit } = request
+  const transactions = await selectPage(db, request).execute()
+  const more = transactions.length > limit
+  if (more) transactions.pop()
+  return { transactions, next: more ? transactions.at(-1)?.sequence : undefined }
+}
+
+/**
+ * Whatever its filters and however deep it lies, a page is a range of sequences: one descent of an index and as many
+ * rows as are shown, and one more that tells whether there is a next page.
+ */
+export function selectPage(db: Db, { user_id, limit, before, entry, from, to }: TransactionPageRequest) {
   const wallet = ownWallet(user_id)
   let query = db
     .selectFrom('transactions')
     .selectAll()
     .where('wallet_id', '=', wallet)
     .orderBy('sequence', 'desc')
-    .limit(limit + 1) // the extra one tells whether there is a next page
+    .limit(limit + 1)
   if (before !== undefined) query = query.where('sequence', '<', before)
   if (entry !== undefined) query = query.where('entry', '=', entry)
   if (from !== undefined) query = query.where('sequence', '>', sql<number>`sequence_before(${wallet}, ${from})`)
   if (to !== undefined) query = query.where('sequence', '<=', sql<number>`sequence_before(${wallet}, ${to})`)
-
-  const transactions = await query.execute()
-  const more = transactions.length > limit
-  if (more) transactions.pop()
-  return { transactions, next: more ? transactions.at(-1)?.sequence : undefined }
+  return query
 }

@@ -29,6 +29,7 @@ const TYPE = 'at+jwt' // RFC 9068
 const CLAIMS = ['sub', 'iat', 'exp', 'iss', 'aud']
 
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
+const USER_ID = /^[1-9]\d{0,14}$/
 const INVALID_SIGNATURE = 'FAST_JWT_INVALID_SIGNATURE'
 const INVALID_TOKEN = { 'www-authenticate': 'Bearer realm="streamledger", error="invalid_token"' }
 
@@ -78,9 +79,8 @@ function readAccessToken(app: FastifyInstance, token: string, older: readonly st
   const keys = [undefined, ...older]
   for (const key of keys) {
     try {
-      const { sub } = app.jwt.verify<{ sub: string }>(token, key === undefined ? undefined : { key })
-      const user_id = Number(sub)
-      return Number.isSafeInteger(user_id) && user_id > 0 ? user_id : undefined
+      const { sub } = app.jwt.verify<{ sub: unknown }>(token, key === undefined ? undefined : { key })
+      return typeof sub === 'string' && USER_ID.test(sub) ? Number(sub) : undefined
     } catch (error) {
       // Another secret can only mend the signature.
       if ((error as { code?: unknown }).code !== INVALID_SIGNATURE) return undefined

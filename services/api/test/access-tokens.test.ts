@@ -1,0 +1,130 @@
+import { createHmac } from 'node:crypto'
+import { describe, expect, SECRET, startApi, test } from './api.ts'
+
+interface Forgery {
+  header?: object
+  claims?: object
+  secret?: string
+  hash?: string
+}
+
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** A token like the API's own, made by hand. */
+function forge(user_id: number, { header, claims, secret = SECRET, hash = 'sha256' }: Forgery = {}): string {
+  const now = Math.floor(Date.now() / 1000)
+  const standard = { sub: String(user_id), iat: now, exp: now + 60, iss: 'streamledger', aud: 'streamledger-api' }
+  const input = `${encode({ alg: 'HS256', typ: 'at+jwt', ...header })}.${encode({ ...standard, ...claims })}`
+  return `${input}.${createHmac(hash, secret).update(input).digest('base64url')}`
+}
+
+const now = () => Math.floor(Date.now() / 1000)
+
+const attacks: [string, (user_id: number) => string | undefined][] = [
+  ['no token', () => undefined],
+  ['another scheme', () => 'Basic YTpi'],
+  ['an empty token', () => 'Bearer '],
+  ['something else', () => 'Bearer hello'],
+  ['alg none without a signature', (id) => `Bearer ${forge(id, { header: { alg: 'none' } }).replace(/[^.]+$/, '')}`],
+  ['alg none with a signature', (id) => `Bearer ${forge(id, { header: { alg: 'none' } })}`],
+  ['another algorithm of the same family', (id) => `Bearer ${forge(id, { header: { alg: 'HS512' }, hash: 'sha512' })}`],
+  ['another secret', (id) => `Bearer ${forge(id, { secret: 'another secret that has 32 bytes too' })}`],
+  ['a changed claim', (id) => `Bearer ${forge(id).replace(/\.[^.]+\./, `.${encode({ sub: '1' })}.`)}`],
+  ['a token that has expired', (id) => `Bearer ${forge(id, { claims: { exp: now() - 1 } })}`],
+  ['a token that is not valid yet', (id) => `Bearer ${forge(id, { claims: { nbf: now() + 60 } })}`],
+  ['a token that never expires', (id) => `Bearer ${forge(id, { claims: { exp: undefined } })}`],
+  ['another issuer', (id) => `Bearer ${forge(id, { claims: { iss: 'somebody' } })}`],
+  ['another audience', (id) => `Bearer ${forge(id, { claims: { aud: 'another-api' } })}`],
+  ['no audience', (id) => `Bearer ${forge(id, { claims: { aud: undefined } })}`],
+  ['a token of another type', (id) => `Bearer ${forge(id, { header: { typ: 'JWT' } })}`],
+  ['a token without a type', (id) => `Bearer ${forge(id, { header: { typ: undefined } })}`],
+  [
+    'a critical header that is not understood',
+    (id) => `Bearer ${forge(id, { header: { crit: ['b64'], b64: false } })}`,
+  ],
+  ['a subject that is no user', () => `Bearer ${forge(0, { claims: { sub: 'admin' } })}`],
+  ['a subject that is a list', (id) => `Bearer ${forge(id, { claims: { sub: [String(id)] } })}`],
+  ['the token twice', (id) => `Bearer ${forge(id)} ${forge(id)}`],
+]
+
+describe('an access token', () => {
+  test('made by hand as the API makes them is taken, whatever the letters of the scheme', async ({ api }) => {
+    const { account } = await api.signUp()
+    const token = forge(account.user.user_id)
+    for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+      const answer = await api.anonymous.get('/wallet', { headers: { authorization: `${scheme} ${token}` } })
+      expect(answer.status).toBe(200)
+    }
+  })
+
+  test.for(attacks)('is refused: %s', async ([, authorization], { api }) => {
+    const { account } = await api.signUp()
+    const sent = authorization(account.user.user_id)
+    const answer = await api.anonymous.get('/wallet', { headers: sent === undefined ? {} : { authorization: sent } })
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="streamledger"/)
+    expect(answer.json).toEqual({
+      type: 'urn:streamledger:problem:unauthenticated',
+      title: 'Unauthenticated',
+      status: 401,
+      detail: expect.any(String),
+      instance: '/api/v1/wallet',
+      code: 'unauthenticated',
+      request_id: answer.headers.get('x-request-id'),
+    })
+  })
+
+  test('is refused where a refresh token was sent for it', async ({ api }) => {
+    const { account } = await api.signUp()
+    expect((await api.anonymous.get('/wallet', { token: account.refresh_token.token })).status).toBe(401)
+  })
+
+  test('signed with the previous secret is taken while the secret is being changed, and not after', async ({
+    api,
+    database,
+  }) => {
+    const next = 'the next secret, of 32 bytes or more'
+    const client = await api.signUp()
+    const { token } = client.account.access_token
+    const during = await startApi(database.url, { JWT_SECRET: next, JWT_SECRET_PREVIOUS: SECRET })
+    const after = await startApi(database.url, { JWT_SECRET: next })
+    try {
+      expect((await during.anonymous.get('/wallet', { token })).status).toBe(200)
+      expect((await after.anonymous.get('/wallet', { token })).status).toBe(401)
+      const newer = (await during.signUp()).account.access_token.token
+      expect((await after.anonymous.get('/wallet', { token: newer })).status).toBe(200)
+      const expired = forge(client.account.user.user_id, { claims: { exp: now() - 1 } })
+      expect((await during.anonymous.get('/wallet', { token: expired })).status).toBe(401)
+    } finally {
+      await Promise.all([during.stop(), after.stop()])
+    }
+  })
+
+  test('of a user who is not there finds no wallet', async ({ api }) => {
+    const token = forge(999_999_999)
+    expect(await api.anonymous.get('/wallet', { token })).toMatchObject({
+      status: 404,
+      json: { code: 'wallet_not_found' },
+    })
+    const body = { entry: 'credit', amount: 1, trans_id: 'a' }
+    expect((await api.anonymous.call('POST', '/transactions', { body, token })).json.code).toBe('wallet_not_found')
+    expect((await api.anonymous.call('POST', '/transactions/export', { token })).json.code).toBe('wallet_not_found')
+  })
+
+  test('is asked for before anything else is looked at', async ({ api }) => {
+    for (const [method, path] of [
+      ['POST', '/transactions'],
+      ['GET', '/transactions?limit=0'],
+      ['GET', '/transactions/1'],
+      ['GET', '/transactions/by-trans-id/a'],
+      ['POST', '/transactions/export'],
+      ['GET', '/transactions/exports'],
+      ['GET', '/transactions/exports/00000000-0000-0000-0000-000000000000'],
+      ['DELETE', '/transactions/exports/00000000-0000-0000-0000-000000000000'],
+      ['GET', '/transactions/exports/00000000-0000-0000-0000-000000000000/file'],
+    ] as const) {
+      expect(await api.anonymous.call(method, path)).toMatchObject({ status: 401, json: { code: 'unauthenticated' } })
+    }
+  })
+})

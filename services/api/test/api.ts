@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { claimInstallation } from '@streamledger/db'
+import { createLogger, createRegistry } from '@streamledger/runtime'
+import { test as base } from '@streamledger/testkit'
+import { createPasswords } from '../src/accounts/passwords.ts'
+import { buildApp } from '../src/app.ts'
+import { loadApiConfig } from '../src/config.ts'
+import { createExportFolder } from '../src/ledger/export-files.ts'
+import { createPosting } from '../src/ledger/posting.ts'
+import { openDatabase } from '../src/open-database.ts'
+import { type Client, createClient } from './client.ts'
+
+export { afterAll, describe, expect, waitFor } from '@streamledger/testkit'
+
+export const SECRET = 'a secret for tests, 32 bytes at least'
+
+export interface Api {
+  url: string
+  exportFolder: string
+  /** A client that nobody is logged in on. */
+  anonymous: Client
+  /** A new user with an empty wallet. */
+  signUp(person?: Partial<Person>): Promise<Client>
+  stop(): Promise<void>
+}
+
+export interface Person {
+  first_name: string
+  last_name: string
+  email: string
+  password: string
+}
+
+export function makePerson(person: Partial<Person> = {}): Person {
+  const email = `${randomUUID()}@example.com`
+  return { first_name: 'Ada', last_name: 'Obi', email, password: 'a long pass phrase', ...person }
+}
+
+export function makeEnv(databaseUrl: string, env: Record<string, string> = {}): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    JWT_SECRET: SECRET,
+    INSTALLATION_ID: '7d0c8f0e-9b1c-4f5e-8a55-8d2f6f4f9a01',
+    EXPORT_DIR: join(tmpdir(), 'no-such-folder'),
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    DATABASE_CONNECT_TIMEOUT_MS: '1000',
+    ...env,
+  }
+}
+
+/** The real app, listening on a port of its own, on a database that is migrated. */
+export async function startApi(databaseUrl: string, env: Record<string, string> = {}): Promise<Api> {
+  const exportFolder = await mkdtemp(join(tmpdir(), 'streamledger-exports-'))
+  const config = loadApiConfig(makeEnv(databaseUrl, { EXPORT_DIR: exportFolder, ...env }))
+  const logger = createLogger({ service: 'api', level: config.logLevel })
+  const database = openDatabase(config.database, logger)
+  const posting = createPosting(database.pool, config.posting)
+  const app = await buildApp({
+    config,
+    posting,
+    db: database.db,
+    logger,
+    registry: createRegistry('api'),
+    passwords: createPasswords(config.passwords),
+    files: createExportFolder(config.exports.folder),
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  const anonymous = createClient(url)
+  return {
+    url,
+    exportFolder,
+    anonymous,
+    signUp: async (person) => {
+      const answer = await anonymous.call('POST', '/auth/signup', { body: makePerson(person) })
+      if (answer.status !== 201) throw new Error(`sign-up was answered ${answer.status}: ${answer.text}`)
+      return createClient(url, answer.json)
+    },
+    stop: async () => {
+      await app.close()
+      await posting.close()
+      await database.close()
+      await rm(exportFolder, { recursive: true })
+    },
+  }
+}
+
+/** vitest's `test` with the API on the file's own database. */
+export const test = base.extend('api', { scope: 'file' }, async ({ database }, { onCleanup }) => {
+  await claimInstallation(database.db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  const api = await startApi(database.url)
+  onCleanup(() => api.stop())
+  return api
+})

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+
+/** An answer's body as a test reads it: what is in it is what the test is about. */
+// biome-ignore lint/suspicious/noExplicitAny: a schema here would hide what the API really sends
+export type Json = any
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  json: Json
+}
+
+export interface Call {
+  body?: unknown
+  /** Instead of `body`: the bytes as they are. */
+  raw?: string | Uint8Array<ArrayBuffer>
+  headers?: Record<string, string>
+  /** Instead of the client's own; null for none. */
+  token?: string | null
+}
+
+export interface Client {
+  /** What sign-up answered. */
+  readonly account: Json
+  call(method: string, path: string, call?: Call): Promise<Answer>
+  get(path: string, call?: Call): Promise<Answer>
+  post(entry: string, amount: number, trans_id?: string): Promise<Answer>
+  balance(): Promise<number>
+}
+
+const CALL_TIMEOUT_MS = 20_000
+
+/** Speaks HTTP to the API; a path that starts with a slash is below /api/v1. */
+export function createClient(url: string, account?: Json): Client {
+  const call = async (method: string, path: string, { body, raw, headers = {}, token }: Call = {}): Promise<Answer> => {
+    const bearer = token === undefined ? account?.access_token.token : token
+    const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+    const response = await fetch(path.startsWith('//') ? url + path.slice(1) : `${url}/api/v1${path}`, {
+      method,
+      headers: {
+        ...(bearer && { authorization: `Bearer ${bearer}` }),
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(payload !== undefined && { body: payload }),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') && text !== ''
+    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+  }
+  return {
+    account,
+    call,
+    get: (path, options) => call('GET', path, options),
+    post: (entry, amount, trans_id = randomUUID()) =>
+      call('POST', '/transactions', { body: { entry, amount, trans_id } }),
+    balance: async () => (await call('GET', '/wallet')).json.wallet.balance,
+  }
+}

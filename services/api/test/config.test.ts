@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest'
+import { apiEnv, loadApiConfig } from '../src/config.ts'
+import { makeEnv } from './api.ts'
+
+const load = (env: Record<string, string> = {}) => loadApiConfig(makeEnv('postgres://127.0.0.1/none', env))
+
+describe('the configuration', () => {
+  test('has a default for all but what only the operator can know', () => {
+    const required = Object.keys(apiEnv.properties).filter((name) => apiEnv.required?.includes(name as never))
+    const config = load()
+    expect(config.tokens).toMatchObject({ accessTtlS: 900, refreshGraceMs: 10_000 })
+    expect(config.exports.unfinishedMax).toBe(5)
+    const missing = required.filter((name) => {
+      const env = makeEnv('postgres://127.0.0.1/none')
+      delete env[name]
+      try {
+        loadApiConfig(env)
+        return false
+      } catch {
+        return true
+      }
+    })
+    expect(missing.sort()).toEqual(['DATABASE_URL', 'EXPORT_DIR', 'INSTALLATION_ID', 'JWT_SECRET'])
+  })
+
+  test('describes every variable', () => {
+    for (const [name, schema] of Object.entries(apiEnv.properties)) {
+      expect((schema as { description?: string }).description, name).toMatch(/^[A-Z].*\.$/)
+    }
+  })
+
+  test('refuses secrets under 32 bytes, and never repeats them', () => {
+    const short = 'only 31 bytes long, as you see.'
+    expect(Buffer.byteLength(short)).toBe(31)
+    expect(() => load({ JWT_SECRET: short })).toThrow(/^configuration: JWT_SECRET must have at least 32 bytes$/)
+    expect(() => load({ JWT_SECRET: '' })).toThrow(/JWT_SECRET/)
+    expect(() => load({ JWT_SECRET_PREVIOUS: short })).toThrow(/JWT_SECRET_PREVIOUS must have/)
+    expect(load({ JWT_SECRET: 'ä'.repeat(16) }).tokens.secrets).toHaveLength(1)
+    expect(load({ JWT_SECRET_PREVIOUS: 'p'.repeat(32) }).tokens.secrets).toHaveLength(2)
+    expect(load({ JWT_SECRET_PREVIOUS: '' }).tokens.secrets).toHaveLength(1)
+  })
+
+  test('names every variable that does not parse', () => {
+    expect(() => load({ PORT: 'http', INSTALLATION_ID: 'mine', TOPIC_PARTITIONS: '0', LOG_LEVEL: 'loud' })).toThrow(
+      /PORT.*INSTALLATION_ID|INSTALLATION_ID.*PORT/s,
+    )
+  })
+
+  test('writes an installation id as Postgres does', () => {
+    const upper = '7D0C8F0E-9B1C-4F5E-8A55-8D2F6F4F9A01'
+    expect(load({ INSTALLATION_ID: upper }).installation.installationId).toBe(upper.toLowerCase())
+  })
+})

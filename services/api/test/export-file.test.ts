@@ -1,0 +1,152 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Db } from '@streamledger/db'
+import { type Api, describe, expect, test } from './api.ts'
+import type { Client } from './client.ts'
+
+const SIZE = 200_000
+const HOUR_MS = 3_600_000
+
+/** An export as the exporter leaves it, with its file. */
+async function makeExport(api: Api, db: Db, client: Client, change: { expires_at?: Date; file?: string } = {}) {
+  const bytes = randomBytes(SIZE)
+  const file = `${randomUUID()}.xlsx`
+  await writeFile(join(api.exportFolder, file), bytes)
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const { id } = await db
+    .insertInto('exports')
+    .values({
+      ...{ wallet_id: client.account.wallet.wallet_id, status: 'succeeded', as_of_sequence: 0, rows_total: 0 },
+      ...{ file, sha256, size: SIZE, finished_at: new Date(), expires_at: new Date(Date.now() + HOUR_MS) },
+      ...change,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return { id, bytes, sha256, path: `/transactions/exports/${id}`, file: join(api.exportFolder, file) }
+}
+
+async function download(api: Api, client: Client, path: string, headers: Record<string, string> = {}) {
+  const response = await fetch(`${api.url}/api/v1${path}/file`, {
+    headers: { authorization: `Bearer ${client.account.access_token.token}`, ...headers },
+  })
+  return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
+}
+
+describe('a download', () => {
+  test('is the file, whole, under a name, and for nobody to keep on the way', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const made = await makeExport(api, db, client)
+    const view = await client.get(made.path)
+    expect(view.json).toMatchObject({ status: 'succeeded', size: SIZE, sha256: made.sha256 })
+    expect(view.json.file_url).toBe(`/api/v1${made.path}/file`)
+
+    const { status, headers, bytes } = await download(api, client, made.path)
+    expect(status).toBe(200)
+    expect(bytes.equals(made.bytes)).toBe(true)
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'content-length': String(SIZE),
+      'content-type': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+      'content-disposition': expect.stringMatching(/^attachment; filename="transactions-\d{4}-\d\d-\d\d\.xlsx"$/),
+      etag: `"${made.sha256}"`,
+      'accept-ranges': 'bytes',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+  })
+
+  test.for([
+    ['bytes=0-0', 0, 0],
+    ['bytes=100-199', 100, 199],
+    ['bytes=199990-', 199_990, 199_999],
+    ['bytes=-5', 199_995, 199_999],
+    ['bytes=-999999', 0, 199_999],
+    ['bytes=5-999999', 5, 199_999],
+  ] as const)('of %s is that part', async ([range, start, end], { api, database: { db } }) => {
+    const client = await api.signUp()
+    const made = await makeExport(api, db, client)
+    const { status, headers, bytes } = await download(api, client, made.path, { range })
+    expect(status).toBe(206)
+    expect(headers.get('content-range')).toBe(`bytes ${start}-${end}/${SIZE}`)
+    expect(headers.get('content-length')).toBe(String(end - start + 1))
+    expect(bytes.equals(made.bytes.subarray(start, end + 1))).toBe(true)
+  })
+
+  test.for(['bytes=200000-', 'bytes=200000-200001', 'bytes=-0', 'bytes=999999-'])(
+    'of %s is outside of the file',
+    async (range, { api, database: { db } }) => {
+      const client = await api.signUp()
+      const { path } = await makeExport(api, db, client)
+      const { status, headers, bytes } = await download(api, client, path, { range })
+      expect(status).toBe(416)
+      expect(headers.get('content-range')).toBe(`bytes */${SIZE}`)
+      expect(JSON.parse(bytes.toString()).code).toBe('range_not_satisfiable')
+    },
+  )
+
+  test.for(['bytes=0-1,5-6', 'bytes=9-5', 'lines=1-2', 'bytes=', 'bytes=a-b', 'bytes=-'])(
+    'with the range "%s" is the whole file',
+    async (range, { api, database: { db } }) => {
+      const client = await api.signUp()
+      const { path } = await makeExport(api, db, client)
+      const { status, bytes } = await download(api, client, path, { range })
+      expect([status, bytes.length]).toEqual([200, SIZE])
+    },
+  )
+
+  test('is resumed only where it is still the same file', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { path, sha256 } = await makeExport(api, db, client)
+    const resume = (ifRange: string) => download(api, client, path, { range: 'bytes=10-', 'if-range': ifRange })
+    expect((await resume(`"${sha256}"`)).status).toBe(206)
+    expect((await resume('"another"')).status).toBe(200)
+    const known = await download(api, client, path, { 'if-none-match': `"x", W/"${sha256}"` })
+    expect([known.status, known.bytes.length]).toEqual([304, 0])
+  })
+
+  test('by HEAD says all of it and sends nothing', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { path } = await makeExport(api, db, client)
+    const answer = await client.call('HEAD', `${path}/file`)
+    expect(answer).toMatchObject({ status: 200, text: '' })
+    expect(answer.headers.get('content-length')).toBe(String(SIZE))
+  })
+
+  test('before it is ready is a conflict, after it has expired it is gone', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { json } = await client.call('POST', '/transactions/export')
+    const queued = await client.get(`/transactions/exports/${json.export_id}/file`)
+    expect(queued).toMatchObject({ status: 409, json: { code: 'export_not_ready' } })
+
+    const late = await makeExport(api, db, client, { expires_at: new Date(Date.now() - 1) })
+    expect(await client.get(`${late.path}/file`)).toMatchObject({ status: 410, json: { code: 'export_expired' } })
+    await db.updateTable('exports').set({ status: 'expired' }).where('id', '=', late.id).execute()
+    expect((await client.get(`${late.path}/file`)).status).toBe(410)
+  })
+
+  test('of a file that is not the one that was written fails, and says nothing of why', async ({
+    api,
+    database: { db },
+  }) => {
+    const client = await api.signUp()
+    const cut = await makeExport(api, db, client)
+    await writeFile(cut.file, 'half')
+    const missing = await makeExport(api, db, client, { file: 'not-there.xlsx' })
+    const outside = await makeExport(api, db, client, { file: '../../../../../../../etc/hostname' })
+    for (const { path } of [cut, missing, outside]) {
+      const answer = await client.get(`${path}/file`)
+      expect(answer).toMatchObject({ status: 500, json: { code: 'internal_error' } })
+      expect(answer.text).not.toMatch(/EXPORT_DIR|ENOENT|bytes|outside/)
+    }
+  })
+})
+
+test('a finished export that is deleted takes its file with it', async ({ api, database: { db } }) => {
+  const client = await api.signUp()
+  const made = await makeExport(api, db, client)
+  const other = await makeExport(api, db, client)
+  expect((await client.call('DELETE', made.path)).status).toBe(204)
+  expect([existsSync(made.file), existsSync(other.file)]).toEqual([false, true])
+  expect((await client.get(made.path)).status).toBe(404)
+})

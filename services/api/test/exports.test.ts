@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto'
+import type { Db } from '@streamledger/db'
+import { sql } from 'kysely'
+import { describe, expect, startApi, test } from './api.ts'
+import type { Client } from './client.ts'
+
+const order = (client: Client, body?: object, key?: string) =>
+  client.call('POST', '/transactions/export', {
+    ...(body && { body }),
+    ...(key !== undefined && { headers: { 'idempotency-key': key } }),
+  })
+
+const exportsOf = (db: Db, { account }: Client) =>
+  db.selectFrom('exports').selectAll().where('wallet_id', '=', account.wallet.wallet_id).execute()
+
+async function jobsOf(db: Db, export_id: string): Promise<{ task_identifier: string; payload: unknown }[]> {
+  const { rows } = await sql<{ task_identifier: string; payload: unknown }>`
+    select jobs.task_identifier, job.payload
+      from graphile_worker.jobs jobs join graphile_worker._private_jobs job using (id)
+     where job.payload ->> 'export_id' = ${export_id}`.execute(db)
+  return rows
+}
+
+describe('ordering an export', () => {
+  test('writes its row and its job, and says where to look', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    await client.post('credit', 5)
+    await client.post('debit', 3)
+    const filters = { from: '2026-01-01T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z', entry: 'debit' }
+    const answer = await order(client, filters)
+    expect(answer.status).toBe(202)
+    expect(answer.json).toEqual({
+      ...{ export_id: expect.any(String), status: 'queued', ...filters, rows_done: 0, rows_total: null },
+      ...{ size: null, sha256: null, file_url: null, finished_at: null, expires_at: null },
+      created_at: expect.stringMatching(/Z$/),
+    })
+    const { export_id } = answer.json
+    expect(answer.headers.get('location')).toBe(`/api/v1/transactions/exports/${export_id}`)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    expect((await client.get(`/${answer.headers.get('location')}`)).json).toEqual(answer.json)
+
+    expect(await exportsOf(db, client)).toMatchObject([{ id: export_id, as_of_sequence: 2, entry: 'debit' }])
+    expect(await jobsOf(db, export_id)).toEqual([{ task_identifier: 'export_transactions', payload: { export_id } }])
+  })
+
+  test('needs no body for everything there is', async ({ api }) => {
+    const client = await api.signUp()
+    for (const body of [undefined, {}]) {
+      expect(await order(client, body)).toMatchObject({ status: 202, json: { from: null, to: null, entry: null } })
+    }
+  })
+
+  test('leaves neither a row nor a job when either cannot be written', async ({ createDatabase }) => {
+    const broken = await createDatabase()
+    const server = await startApi(broken.url)
+    try {
+      const client = await server.signUp()
+      await sql`alter function graphile_worker.add_job rename to add_job_away`.execute(broken.db)
+      expect(await order(client)).toMatchObject({ status: 500, json: { code: 'internal_error' } })
+      expect(await exportsOf(broken.db, client)).toEqual([])
+      await sql`alter function graphile_worker.add_job_away rename to add_job`.execute(broken.db)
+
+      await sql`alter table exports add constraint refuse_all check (false) not valid`.execute(broken.db)
+      expect((await order(client)).status).toBe(500)
+      const { rows } = await sql`select from graphile_worker.jobs`.execute(broken.db)
+      expect(rows).toEqual([])
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test('stops at five unfinished ones, also when they are asked for at once, and goes on when one ends', async ({
+    api,
+    database: { db },
+  }) => {
+    const client = await api.signUp()
+    const answers = await Promise.all(Array.from({ length: 9 }, () => order(client)))
+    const refused = answers.filter(({ status }) => status === 429)
+    expect(answers.filter(({ status }) => status === 202)).toHaveLength(5)
+    expect(refused).toHaveLength(4)
+    expect(refused[0]?.json.code).toBe('too_many_exports')
+    expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    expect(await exportsOf(db, client)).toHaveLength(5)
+    expect((await order(await api.signUp())).status).toBe(202)
+
+    const [one] = await exportsOf(db, client)
+    await client.call('DELETE', `/transactions/exports/${one?.id}`)
+    expect((await order(client)).status).toBe(202)
+    expect((await order(client)).status).toBe(429)
+  })
+
+  test('once with an Idempotency-Key, however often it is sent', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const body = { from: '2026-01-01T00:00:00Z' }
+    const answers = await Promise.all(Array.from({ length: 8 }, () => order(client, body, 'k1')))
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+    expect(answers[0]?.status).toBe(202)
+    expect((await order(client, { from: '2026-01-01T01:00:00+01:00' }, 'k1')).text).toBe(answers[0]?.text)
+    const [row] = await exportsOf(db, client)
+    expect(await jobsOf(db, row?.id ?? '')).toHaveLength(1)
+
+    for (const other of [{}, { ...body, entry: 'debit' }, { ...body, to: '2027-01-01T00:00:00Z' }]) {
+      expect(await order(client, other, 'k1')).toMatchObject({ status: 422, json: { code: 'idempotency_key_reused' } })
+    }
+    expect((await order(client, {}, 'k2')).status).toBe(202)
+    expect((await order(await api.signUp(), {}, 'k1')).status).toBe(202)
+    expect(await exportsOf(db, client)).toHaveLength(2)
+  })
+
+  test.for([
+    ['an empty key', {}, ''],
+    ['a key with a space', {}, 'a b'],
+    ['a key of 256 characters', {}, 'k'.repeat(256)],
+    ['an unknown field', { format: 'csv' }, 'k'],
+    ['a date without a time', { from: '2026-01-01' }, 'k'],
+    ['a range that runs backwards', { from: '2026-01-02T00:00:00Z', to: '2026-01-01T00:00:00Z' }, 'k'],
+    ['another entry', { entry: 'CREDIT' }, 'k'],
+    ['null for a filter', { entry: null }, 'k'],
+    ['a list for a body', [], 'k'],
+  ] as [string, object, string][])('refuses %s', async ([, body, key], { api, database: { db } }) => {
+    const client = await api.signUp()
+    expect(await order(client, body, key)).toMatchObject({ status: 400, json: { code: 'invalid_request' } })
+    expect(await exportsOf(db, client)).toEqual([])
+  })
+})
+
+describe('exports', () => {
+  test('are listed newest first, in pages', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { wallet_id } = client.account.wallet
+    const created_at = new Date('2026-01-01T00:00:00Z')
+    // All of one instant: only their ids keep them apart.
+    const rows = await db
+      .insertInto('exports')
+      .values(
+        Array.from({ length: 7 }, () => ({
+          ...{ wallet_id, created_at, status: 'cancelled' as const, as_of_sequence: 0 },
+          ...noFilters,
+        })),
+      )
+      .returning('id')
+      .execute()
+    const seen: string[] = []
+    let cursor: string | null = ''
+    for (let page = 0; page < 4 && cursor !== null; page += 1) {
+      const { json } = await client.get(`/transactions/exports?limit=2${cursor && `&cursor=${cursor}`}`)
+      seen.push(...json.data.map(({ export_id }: { export_id: string }) => export_id))
+      cursor = json.pagination.next_cursor
+    }
+    expect(seen).toEqual(
+      rows
+        .map(({ id }) => id)
+        .sort()
+        .reverse(),
+    )
+    expect(cursor).toBeNull()
+    expect((await client.get('/transactions/exports?limit=0')).status).toBe(400)
+    expect((await client.get('/transactions/exports?cursor=abc')).status).toBe(400)
+  })
+
+  test('say why they have failed', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { export_id } = (await order(client)).json
+    await db.updateTable('exports').set({ status: 'failed', error: 'disk_full' }).where('id', '=', export_id).execute()
+    const { json } = await client.get(`/transactions/exports/${export_id}`)
+    expect(json).toMatchObject({ status: 'failed', problem: { code: 'disk_full', detail: expect.any(String) } })
+    expect(await client.get(`/transactions/exports/${export_id}/file`)).toMatchObject({
+      status: 409,
+      json: { code: 'export_failed' },
+    })
+  })
+
+  test('that are unfinished are cancelled, and after that removed', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    for (const status of ['queued', 'running'] as const) {
+      const { export_id } = (await order(client)).json
+      await db.updateTable('exports').set({ status }).where('id', '=', export_id).execute()
+      const path = `/transactions/exports/${export_id}`
+      expect(await client.call('DELETE', path)).toMatchObject({ status: 204, text: '' })
+      expect((await client.get(path)).json).toMatchObject({ status: 'cancelled', finished_at: expect.any(String) })
+      expect(await client.get(`${path}/file`)).toMatchObject({ status: 409, json: { code: 'export_cancelled' } })
+      expect((await client.call('DELETE', path)).status).toBe(204)
+      expect((await client.get(path)).status).toBe(404)
+      expect((await client.call('DELETE', path)).status).toBe(404)
+    }
+  })
+
+  test('of somebody else, or that never were, are not there', async ({ api, database: { db } }) => {
+    const [ada, stranger] = [await api.signUp(), await api.signUp()]
+    const { export_id } = (await order(ada)).json
+    for (const id of [export_id, randomUUID()]) {
+      const path = `/transactions/exports/${id}`
+      for (const [method, target] of [
+        ['GET', path],
+        ['DELETE', path],
+        ['GET', `${path}/file`],
+      ] as const) {
+        const answer = await stranger.call(method, target)
+        expect(answer).toMatchObject({ status: 404, json: { code: 'export_not_found' } })
+      }
+    }
+    expect((await stranger.get('/transactions/exports')).json.data).toEqual([])
+    expect((await stranger.get('/transactions/exports/not-a-uuid')).status).toBe(404)
+    expect(await exportsOf(db, ada)).toMatchObject([{ status: 'queued' }])
+  })
+})
+
+const noFilters = { entry: null, from_at: null, to_at: null, idempotency_key: null }

@@ -1,0 +1,39 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createGate } from '../src/accounts/gate.ts'
+
+test('a gate lets no more run than it may, keeps the order, and turns away whoever does not fit', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 4 }),
+      fc.nat({ max: 5 }),
+      fc.array(fc.boolean(), { maxLength: 20 }),
+      async (runningMax, waitingMax, fates) => {
+        const gate = createGate({ runningMax, waitingMax, full: () => new Error('full') })
+        const entered: number[] = []
+        let running = 0
+        const results = await Promise.allSettled(
+          fates.map((fails, index) =>
+            gate(async () => {
+              entered.push(index)
+              running += 1
+              expect(running).toBeLessThanOrEqual(runningMax)
+              await Promise.resolve()
+              running -= 1
+              if (fails) throw new Error('failed')
+              return index
+            }),
+          ),
+        )
+        const fit = Math.min(fates.length, runningMax + waitingMax)
+        expect(entered).toEqual(Array.from({ length: fit }, (_, index) => index))
+        results.forEach((result, index) => {
+          const expected = index >= fit ? 'full' : fates[index] ? 'failed' : index
+          expect(result.status === 'fulfilled' ? result.value : result.reason.message).toBe(expected)
+        })
+        // Whatever came before, there is room again.
+        expect(await gate(async () => 'in')).toBe('in')
+      },
+    ),
+  )
+})

@@ -1,0 +1,90 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from './api.ts'
+import type { Json } from './client.ts'
+
+const ROOT = join(import.meta.dirname, '../../..')
+
+describe('the OpenAPI document', () => {
+  test('is served as it is committed, and printed without a database', async ({ api }) => {
+    const served = (await api.anonymous.get('//openapi.json')).json
+    const committed = JSON.parse(await readFile(join(ROOT, 'docs/openapi.json'), 'utf8'))
+    expect(served).toEqual(committed)
+    const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'services/api/src/openapi-document.ts')])
+    expect(stdout).toBe(await readFile(join(ROOT, 'docs/openapi.json'), 'utf8'))
+  })
+
+  test('names every path, each with an id, a summary, and all that it may answer', async ({ api }) => {
+    const { json } = await api.anonymous.get('//openapi.json')
+    expect(json.openapi).toBe('3.1.0')
+    const operations = Object.entries<Json>(json.paths).flatMap(([path, methods]) =>
+      Object.entries<Json>(methods).map(([method, operation]) => ({
+        name: `${method.toUpperCase()} ${path}`,
+        operation,
+      })),
+    )
+    expect(operations.map(({ name }) => name).sort()).toEqual([
+      'DELETE /api/v1/transactions/exports/{export_id}',
+      'GET /api/v1/transactions',
+      'GET /api/v1/transactions/by-trans-id/{trans_id}',
+      'GET /api/v1/transactions/exports',
+      'GET /api/v1/transactions/exports/{export_id}',
+      'GET /api/v1/transactions/exports/{export_id}/file',
+      'GET /api/v1/transactions/{transaction_id}',
+      'GET /api/v1/wallet',
+      'POST /api/v1/auth/login',
+      'POST /api/v1/auth/logout',
+      'POST /api/v1/auth/refresh',
+      'POST /api/v1/auth/signup',
+      'POST /api/v1/transactions',
+      'POST /api/v1/transactions/export',
+    ])
+    expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length)
+    for (const { name, operation } of operations) {
+      const isPublic = name.includes('/auth/')
+      expect(operation.security).toEqual(isPublic ? undefined : [{ access_token: [] }])
+      const statuses = Object.keys(operation.responses)
+      expect(statuses).toEqual(expect.arrayContaining(['500', '503', ...(isPublic ? ['400'] : ['401'])]))
+      expect(operation.summary).not.toBe('')
+      expect(JSON.stringify(operation)).not.toContain('Default Response')
+    }
+  })
+
+  test('refers to nothing that is not in it', async ({ api }) => {
+    const { text, json } = await api.anonymous.get('//openapi.json')
+    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name ?? '')
+    expect(references.length).toBeGreaterThan(20)
+    for (const name of references) expect(Object.keys(json.components.schemas)).toContain(name)
+    expect(text).not.toContain('"$id"')
+  })
+
+  test('is found from where the API is, too', async ({ api }) => {
+    for (const path of ['/openapi.json', '/docs']) {
+      const { status, headers } = await api.anonymous.get(path)
+      expect([status, headers.get('location')]).toEqual([308, path])
+    }
+  })
+})
+
+describe('the reference page', () => {
+  test('loads nothing from anywhere else, under a policy that its own scripts match', async ({ api }) => {
+    const redirect = await api.anonymous.get('//docs')
+    expect([redirect.status, redirect.headers.get('location')]).toEqual([301, '/docs/'])
+    const { status, text, headers } = await api.anonymous.get('//docs/')
+    expect(status).toBe(200)
+    expect([...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url)).toEqual(['js/scalar.js'])
+    expect(text).not.toMatch(/https?:\/\//)
+
+    const [, inline = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(text) ?? []
+    expect(inline).toContain('/openapi.json')
+    const policy = headers.get('content-security-policy')
+    expect(policy).toContain(`'sha256-${createHash('sha256').update(inline).digest('base64')}'`)
+    expect(/script-src ([^;]+)/.exec(policy ?? '')?.[1]).not.toContain('unsafe')
+    const script = await api.anonymous.get('//docs/js/scalar.js')
+    expect(script.status).toBe(200)
+    expect(script.headers.get('content-type')).toMatch(/javascript/)
+  })
+})

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import { expect, startApi, test, waitFor } from './api.ts'
+import { type Client, createClient } from './client.ts'
+import { startTcpProxy } from './tcp-proxy.ts'
+
+/** An API whose way to the database can be cut. */
+const cut = test.extend('cut', async ({ database, api }, { onCleanup }) => {
+  const proxy = await startTcpProxy(database.url)
+  const server = await startApi(proxy.url, { STATEMENT_TIMEOUT_MS: '500', DATABASE_POOL_MAX: '4' })
+  const { account } = await api.signUp()
+  onCleanup(async () => {
+    proxy.release()
+    await server.stop()
+    await proxy.close()
+  })
+  return { proxy, server, client: createClient(server.url, account) }
+})
+
+async function expectTurnedAway(client: Client): Promise<void> {
+  const email = 'a@example.com'
+  const answers = await Promise.all([
+    client.get('/wallet'),
+    client.get('/transactions'),
+    client.get('/transactions/1'),
+    client.post('credit', 1),
+    client.call('POST', '/transactions/export'),
+    client.call('POST', '/auth/login', { body: { email, password: 'a long pass phrase' } }),
+  ])
+  for (const { status, json, headers } of answers) {
+    expect(status).toBe(503)
+    expect(['unavailable', 'outcome_unknown', 'busy']).toContain(json.code)
+    expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    expect(JSON.stringify(json)).not.toMatch(/ECONN|connect|127\.0\.0\.1|terminat|timeout/i)
+  }
+}
+
+async function expectFlowing(client: Client): Promise<void> {
+  await waitFor(async () => (await client.get('/wallet')).status === 200)
+  expect((await client.post('credit', 1)).status).toBe(201)
+}
+
+cut('a database that is down is answered 503 and found again when it is back', async ({ cut: { proxy, client } }) => {
+  await expectFlowing(client)
+  await proxy.goDown()
+  await expectTurnedAway(client)
+  await proxy.comeUp()
+  await expectFlowing(client)
+})
+
+cut('a database that has gone silent is answered 503 within a bound', async ({ cut: { proxy, client } }) => {
+  await expectFlowing(client)
+  proxy.hang()
+  const startedAt = performance.now()
+  await expectTurnedAway(client)
+  expect(performance.now() - startedAt).toBeLessThan(40_000)
+  proxy.release()
+  await expectFlowing(client)
+})
+
+cut('a posting whose answer was lost takes effect once when it is sent again', async ({ cut: { proxy, client } }) => {
+  await expectFlowing(client)
+  const before = await client.balance()
+  const trans_id = randomUUID()
+  const sent = client.post('credit', 10, trans_id)
+  await proxy.goDown()
+  const first = await sent
+  await proxy.comeUp()
+  await waitFor(async () => (await client.get('/wallet')).status === 200)
+  expect([201, 503]).toContain(first.status)
+  expect(await client.post('credit', 10, trans_id)).toMatchObject({ status: 201 })
+  expect(await client.balance()).toBe(before + 10)
+})
+
+cut(
+  'a connection that breaks in the middle of a transaction fails that request alone',
+  async ({ cut: { client, server }, database }) => {
+    await expectFlowing(client)
+    // Whoever inserts a session is cut off before the next statement.
+    await database.pool.query(`
+    create function cut_off() returns trigger language plpgsql as $$
+    begin
+      perform pg_terminate_backend(pg_backend_pid());
+      return new;
+    end $$;
+    create trigger cut_off after insert on sessions execute function cut_off()`)
+    const { email } = client.account.user
+    const logIn = () =>
+      server.anonymous.call('POST', '/auth/login', { body: { email, password: 'a long pass phrase' } })
+    expect(await logIn()).toMatchObject({ status: 503, json: { code: 'unavailable' } })
+    await database.pool.query('drop trigger cut_off on sessions; drop function cut_off')
+    expect((await logIn()).status).toBe(200)
+  },
+)
+
+cut('a statement that takes too long is answered 503', async ({ cut: { client }, database }) => {
+  await expectFlowing(client)
+  const release = await lockWallet()
+  try {
+    const answer = await client.call('POST', '/transactions/export')
+    expect(answer).toMatchObject({ status: 503, json: { code: 'unavailable' } })
+  } finally {
+    await release()
+  }
+  expect((await client.call('POST', '/transactions/export')).status).toBe(202)
+
+  async function lockWallet(): Promise<() => Promise<void>> {
+    const connection = await database.pool.connect()
+    await connection.query('begin')
+    await connection.query('select from wallets where user_id = $1 for update', [client.account.user.user_id])
+    return async () => {
+      await connection.query('rollback')
+      connection.release()
+    }
+  }
+})
+
+test('more requests than connections wait their turn, and all are answered', async ({ database, api }) => {
+  const narrow = await startApi(database.url, { DATABASE_POOL_MAX: '2' })
+  try {
+    const client = createClient(narrow.url, (await api.signUp()).account)
+    const answers = await Promise.all(Array.from({ length: 60 }, () => client.get('/wallet')))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+  } finally {
+    await narrow.stop()
+  }
+})

@@ -1,0 +1,108 @@
+import { sql } from 'kysely'
+import { type Api, describe, expect, startApi, test } from './api.ts'
+import type { Client } from './client.ts'
+import { createClient } from './client.ts'
+
+const refresh = (client: Client, refresh_token: string) =>
+  client.call('POST', '/auth/refresh', { body: { refresh_token } })
+const logOut = (client: Client, refresh_token: string) =>
+  client.call('POST', '/auth/logout', { body: { refresh_token } })
+
+async function signUpToken(api: Api): Promise<string> {
+  return (await api.signUp()).account.refresh_token.token
+}
+
+describe('refresh', () => {
+  test('exchanges a token for the next pair, and the new pair works', async ({ api }) => {
+    const { status, json } = await refresh(api.anonymous, await signUpToken(api))
+    expect(status).toBe(200)
+    expect(Object.keys(json)).toEqual(['access_token', 'refresh_token'])
+    expect((await createClient(api.url, json).get('/wallet')).status).toBe(200)
+    expect((await refresh(api.anonymous, json.refresh_token.token)).status).toBe(200)
+  })
+
+  test('takes a used token within the grace for a lost answer', async ({ api }) => {
+    const first = await signUpToken(api)
+    const lost = await refresh(api.anonymous, first)
+    const again = await refresh(api.anonymous, first)
+    expect(again.status).toBe(200)
+    expect(again.json.refresh_token.token).not.toBe(lost.json.refresh_token.token)
+    expect((await refresh(api.anonymous, again.json.refresh_token.token)).status).toBe(200)
+  })
+
+  test('ends the whole family when a used token comes after the grace, and no other family', async ({
+    api,
+    database,
+  }) => {
+    const first = await signUpToken(api)
+    const stranger = await signUpToken(api)
+    const { json: second } = await refresh(api.anonymous, first)
+    await sql`update refresh_tokens set used_at = used_at - interval '1 minute' where used_at is not null`.execute(
+      database.db,
+    )
+
+    const reused = await refresh(api.anonymous, first)
+    expect(reused).toMatchObject({ status: 401, json: { code: 'refresh_token_invalid' } })
+    expect((await refresh(api.anonymous, second.refresh_token.token)).status).toBe(401)
+    expect((await refresh(api.anonymous, stranger)).status).toBe(200)
+  })
+
+  test('shown from two places at once gives each a token within the grace, and ends without one', async ({
+    api,
+    database,
+  }) => {
+    const strict = await startApi(database.url, { REFRESH_GRACE_MS: '0' })
+    try {
+      for (const [server, statuses] of [
+        [api, [200, 200]],
+        [strict, [200, 401]],
+      ] as const) {
+        const token = await signUpToken(api)
+        const answers = await Promise.all([refresh(server.anonymous, token), refresh(server.anonymous, token)])
+        expect(answers.map(({ status }) => status).sort()).toEqual(statuses)
+      }
+    } finally {
+      await strict.stop()
+    }
+  })
+
+  test('refuses what is expired, made up, or an access token', async ({ api, database }) => {
+    const { account } = await api.signUp()
+    expect((await refresh(api.anonymous, account.access_token.token)).status).toBe(401)
+    expect((await refresh(api.anonymous, 'A'.repeat(43))).status).toBe(401)
+    await sql`update refresh_tokens set expires_at = now()`.execute(database.db)
+    expect((await refresh(api.anonymous, account.refresh_token.token)).status).toBe(401)
+  })
+})
+
+describe('log-out', () => {
+  test('ends the family, and may be repeated', async ({ api }) => {
+    const first = await signUpToken(api)
+    const { json } = await refresh(api.anonymous, first)
+    for (let time = 0; time < 2; time += 1) {
+      const answer = await logOut(api.anonymous, first)
+      expect(answer).toMatchObject({ status: 204, text: '' })
+    }
+    expect((await refresh(api.anonymous, json.refresh_token.token)).status).toBe(401)
+    expect((await logOut(api.anonymous, 'never seen')).status).toBe(204)
+  })
+})
+
+test('a log-in sweeps out the families of its user that have expired, and leaves the living', async ({
+  api,
+  database,
+}) => {
+  const person = { email: `${crypto.randomUUID()}@example.com`, password: 'a long pass phrase' }
+  const { account } = await api.signUp(person)
+  const sessions = () =>
+    database.db.selectFrom('sessions').select('id').where('user_id', '=', account.user.user_id).execute()
+  const logIn = () => api.anonymous.call('POST', '/auth/login', { body: person })
+  await logIn()
+  expect(await sessions()).toHaveLength(2)
+  await sql`
+    update refresh_tokens set expires_at = now()
+     where session_id in (select id from sessions where user_id = ${account.user.user_id})`.execute(database.db)
+  const { json } = await logIn()
+  expect(await sessions()).toHaveLength(1)
+  expect((await refresh(api.anonymous, json.refresh_token.token)).status).toBe(200)
+})
