@@ -37,8 +37,11 @@ export function createDatabase(url: string, options: DatabaseOptions): Database 
     keepAlive: true,
     types: { getTypeParser },
   })
-  // An idle connection that breaks is reported here; without a listener it would end the process.
-  pool.on('error', (error) => options.onError?.(error))
+  // A connection that breaks reports it here, while it is idle and while it is lent out between two statements of a
+  // transaction; without a listener either would end the process. Whoever holds it gets the error from the next statement.
+  const onError = (error: Error): void => options.onError?.(error)
+  pool.on('error', onError)
+  pool.on('connect', (client) => client.on('error', onError))
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   return { db, pool, close: () => db.destroy() }
 }

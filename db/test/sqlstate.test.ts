@@ -1,5 +1,6 @@
 import { createDatabase, isUnavailable } from '@streamledger/db'
-import { expect, test } from '@streamledger/testkit'
+import { expect, test, waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
 import { inTransaction } from '../src/transaction.ts'
 
 const options = { applicationName: 'sqlstate', connectionsMax: 2, statementTimeoutMs: 200, connectTimeoutMs: 300 }
@@ -21,6 +22,21 @@ test('a statement that runs too long, a connection that is cut and a pool that i
   const held = await Promise.all([pool.connect(), pool.connect()])
   await expect(pool.query('select 1').catch((error) => isUnavailable(error))).resolves.toBe(true)
   for (const client of held) client.release()
+  await close()
+})
+
+test('a connection that is cut between two statements of a transaction is an error of the next one, not the end of the process', async ({
+  database,
+}) => {
+  const broken: Error[] = []
+  const { db, close } = createDatabase(database.url, { ...options, onError: (error) => broken.push(error) })
+  const transaction = db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
+    await database.pool.query('select pg_terminate_backend($1)', [rows[0]?.pid])
+    await waitFor(() => broken.length > 0)
+    await sql`select 1`.execute(trx)
+  })
+  await expect(transaction.catch((error) => isUnavailable(error))).resolves.toBe(true)
   await close()
 })
 
