@@ -2,6 +2,7 @@ import type { Logger } from '@streamledger/runtime'
 import kafkajs, { type Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
+import { isKafka4 } from './kafka-version.ts'
 
 export interface TopicOptions {
   brokers: string[]
@@ -26,11 +27,22 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
   const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).admin()
   try {
     await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
+    await checkVersion(options)
     await createTopic(admin, options, logger)
     await checkPartitions(admin, options, logger)
     await checkConfig(admin, options, logger)
   } finally {
     await withDeadline('disconnecting from Kafka', options.stepTimeoutMs, admin.disconnect()).catch(() => {})
+  }
+}
+
+async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions): Promise<void> {
+  const asked = await Promise.allSettled(brokers.map((broker) => isKafka4(broker, stepTimeoutMs)))
+  const old = brokers.filter((_, index) => asked[index]?.status === 'fulfilled' && asked[index].value === false)
+  if (old.length > 0) {
+    throw new TopicError(
+      `${old.join(', ')}: this is Kafka older than 4.0, where a receipt may be read too early; upgrade it`,
+    )
   }
 }
 
