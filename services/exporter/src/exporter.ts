@@ -53,16 +53,12 @@ const CONNECTIONS_PER_EXPORT = 2
 const CONNECTIONS_BESIDE = 2
 
 function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Database {
-  const onError = (error: Error): void => logger.warn({ err: error }, 'a database connection broke')
-  const opened = createDatabase(database.url, {
+  return createDatabase(database.url, {
     applicationName: 'streamledger exporter',
     connectionsMax: worker.concurrency * CONNECTIONS_PER_EXPORT + CONNECTIONS_BESIDE,
     statementTimeoutMs: database.statementTimeoutMs,
-    onError,
+    onError: (error) => logger.warn({ err: error }, 'a database connection broke'),
   })
-  // A connection that breaks while it is lent out reports it here; without a listener it would end the process.
-  opened.pool.on('connect', (client) => client.on('error', onError))
-  return opened
 }
 
 function startRunner(

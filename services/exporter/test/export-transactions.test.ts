@@ -31,8 +31,10 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   const dir = await makeExportDir()
   const history = await makeHistory(db, 2_500)
   await makeHistory(db, 10) // of somebody else
-  await runExporter(url, dir)
   const id = await orderExport(db, history)
+  const rows = await ledgerRows(db, history.walletId)
+  await addHistory(db, history, 50) // after the order
+  await runExporter(url, dir)
 
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
 
@@ -47,7 +49,7 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   expect(sheets[0]?.header).toEqual([
     ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount', 'Balance', 'Currency', 'trans_id'],
   ])
-  expect(sheets[0]?.rows).toEqual(await ledgerRows(db, history.walletId))
+  expect(sheets[0]?.rows).toEqual(rows)
   expect(await listFiles(dir)).toEqual([row.file])
   expect((await stat(path)).mode & 0o777).toBe(0o600)
   await waitFor(async () => (await readJob(db, id)) === undefined)
