@@ -111,7 +111,7 @@ function checkKafkajs(file: SourceFile): string[] {
 /** One place a program reads the environment. */
 function checkEnvironment(file: SourceFile): string[] {
   if (!/^(services|cli|db|packages\/(events|runtime))\//.test(file.path) || isTest(file)) return []
-  const isEntry = /\/(main|[a-z]+-main|check-[a-z]+|[a-z]+-document)\.ts$/.test(file.path)
+  const isEntry = /\/(main|[a-z]+-main|read-config)\.ts$/.test(file.path)
   return !isEntry && /\bprocess\.env\b/.test(file.text) ? ['only an entry point reads the environment'] : []
 }
 

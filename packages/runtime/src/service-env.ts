@@ -14,6 +14,18 @@ export const serviceEnv = {
     default: 10_000,
     description: 'How long a stop may take before the process gives up and exits 1.',
   }),
+  DATABASE_START_TIMEOUT_MS: Type.Integer({
+    minimum: 0,
+    maximum: 3_600_000,
+    default: 60_000,
+    description: 'How long a start waits for a database that is down.',
+  }),
+  STATEMENT_TIMEOUT_MS: Type.Integer({
+    minimum: 100,
+    maximum: 60_000,
+    default: 5_000,
+    description: 'How long one SQL statement may run before it is ended.',
+  }),
 }
 
 /** The variables of the services that know the event stream: the one that writes events and the one that publishes them. */
@@ -24,7 +36,8 @@ export const installationEnv = {
   }),
   KAFKA_TOPIC: Type.String({
     minLength: 1,
-    maxLength: 200,
+    maxLength: 249,
+    pattern: '^[a-zA-Z0-9._-]+$',
     default: 'transactions',
     description: 'Topic of the events.',
   }),

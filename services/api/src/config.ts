@@ -1,21 +1,21 @@
-import { parseEnv, serviceEnv } from '@streamledger/runtime'
+import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 
 /** RFC 7518, section 3.2: a key for HS256 is at least as long as its hash. */
 const SECRET_BYTES_MIN = 32
-const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 
 const duration = (unit: string, range: { minimum: number; maximum: number; default: number }, what: string) =>
   Type.Integer({ ...range, description: `${what}, in ${unit}.` })
 
 export const apiEnv = Type.Object({
   ...serviceEnv,
+  ...installationEnv,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API.' }),
   OPS_PORT: Type.Integer({
     minimum: 0,
     maximum: 65_535,
     default: 9100,
-    description: 'Port of health and metrics; never expose it with the API.',
+    description: 'Port of health checks and metrics.',
   }),
   JWT_SECRET: Type.String({
     minLength: 1,
@@ -24,24 +24,6 @@ export const apiEnv = Type.Object({
   JWT_SECRET_PREVIOUS: Type.Optional(
     Type.String({ description: 'The secret before a rotation: still accepted, no longer signed with.' }),
   ),
-  INSTALLATION_ID: Type.String({
-    pattern: UUID,
-    description:
-      'A uuid of this installation, the same for every service: a copy of its database is refused elsewhere.',
-  }),
-  KAFKA_TOPIC: Type.String({
-    minLength: 1,
-    maxLength: 249,
-    pattern: '^[a-zA-Z0-9._-]+$',
-    default: 'transactions',
-    description: 'Topic that transactions are published to.',
-  }),
-  TOPIC_PARTITIONS: Type.Integer({
-    minimum: 1,
-    maximum: 1_000,
-    default: 12,
-    description: 'Partitions that a new topic gets; once there, the count in the database holds.',
-  }),
   EXPORT_DIR: Type.String({
     minLength: 1,
     description: 'Folder of finished exports, shared with the exporter.',
@@ -56,16 +38,6 @@ export const apiEnv = Type.Object({
     'ms',
     { minimum: 100, maximum: 60_000, default: 3_000 },
     'How long a request waits for a connection before it is answered 503',
-  ),
-  DATABASE_START_TIMEOUT_MS: duration(
-    'ms',
-    { minimum: 0, maximum: 3_600_000, default: 60_000 },
-    'How long a start waits for a database that is down',
-  ),
-  STATEMENT_TIMEOUT_MS: duration(
-    'ms',
-    { minimum: 100, maximum: 60_000, default: 5_000 },
-    'How long a statement may run before it is ended and answered 503',
   ),
   POSTING_BATCHES_MAX: Type.Integer({
     minimum: 1,

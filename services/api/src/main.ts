@@ -1,4 +1,13 @@
-import { createLogger, createRegistry, type RunningService, runService, startOpsServer } from '@streamledger/runtime'
+import { claimInstallation, prepareDatabase } from '@streamledger/db'
+import {
+  createLogger,
+  createRegistry,
+  logPreparation,
+  type RunningService,
+  readConfig,
+  runService,
+  startOpsServer,
+} from '@streamledger/runtime'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
@@ -6,9 +15,8 @@ import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
 import { observeLedger } from './observe-ledger.ts'
 import { openDatabase } from './open-database.ts'
-import { prepareDatabase } from './prepare-database.ts'
 
-const config = loadApiConfig(process.env)
+const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
 
 async function startApi(): Promise<RunningService> {
@@ -20,8 +28,11 @@ async function startApi(): Promise<RunningService> {
   )
 
   const database = openDatabase(config.database, logger)
-  const { url, startTimeoutMs } = config.database
-  await prepareDatabase(database.db, { url, startTimeoutMs, installation: config.installation }, logger)
+  await prepareDatabase(config.database.url, {
+    startTimeoutMs: config.database.startTimeoutMs,
+    ...logPreparation(logger),
+  })
+  await claimInstallation(database.db, config.installation)
 
   const posting = createPosting(database.pool, config.posting)
   observeLedger(registry, { posting, pool: database.pool })

@@ -60,8 +60,13 @@ describe('ordering an export', () => {
       expect(await exportsOf(broken.db, client)).toEqual([])
       await sql`alter function graphile_worker.add_job_away rename to add_job`.execute(broken.db)
 
-      await sql`alter table exports add constraint refuse_all check (false) not valid`.execute(broken.db)
+      // The last moment at which it can go wrong: the commit itself.
+      await broken.pool.query(`
+        create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;
+        create constraint trigger refuse after insert on exports deferrable initially deferred
+          for each row execute function refuse()`)
       expect((await order(client)).status).toBe(500)
+      expect(await exportsOf(broken.db, client)).toEqual([])
       const { rows } = await sql`select from graphile_worker.jobs`.execute(broken.db)
       expect(rows).toEqual([])
     } finally {

@@ -72,7 +72,7 @@ describe('the OpenAPI document', () => {
 describe('the reference page', () => {
   test('loads nothing from anywhere else, under a policy that its own scripts match', async ({ api }) => {
     const redirect = await api.anonymous.get('//docs')
-    expect([redirect.status, redirect.headers.get('location')]).toEqual([301, '/docs/'])
+    expect([redirect.status, redirect.headers.get('location')]).toEqual([308, '/docs/'])
     const { status, text, headers } = await api.anonymous.get('//docs/')
     expect(status).toBe(200)
     expect([...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url)).toEqual(['js/scalar.js'])

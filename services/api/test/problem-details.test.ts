@@ -175,10 +175,10 @@ describe('what never becomes a request', () => {
     }
   })
 
-  test('a Host header that makes no URL is refused by the page that would make one of it', async ({ api }) => {
-    for (const path of ['/docs', '/docs/']) {
+  test('a Host header that makes no URL is nobody’s business', async ({ api }) => {
+    for (const path of ['/docs', '/docs/', '/openapi.json', '/api/v1/wallet']) {
       const answer = await sendRaw(api, `GET ${path} HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n`)
-      expect(answer).toMatch(/^HTTP\/1.1 400 /)
+      expect(answer).toMatch(/^HTTP\/1.1 [234]\d\d /)
     }
   })
 })

@@ -50,18 +50,6 @@ export const exporterEnv = Type.Object({
     default: 168,
     description: 'How long a finished file can be downloaded, in hours.',
   }),
-  DATABASE_START_TIMEOUT_MS: Type.Integer({
-    minimum: 0,
-    maximum: 3_600_000,
-    default: 60_000,
-    description: 'How long a start waits for a database that is down, in ms.',
-  }),
-  STATEMENT_TIMEOUT_MS: Type.Integer({
-    minimum: 100,
-    maximum: 60_000,
-    default: 5_000,
-    description: 'Longest that one SQL statement may take, in ms.',
-  }),
 })
 
 export type ExporterConfig = ReturnType<typeof loadExporterConfig>

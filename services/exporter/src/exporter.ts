@@ -1,12 +1,11 @@
-import { createDatabase, type Database, isUnavailable, migrate } from '@streamledger/db'
+import { createDatabase, type Database, prepareDatabase } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
-import { createRegistry, type Logger, type RunningService, startOpsServer } from '@streamledger/runtime'
+import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
 import { type Runner, run } from 'graphile-worker'
 import type { ExporterConfig } from './config.ts'
 import { createFolderStore } from './folder-store.ts'
 import { createHandBack, type HandBack } from './hand-back.ts'
 import { createExporterMetrics } from './metrics.ts'
-import { retryUnavailable } from './retry-unavailable.ts'
 import { exportTransactions } from './tasks/export-transactions.ts'
 import { createWorkerLogger } from './worker-logger.ts'
 
@@ -14,7 +13,10 @@ import { createWorkerLogger } from './worker-logger.ts'
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
   const { url, startTimeoutMs, patienceMs } = config.database
   const store = await createFolderStore(config.exports.dir)
-  await whileStarting(startTimeoutMs, () => migrate(url))
+  await prepareDatabase(url, {
+    startTimeoutMs,
+    ...logPreparation(logger),
+  })
   const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
@@ -23,7 +25,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const task = exportTransactions({ db: database.db, store, handBack, metrics, logger, options })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
-  const runner = await whileStarting(startTimeoutMs, () => startRunner(config, database, task, logger))
+  const runner = await startRunner(config, database, task, logger)
   const worker = watchRunner(runner)
   ready = true
   logger.info({ opsPort: ops.port, exportDir: config.exports.dir }, 'ready')
@@ -35,16 +37,6 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
       await ops.close()
       await database.close()
     },
-  }
-}
-
-async function whileStarting<T>(startTimeoutMs: number, work: () => Promise<T>): Promise<T> {
-  try {
-    return await retryUnavailable(work, { patienceMs: startTimeoutMs })
-  } catch (error) {
-    if (!isUnavailable(error)) throw error
-    const message = `Postgres could not be reached for ${startTimeoutMs / 1_000} s. Is it running, and is DATABASE_URL right?`
-    throw new Error(message, { cause: error })
   }
 }
 

@@ -1,7 +1,7 @@
-import { createLogger, runService } from '@streamledger/runtime'
+import { createLogger, readConfig, runService } from '@streamledger/runtime'
 import { loadExporterConfig } from './config.ts'
 import { startExporter } from './exporter.ts'
 
-const config = loadExporterConfig(process.env)
+const config = readConfig(loadExporterConfig)
 const logger = createLogger({ service: 'exporter', level: config.logLevel })
 await runService(logger, config.drainTimeoutMs, () => startExporter(config, logger))

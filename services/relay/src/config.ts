@@ -17,12 +17,6 @@ export const relayEnv = Type.Object({
     default: 1,
     description: 'Copies of a new topic; 3 or more wherever the promise matters.',
   }),
-  STATEMENT_TIMEOUT_MS: Type.Integer({
-    minimum: 100,
-    maximum: 60_000,
-    default: 5_000,
-    description: 'Longest that one SQL statement may take.',
-  }),
   RELAY_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,
     maximum: 10_000,
@@ -88,7 +82,11 @@ export function loadRelayConfig(env: NodeJS.ProcessEnv) {
       drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
       ops: { host: vars.HOST, port: vars.OPS_PORT },
     },
-    database: { url: vars.DATABASE_URL, statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS },
+    database: {
+      url: vars.DATABASE_URL,
+      statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
+      startTimeoutMs: vars.DATABASE_START_TIMEOUT_MS,
+    },
     installationId: vars.INSTALLATION_ID.toLowerCase(),
     topic: {
       name: vars.KAFKA_TOPIC,

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase, migrate } from '@streamledger/db'
+import { claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
 import {
   backOffMs,
   createLogger,
   createRegistry,
   type Logger,
+  logPreparation,
+  readConfig,
   runService,
   sleep,
   startOpsServer,
@@ -18,7 +20,7 @@ import { createLeases } from './partition-lease.ts'
 import type { Kafka } from './publisher.ts'
 import { Relay } from './relay.ts'
 
-const config = loadRelayConfig(process.env)
+const config = readConfig(loadRelayConfig)
 const logger = createLogger({ service: 'relay', level: config.service.logLevel })
 
 /** More lanes than connections is fine: a lane needs one for a few milliseconds a batch. */
@@ -26,7 +28,10 @@ const CONNECTIONS_MAX = 8
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
 await runService(logger, config.service.drainTimeoutMs, async () => {
-  await migrate(config.database.url, { onApply: (name) => logger.info({ name }, 'migration applied') })
+  await prepareDatabase(config.database.url, {
+    startTimeoutMs: config.database.startTimeoutMs,
+    ...logPreparation(logger),
+  })
   const { db, pool, close } = createDatabase(config.database.url, {
     applicationName: 'streamledger relay',
     connectionsMax: CONNECTIONS_MAX,

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
 import swagger from '@fastify/swagger'
-import apiReference from '@scalar/fastify-api-reference'
-import type { FastifyInstance } from 'fastify'
+import { type FastifyInstance, fastify } from 'fastify'
 import fp from 'fastify-plugin'
-import { RequestError } from '../request-error.ts'
 
 export interface OpenapiOptions {
   /** The path that the API is under. */
@@ -52,7 +50,7 @@ export const openapi = fp<OpenapiOptions>(
       document ??= JSON.stringify(app.swagger())
       return reply.type('application/json; charset=utf-8').send(document)
     })
-    await app.register(referencePage)
+    await serveReferencePage(app)
     for (const path of [DOCUMENT, REFERENCE]) {
       app.get(`${base}${path}`, hidden, async (_request, reply) => reply.redirect(path, 308))
     }
@@ -82,29 +80,43 @@ interface Body {
   required?: string[]
 }
 
-/** Everything on the page comes from here: it works where there is no internet, and tells nobody who reads it. */
-async function referencePage(page: FastifyInstance): Promise<void> {
-  page.addHook('onRequest', async ({ headers, url }) => {
-    // The page's plugin makes a URL of the Host header, which anybody can write anything into.
-    if (!URL.canParse(url, `http://${headers.host}`)) throw new RequestError('malformed_request')
-  })
-  page.addHook('onSend', async (_request, reply, payload) => {
-    if (String(reply.getHeader('content-type')).startsWith('text/html')) {
-      reply.header('content-security-policy', policyOf(String(payload)))
-    }
-  })
+/**
+ * The page, in an app of its own that is built when somebody first asks for it: its script is 5 MB of source, which a
+ * service whose page nobody opens need not hold. Everything on it comes from here: it works where there is no internet,
+ * and tells nobody who reads it.
+ */
+async function buildReferencePage(): Promise<FastifyInstance> {
+  const { default: apiReference } = await import('@scalar/fastify-api-reference')
+  const page = fastify()
   await page.register(apiReference, {
     routePrefix: REFERENCE,
     configuration: {
       url: DOCUMENT,
       pageTitle: 'StreamLedger API',
+      authentication: { preferredSecurityScheme: 'access_token' },
       withDefaultFonts: false,
       telemetry: false,
+      showDeveloperTools: 'never',
       hideClientButton: true,
       agent: { disabled: true },
       mcp: { disabled: true },
     },
   })
+  return page
+}
+
+async function serveReferencePage(app: FastifyInstance): Promise<void> {
+  let page: Promise<FastifyInstance> | undefined
+  app.get(REFERENCE, hidden, async (_request, reply) => reply.redirect(`${REFERENCE}/`, 308))
+  for (const path of [`${REFERENCE}/`, `${REFERENCE}/js/scalar.js`]) {
+    app.get(path, hidden, async (_request, reply) => {
+      page ??= buildReferencePage()
+      const { headers, payload } = await (await page).inject(path)
+      reply.type(String(headers['content-type']))
+      if (path.endsWith('/')) reply.header('content-security-policy', policyOf(payload))
+      return reply.send(payload)
+    })
+  }
 }
 
 /** Scripts of this origin and the page's own inline ones, by their hashes; styles are written by the scripts. */
