@@ -156,5 +156,5 @@ test('a start while the database is down waits for it, and then says that it was
   })
 
   expect(await exporter.exited).toEqual({ code: 1, signal: null })
-  expect(exporter.logs).toContain('Postgres could not be reached for 0.3 s')
+  expect(exporter.logs).toContain('could not be reached for 0.3 s')
 })
