@@ -8,6 +8,7 @@ import type { ApiConfig } from './config.ts'
 import type { ExportFiles } from './ledger/export-files.ts'
 import { createPageCursors } from './ledger/page-cursor.ts'
 import type { Posting } from './ledger/posting.ts'
+import { createWalletReader } from './ledger/wallet-reader.ts'
 import { accessTokens, authenticate } from './plugins/authenticate.ts'
 import { drain } from './plugins/drain.ts'
 import { integerParameters } from './plugins/integer-parameters.ts'
@@ -68,7 +69,7 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps): Promise<vo
   await scope.register(async (users) => {
     const cursors = createPageCursors(tokens.secrets)
     await users.register(authenticate, { secrets: tokens.secrets })
-    await users.register(walletRoutes, { db })
+    await users.register(walletRoutes, { wallets: createWalletReader(db) })
     await users.register(transactionRoutes, { db, posting, cursors })
     await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax })
     await users.register(exportFileRoutes, { db, files })
@@ -79,7 +80,9 @@ function createServer({ config: { http }, logger }: AppDeps): FastifyInstance {
   return fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // A line a request would cost more than many a request; the metrics have every one of them.
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    logController: new LogController({ disableRequestLogging: true }),
+    // Nor does it need a logger of its own: the few lines that are written name the request.
+    childLoggerFactory: (parent) => parent,
     genReqId: () => randomUUID(),
     bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { describe, expect, SECRET, startApi, test } from './api.ts'
+import { describe, expect, SECRET, startApi, test, waitFor } from './api.ts'
 
 interface Forgery {
   header?: object
@@ -55,6 +55,18 @@ describe('an access token', () => {
       const answer = await api.anonymous.get('/wallet', { headers: { authorization: `${scheme} ${token}` } })
       expect(answer.status).toBe(200)
     }
+  })
+
+  test('that was taken before is refused from the moment that it expires', async ({ api }) => {
+    const { account } = await api.signUp()
+    const headers = { authorization: `Bearer ${forge(account.user.user_id, { claims: { exp: now() + 2 } })}` }
+    const statuses: number[] = []
+    await waitFor(async () => {
+      statuses.push((await api.anonymous.get('/wallet', { headers })).status)
+      return statuses.at(-1) !== 200
+    })
+    expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(1)
+    expect(statuses.at(-1)).toBe(401)
   })
 
   test.for(attacks)('is refused: %s', async ([, authorization], { api }) => {

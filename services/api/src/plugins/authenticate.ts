@@ -62,25 +62,61 @@ export function signAccessToken(app: FastifyInstance, user_id: number, ttlS: num
 /** Answers 401 to every request of this scope that does not bring a valid access token; `request.user` is who it is. */
 export const authenticate = fp<AccessTokensOptions>(
   async (app, { secrets: [, ...older] }) => {
+    const verified = createVerifiedTokens()
     app.addHook('onRequest', async (request) => {
       const { authorization } = request.headers
       if (authorization === undefined) throw new RequestError('unauthenticated')
-      const token = BEARER.exec(authorization)?.[1]
-      const user_id = token === undefined ? undefined : readAccessToken(app, token, older)
+      const user_id = verified.find(authorization) ?? verify(authorization)
       if (user_id === undefined) throw new RequestError('unauthenticated', { headers: INVALID_TOKEN })
       request.user = { id: user_id }
     })
+
+    function verify(authorization: string): number | undefined {
+      const token = BEARER.exec(authorization)?.[1]
+      const access = token === undefined ? undefined : readAccessToken(app, token, older)
+      if (access) verified.add(authorization, access)
+      return access?.user_id
+    }
   },
   { name: 'authenticate', dependencies: ['access-tokens'] },
 )
 
-/** @returns the user, or undefined for a token that is not valid, whatever the reason: nobody is told which */
-function readAccessToken(app: FastifyInstance, token: string, older: readonly string[]): number | undefined {
+interface Access {
+  user_id: number
+  /** In ms since 1970. */
+  expiresAt: number
+}
+
+const MS_PER_S = 1_000
+const VERIFIED_MAX = 10_000
+
+/** Tokens whose signature was checked, until they expire: a client sends the same one hundreds of times. */
+function createVerifiedTokens() {
+  const tokens = new Map<string, Access>()
+  return {
+    find(authorization: string): number | undefined {
+      const access = tokens.get(authorization)
+      if (!access) return undefined
+      if (Date.now() < access.expiresAt) return access.user_id
+      tokens.delete(authorization)
+      return undefined
+    },
+    add(authorization: string, access: Access): void {
+      // Whoever came first goes first: a flood of tokens costs time, and never memory.
+      if (tokens.size >= VERIFIED_MAX) tokens.delete(tokens.keys().next().value as string)
+      tokens.set(authorization, access)
+    },
+  }
+}
+
+/** @returns undefined for a token that is not valid, whatever the reason: nobody is told which */
+function readAccessToken(app: FastifyInstance, token: string, older: readonly string[]): Access | undefined {
   const keys = [undefined, ...older]
   for (const key of keys) {
     try {
-      const { sub } = app.jwt.verify<{ sub: unknown }>(token, key === undefined ? undefined : { key })
-      return typeof sub === 'string' && USER_ID.test(sub) ? Number(sub) : undefined
+      const { sub, exp } = app.jwt.verify<{ sub: unknown; exp: number }>(token, key === undefined ? undefined : { key })
+      if (typeof sub !== 'string' || !USER_ID.test(sub)) return undefined
+      return { user_id: Number(sub), expiresAt: exp * MS_PER_S }
     } catch (error) {
       // Another secret can only mend the signature.
       if ((error as { code?: unknown }).code !== INVALID_SIGNATURE) return undefined

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { Failure } from './describe-failure.ts'
 
 /** While the database is down every request fails alike; one line a second tells it as well as ten thousand. */
@@ -6,16 +6,20 @@ const UNAVAILABLE_INTERVAL_MS = 1_000
 let unavailableLoggedAt = Number.NEGATIVE_INFINITY
 
 /** Logs what somebody has to look at, once: faults, and that requests are being turned away. */
-export function logFailure(log: FastifyBaseLogger, error: unknown, { status, code }: Failure): void {
+export function logFailure(
+  { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
+  error: unknown,
+  { status, code }: Failure,
+): void {
   if (status < 500) return
   if (status === 500) {
-    log.error({ fault: describeFault(error) }, 'request failed')
+    log.error({ request_id: id, fault: describeFault(error) }, 'request failed')
     return
   }
   const now = performance.now()
   if (now - unavailableLoggedAt < UNAVAILABLE_INTERVAL_MS) return
   unavailableLoggedAt = now
-  log.warn({ code, fault: describeFault(error) }, 'requests are answered 503')
+  log.warn({ request_id: id, code, fault: describeFault(error) }, 'requests are answered 503')
 }
 
 /** Without `detail` and whatever else Postgres adds: it quotes the row, and a row has e-mail addresses in it. */

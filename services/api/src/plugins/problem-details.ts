@@ -23,7 +23,7 @@ export const problemDetails = fp(
 
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = describeFailure(error)
-  logFailure(request.log, error, failure)
+  logFailure(request, error, failure)
   return reply
     .code(failure.status)
     .headers(failure.headers ?? {})

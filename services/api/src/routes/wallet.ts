@@ -1,15 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Db } from '@streamledger/db'
-import { getWallet } from '../ledger/get-wallet.ts'
+import type { WalletReader } from '../ledger/wallet-reader.ts'
 import { OwnedWalletView, toUserView, toWalletView } from '../schemas/account.ts'
 import { answer } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 
 export interface WalletRoutesOptions {
-  db: Db
+  wallets: WalletReader
 }
 
-export const walletRoutes: FastifyPluginAsyncTypebox<WalletRoutesOptions> = async (app, { db }) => {
+export const walletRoutes: FastifyPluginAsyncTypebox<WalletRoutesOptions> = async (app, { wallets }) => {
   app.get(
     '/wallet',
     {
@@ -22,7 +21,7 @@ export const walletRoutes: FastifyPluginAsyncTypebox<WalletRoutesOptions> = asyn
       },
     },
     async (request) => {
-      const { user, wallet } = await getWallet(db, request.user.id)
+      const { user, wallet } = await wallets.read(request.user.id)
       return { user: toUserView(user), wallet: toWalletView(wallet) }
     },
   )

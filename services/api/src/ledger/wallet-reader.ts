@@ -1,0 +1,43 @@
+import type { Db, User, Wallet } from '@streamledger/db'
+import { LedgerError } from './errors.ts'
+import { type GatherBounds, gather } from './gather.ts'
+
+export interface OwnedWallet {
+  user: Omit<User, 'password'>
+  wallet: Wallet
+}
+
+export interface WalletReader {
+  /** @throws LedgerError `wallet_not_found`, `busy` */
+  read(user_id: number): Promise<OwnedWallet>
+}
+
+const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 200, waitingMax: 5_000 }
+
+/** Reads wallets, those of concurrent requests together. */
+export function createWalletReader(db: Db): WalletReader {
+  const find = gather((users: number[]) => selectWallets(db, users), BOUNDS)
+  return {
+    async read(user_id) {
+      const owned = await find(user_id)
+      if (!owned) throw new LedgerError('wallet_not_found')
+      return owned
+    },
+  }
+}
+
+async function selectWallets(db: Db, users: number[]): Promise<Map<number, OwnedWallet>> {
+  const rows = await db
+    .selectFrom('wallets as w')
+    .innerJoin('users as u', 'u.id', 'w.user_id')
+    .selectAll('w')
+    .select(['u.first_name', 'u.last_name', 'u.email', 'u.created_at as user_created_at'])
+    .where('w.user_id', '=', ({ fn, val }) => fn.any(val(users)))
+    .execute()
+  return new Map(
+    rows.map(({ first_name, last_name, email, user_created_at, ...wallet }) => [
+      wallet.user_id,
+      { user: { id: wallet.user_id, first_name, last_name, email, created_at: user_created_at }, wallet },
+    ]),
+  )
+}
