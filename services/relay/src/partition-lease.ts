@@ -15,8 +15,6 @@ export interface Survey {
   share: number
 }
 
-/** A replica that has not been heard of for this many leases counts as gone. */
-const INSTANCE_TTL_LEASES = 2
 /** Kafka forgets a group's offsets after a week without a commit (offsets.retention.minutes); this leaves six days. */
 const RECEIPT_STALE = '1 day'
 
@@ -28,9 +26,8 @@ export function fairShare(partitions: number, instances: number, rank: number): 
 /** The small tables that replicas share partitions by. Only Postgres's clock is read. */
 export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
   const lease = `${leaseMs} milliseconds`
-  const instanceTtl = `${INSTANCE_TTL_LEASES * leaseMs} milliseconds`
   return {
-    /** Says that this replica is there, and learns its share. */
+    /** Says that this replica is there, and learns its share. One that was not heard of for a lease counts as gone. */
     async survey(): Promise<Survey> {
       await pool.query(
         `with gone as (delete from relay_instances where heartbeat_at < now() - interval '1 hour')
@@ -41,7 +38,7 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
         `select (select count(*)::int from relay_partitions where halted_at is null) as partitions,
                 count(*)::int as instances, (count(*) filter (where id < $1))::int as rank
            from relay_instances where heartbeat_at > now() - $2::interval`,
-        [instanceId, instanceTtl],
+        [instanceId, lease],
       )
       const { partitions, instances, rank } = rows[0]
       return { share: fairShare(partitions, Math.max(1, instances), rank) }

@@ -52,10 +52,11 @@ export class Relay {
     const { leases, metrics } = this.#deps
     await this.#renew()
     const { share } = await leases.survey()
-    const surplus = [...this.#lanes.values()].slice(share)
-    await Promise.all(surplus.map((lane) => this.#stopLane(lane)))
-    if (this.#lanes.size < share) {
-      for (const lease of await leases.claim(share - this.#lanes.size)) this.#startLane(lease)
+    const kept = [...this.#lanes.values()].filter((lane) => !lane.stop.signal.aborted)
+    // Not waited for: a lane that finishes a batch slowly must not keep the others from being renewed.
+    for (const lane of kept.slice(share)) void this.#stopLane(lane)
+    if (kept.length < share) {
+      for (const lease of await leases.claim(share - kept.length)) this.#startLane(lease)
     }
     metrics.leases.set(this.#lanes.size)
   }
@@ -114,7 +115,7 @@ export class Relay {
     let rangAt = performance.now()
     while (!signal.aborted) {
       try {
-        const rung = await outbox.partitionsWithRows([...this.#lanes.keys()])
+        const rung = this.#lanes.size > 0 ? await outbox.partitionsWithRows([...this.#lanes.keys()]) : []
         for (const partition of rung) this.#lanes.get(partition)?.bell.ring()
         if (rung.length > 0) rangAt = performance.now()
       } catch (error) {
