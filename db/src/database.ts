@@ -26,6 +26,7 @@ const CLIENT_GRACE_MS = 2_000
 /** Opens a pool. Nothing connects until the first query, so a service can start while its database is down. */
 export function createDatabase(url: string, options: DatabaseOptions): Database {
   const pool = new pg.Pool({
+    Client: DisposableClient,
     connectionString: url,
     application_name: options.applicationName,
     max: options.connectionsMax,
@@ -39,13 +40,36 @@ export function createDatabase(url: string, options: DatabaseOptions): Database 
   })
   // A connection that breaks reports it here, while it is idle and while it is lent out between two statements of a
   // transaction; without a listener either would end the process. Whoever holds it gets the error from the next statement.
-  const onError = (error: Error): void => options.onError?.(error)
-  pool.on('error', onError)
-  pool.on('connect', (client) => client.on('error', onError))
+  pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
+  pool.on('error', () => {}) // the same error once more, when the connection was idle
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   return { db, pool, close: () => db.destroy() }
 }
 
+/**
+ * A connection that does not answer in time is cut: pg would hand it back to the pool with the statement still on it,
+ * and everyone after would wait for it again.
+ */
+class DisposableClient extends pg.Client {
+  // biome-ignore lint/suspicious/noExplicitAny: pg's own type has nine overloads, none of which this is about.
+  override query(...args: any[]): any {
+    const result = (super.query as (...args: unknown[]) => unknown)(...args)
+    if (result instanceof Promise) {
+      result.catch((error: Error) => {
+        if (error.message === QUERY_TIMEOUT) this.#cut()
+      })
+    }
+    return result
+  }
+
+  #cut(): void {
+    const { connection } = this as unknown as { connection: { stream: { destroy(): void } } }
+    connection.stream.destroy()
+  }
+}
+
+/** What pg says when query_timeout has passed. */
+const QUERY_TIMEOUT = 'Query read timeout'
 const INT8 = 20
 
 /** pg's own parsers, but for int8: money that a number cannot hold exactly is an error, not a rounded figure. */

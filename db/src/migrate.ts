@@ -3,10 +3,14 @@ import { readdir, readFile } from 'node:fs/promises'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { DatabaseError } from './errors.ts'
+import { isUnavailable } from './sqlstate.ts'
 
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
 /** Any fixed number: who holds it migrates, everyone else waits. It is "SLmigrat" read as a big-endian integer. */
 const LOCK_KEY = '6002292702852571508'
+const CONNECT_TIMEOUT_MS = 3_000
+/** How long one service waits for another that migrates; a migration that takes longer is run by itself, ahead of time. */
+const LOCK_TIMEOUT_MS = 60_000
 const BREAKING_MARK = '--! breaking'
 
 interface Migration {
@@ -38,7 +42,14 @@ export interface MigrateOptions {
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<void> {
   const migrations = await readMigrations(options.folder ?? MIGRATIONS)
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'streamledger migrate' })
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'streamledger migrate',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    lock_timeout: LOCK_TIMEOUT_MS,
+  })
+  // A connection that breaks between two statements is an error of the next one, not the end of the process.
+  client.on('error', () => {})
   await client.connect()
   try {
     // A session's lock, released when the connection ends, however it ends.
@@ -96,7 +107,8 @@ async function apply(client: pg.Client, { version, name, sql, checksum, breaking
     ])
     await client.query('commit')
   } catch (error) {
-    await client.query('rollback')
+    await client.query('rollback').catch(() => {}) // the connection may be the very thing that broke
+    if (isUnavailable(error)) throw error
     throw new Error(`migration ${name} failed and was rolled back`, { cause: error })
   }
 }

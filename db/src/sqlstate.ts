@@ -2,10 +2,12 @@
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 
 /** The transaction was rolled back through no fault of its own: the same again may pass. */
+/** What lock_timeout raises. */
+const LOCK_NOT_AVAILABLE = '55P03'
 const RETRYABLE = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
-  '55P03', // lock_not_available
+  LOCK_NOT_AVAILABLE,
 ])
 
 /** The server or the way to it is down, starting, stopping or out of something. */
@@ -23,6 +25,10 @@ const NETWORK_MESSAGES = [
   'Query read timeout',
   'Client has encountered a connection error',
 ]
+
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === LOCK_NOT_AVAILABLE
+}
 
 export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error))

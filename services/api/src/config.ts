@@ -39,6 +39,11 @@ export const apiEnv = Type.Object({
     { minimum: 100, maximum: 60_000, default: 3_000 },
     'How long a request waits for a connection before it is answered 503',
   ),
+  DATABASE_LOCK_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 10, maximum: 60_000, default: 250 },
+    'How long a statement waits for a lock that somebody else holds',
+  ),
   POSTING_BATCHES_MAX: Type.Integer({
     minimum: 1,
     maximum: 16,
@@ -57,12 +62,11 @@ export const apiEnv = Type.Object({
     default: 5_000,
     description: 'Postings that wait for a commit at most; one more is answered 503.',
   }),
-  POSTING_ATTEMPTS_MAX: Type.Integer({
-    minimum: 1,
-    maximum: 100,
-    default: 10,
-    description: 'How often a posting is tried when its wallet moved on or the database failed.',
-  }),
+  POSTING_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 100, maximum: 60_000, default: 5_000 },
+    'How long a posting is tried when its wallet moves on or the database fails, before it is answered 503',
+  ),
   ACCESS_TOKEN_TTL_S: duration('s', { minimum: 1, maximum: 86_400, default: 900 }, 'How long an access token is valid'),
   REFRESH_TOKEN_TTL_S: duration(
     's',
@@ -133,6 +137,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       connectionsMax: vars.DATABASE_POOL_MAX,
       connectTimeoutMs: vars.DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
+      lockTimeoutMs: vars.DATABASE_LOCK_TIMEOUT_MS,
       startTimeoutMs: vars.DATABASE_START_TIMEOUT_MS,
     },
     installation: {
@@ -144,7 +149,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       batchesMax: vars.POSTING_BATCHES_MAX,
       batchRowsMax: vars.POSTING_BATCH_ROWS_MAX,
       waitingMax: vars.POSTING_WAITING_MAX,
-      attemptsMax: vars.POSTING_ATTEMPTS_MAX,
+      timeoutMs: vars.POSTING_TIMEOUT_MS,
     },
     passwords: { hashesMax: vars.PASSWORD_HASHES_MAX, waitingMax: vars.PASSWORD_WAITING_MAX },
     tokens: {

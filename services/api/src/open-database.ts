@@ -8,6 +8,7 @@ export function openDatabase(config: ApiConfig['database'], logger: Logger): Dat
     applicationName: 'streamledger api',
     connectionsMax: config.connectionsMax,
     statementTimeoutMs: config.statementTimeoutMs,
+    lockTimeoutMs: config.lockTimeoutMs,
     connectTimeoutMs: config.connectTimeoutMs,
     onError: (error) => logger.warn({ reason: error.message }, 'a connection to the database broke'),
   })

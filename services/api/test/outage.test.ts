@@ -57,6 +57,23 @@ cut('a database that has gone silent is answered 503 within a bound', async ({ c
   await expectFlowing(client)
 })
 
+cut(
+  'connections that have died without a word are given up one by one, and new ones are used',
+  async ({ cut: { proxy, client } }) => {
+    await Promise.all(Array.from({ length: 8 }, () => client.get('/transactions')))
+    proxy.strand()
+    const statuses: number[] = []
+    await waitFor(
+      async () => {
+        statuses.push((await client.get('/transactions')).status)
+        return statuses.slice(-5).length === 5 && statuses.slice(-5).every((status) => status === 200)
+      },
+      { timeoutMs: 30_000 },
+    )
+    expect(statuses).toContain(503)
+  },
+)
+
 cut('a posting whose answer was lost takes effect once when it is sent again', async ({ cut: { proxy, client } }) => {
   await expectFlowing(client)
   const before = await client.balance()

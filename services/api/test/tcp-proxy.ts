@@ -8,6 +8,8 @@ export interface TcpProxy {
   comeUp(): Promise<void>
   /** Keeps all connections, and passes nothing on. */
   hang(): void
+  /** Keeps the connections there are, silent for ever; new ones work. */
+  strand(): void
   /** Passes on again what it held back. */
   release(): void
   close(): Promise<void>
@@ -52,6 +54,9 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
     },
     hang: () => {
       hanging = true
+      for (const socket of sockets) socket.pause()
+    },
+    strand: () => {
       for (const socket of sockets) socket.pause()
     },
     release: () => {

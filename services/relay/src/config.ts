@@ -33,13 +33,14 @@ export const relayEnv = Type.Object({
     minimum: 1_000,
     maximum: 60_000,
     default: 3_000,
-    description: 'How long a partition stays with a replica that shows no progress.',
+    description: 'How long a lease lasts that is not renewed: a dead replica keeps its partitions this long.',
   }),
   RELAY_STEP_TIMEOUT_MS: Type.Integer({
     minimum: 500,
     maximum: 60_000,
     default: 5_000,
-    description: 'Longest that one step against Kafka may take before its outcome counts as unknown.',
+    description:
+      'Longest that one step may take: its outcome counts as unknown then, and a lane stuck in it is not renewed.',
   }),
   RELAY_TRANSACTION_TIMEOUT_MS: Type.Integer({
     minimum: 1_000,

@@ -22,7 +22,10 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
   const client = createKafkaClient(options.brokers, logger, stepTimeoutMs)
   const admin = client.admin()
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
-  await step('connecting to Kafka', admin.connect())
+  await step('connecting to Kafka', admin.connect()).catch(async (error) => {
+    await disconnect(admin)
+    throw error
+  })
 
   async function readEndOffset(partition: number): Promise<number> {
     const offsets = await step('reading end offsets', admin.fetchTopicOffsets(topic))
@@ -49,7 +52,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
         const first = await step('fencing older producers', producer.transaction())
         return createPublisher({ producer, first, partition, topic, groupId, step, readEndOffset })
       } catch (error) {
-        await discard(producer, stepTimeoutMs)
+        await disconnect(producer)
         throw error
       }
     },
@@ -57,14 +60,16 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
     async readReceipt(partition) {
       const topics = await step('reading receipts', admin.fetchOffsets({ groupId, topics: [topic] }))
       const entry = topics[0]?.partitions.find((candidate) => candidate.partition === partition)
-      if (!entry || entry.offset === '-1') return undefined
+      // A partition that is not in the answer was not asked for: that is no word on whether there is a receipt.
+      if (!entry) throw new Error(`no answer about the receipt of partition ${partition}`)
+      if (entry.offset === '-1') return undefined
       return parseReceipt(entry.offset, entry.metadata ?? '')
     },
 
     containsBatch: (partition, batchId, offsets) =>
       scanForBatch(client, { topic, partition, batchId, offsets, stepTimeoutMs }),
 
-    close: () => admin.disconnect().catch(() => {}),
+    close: () => disconnect(admin),
   }
 }
 
@@ -121,7 +126,7 @@ function createPublisher({
       return commitWithReceipt(transaction, { seq, batchId: NO_BATCH, offset: await readEndOffset(partition) })
     },
 
-    discard: () => discard(producer, CONNECT_TIMEOUT_MS),
+    discard: () => disconnect(producer),
   }
 }
 
@@ -137,8 +142,9 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
   }))
 }
 
-async function discard(producer: Producer, timeoutMs: number): Promise<void> {
-  await withDeadline('disconnecting a producer', timeoutMs, producer.disconnect()).catch(() => {})
+/** Whatever state it is in. */
+async function disconnect(client: { disconnect(): Promise<void> }): Promise<void> {
+  await withDeadline('disconnecting', CONNECT_TIMEOUT_MS, client.disconnect()).catch(() => {})
 }
 
 /** A receipt from a group's offset and its metadata, or the text that is none. */

@@ -38,6 +38,9 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
 
 async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions): Promise<void> {
   const asked = await Promise.allSettled(brokers.map((broker) => isKafka4(broker, stepTimeoutMs)))
+  // One that does not answer may be down, which the others make up for; if none does, nothing is known.
+  const answered = asked.find(({ status }) => status === 'fulfilled')
+  if (!answered) throw new Error(`no broker of ${brokers.join(', ')} tells its version`, { cause: asked[0] })
   const old = brokers.filter((_, index) => asked[index]?.status === 'fulfilled' && asked[index].value === false)
   if (old.length > 0) {
     throw new TopicError(

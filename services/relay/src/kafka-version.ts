@@ -12,7 +12,10 @@ const RESPONSE_BYTES_MAX = 64 * 1024
 /** Whether a broker is Kafka 4.0 or newer: only then is a receipt readable as soon as its transaction is committed. */
 export async function isKafka4(broker: string, timeoutMs: number): Promise<boolean> {
   const separator = broker.lastIndexOf(':')
-  const socket = connect({ host: broker.slice(0, separator), port: Number(broker.slice(separator + 1)) })
+  const socket = connect({
+    host: broker.slice(0, separator).replace(/^\[|\]$/g, ''),
+    port: Number(broker.slice(separator + 1)),
+  })
   try {
     const response = readFrame(socket)
     socket.write(encodeRequest())

@@ -20,8 +20,10 @@ export interface HeldLease extends PartitionLease {
   bell: Doorbell
   /** The receipt must be written for its own sake before Kafka forgets it. */
   receiptStale: boolean
-  /** Tells that a step has ended, well or badly: a lane that is stuck in one loses its lease. */
+  /** Tells that a step begins: a lane that is stuck in one loses its lease. */
   progressed(): void
+  /** Tells that the lane only waits, for rows or for better times: that is nothing to be stuck in. */
+  resting(): void
 }
 
 /** Where a lane stands between two batches. */
@@ -55,8 +57,9 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
       position ??= await recover(deps, lease)
       const rows = await relayOnce(deps, lease, position)
       failures = 0
-      lease.progressed()
+      lease.resting()
       await rest(deps, lease, position, rows, signal)
+      lease.progressed()
     } catch (error) {
       lease.progressed()
       await position?.publisher.discard()
@@ -65,7 +68,9 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
       failures += 1
       deps.metrics.doubts.inc()
       deps.logger.warn({ err: error, partition: lease.partition, failures }, 'outcome unknown, recovering')
+      lease.resting()
       await sleep(backOffMs(failures, RECOVERY_BACK_OFF), signal)
+      lease.progressed()
     }
   }
   await finish(deps, lease, position)

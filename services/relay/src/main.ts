@@ -28,15 +28,21 @@ const CONNECTIONS_MAX = 8
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
 await runService(logger, config.service.drainTimeoutMs, async () => {
-  await prepareDatabase(config.database.url, {
-    startTimeoutMs: config.database.startTimeoutMs,
-    ...logPreparation(logger),
-  })
   const { db, pool, close } = createDatabase(config.database.url, {
     applicationName: 'streamledger relay',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: config.database.statementTimeoutMs,
     onError: (error) => logger.warn({ err: error }, 'a database connection broke'),
+  })
+  const registry = createRegistry('relay')
+  const metrics = createRelayMetrics(registry, pool)
+  const stop = new AbortController()
+  let running = false
+  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
+
+  await prepareDatabase(config.database.url, {
+    startTimeoutMs: config.database.startTimeoutMs,
+    ...logPreparation(logger),
   })
   const topic = await claimInstallation(db, {
     installationId: config.installationId,
@@ -44,20 +50,16 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
     partitions: config.topic.partitions,
   })
 
-  const registry = createRegistry('relay')
-  const metrics = createRelayMetrics(registry, pool)
-  const stop = new AbortController()
-  let running = false
-  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
-
   const work = (async () => {
     const kafka = await reachKafka(config, topic.partitions, logger, stop.signal)
     if (!kafka) return
     running = true
-    logger.info({ partitions: topic.partitions }, 'relay is running')
+    const instance = randomUUID()
+    // As lease_owner in relay_partitions names it.
+    logger.info({ instance, partitions: topic.partitions }, 'relay is running')
     const relay = new Relay({
       outbox: createOutbox(pool),
-      leases: createLeases(pool, randomUUID(), config.lease.leaseMs),
+      leases: createLeases(pool, instance, config.lease.leaseMs),
       kafka,
       logger,
       metrics,

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { Counter, Gauge, type Registry } from 'prom-client'
 
-/** What the relay counts; the gauges ask Postgres when they are scraped. */
+/** What the relay counts. Two gauges ask Postgres when they are scraped; while it is down, the rest is told all the same. */
 export function createRelayMetrics(registry: Registry, pool: Pool) {
   const registers = [registry]
   const backlog = new Gauge({
@@ -10,8 +10,9 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
     labelNames: ['partition'],
     registers,
     async collect() {
+      const ages = await readAges(pool).catch(() => [])
       this.reset()
-      for (const { partition, age } of await readAges(pool)) this.set({ partition }, age)
+      for (const { partition, age } of ages) this.set({ partition }, age)
     },
   })
   const halted = new Gauge({
@@ -19,7 +20,8 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
     help: 'Partitions that wait for someone to resolve them.',
     registers,
     async collect() {
-      this.set(await countHalted(pool))
+      const count = await countHalted(pool).catch(() => undefined)
+      if (count !== undefined) this.set(count)
     },
   })
   return {

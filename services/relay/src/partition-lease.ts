@@ -66,7 +66,7 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
            from unnest($1::int[], $2::uuid[]) as mine (partition, token)
           where p.partition = mine.partition and p.lease_token = mine.token
          returning p.partition, p.lease_token as token,
-                   coalesce(p.receipt_at < now() - interval '${RECEIPT_STALE}', false) as "receiptStale"`,
+                   coalesce(p.receipt_at < now() - interval '${RECEIPT_STALE}', true) as "receiptStale"`,
         [leases.map(({ partition }) => partition), leases.map(({ token }) => token), lease],
       )
       return rows

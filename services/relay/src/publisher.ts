@@ -37,7 +37,7 @@ export interface Kafka {
   openPublisher(partition: number): Promise<Publisher>
   /** Undefined: there is none. A receipt that can't be parsed comes back as its text. */
   readReceipt(partition: number): Promise<Receipt | string | undefined>
-  /** One past the partition's last record, committed or not. */
+  /** One past the partition's last stable record: the first of a transaction that is still open, if there is one. */
   readEndOffset(partition: number): Promise<number>
   /** Whether a committed record of the batch lies between the two offsets. */
   containsBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<boolean>

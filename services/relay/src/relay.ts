@@ -12,7 +12,7 @@ export interface RelayDeps extends LaneDeps {
 const RENEWALS_PER_LEASE = 3
 
 interface RunningLane extends HeldLease {
-  /** When the lane's current step began, by this process's own clock. */
+  /** When the lane's current step began, by this process's own clock; infinity while it rests. */
   stepSince: number
   stop: AbortController
   ended: Promise<void>
@@ -22,6 +22,7 @@ interface RunningLane extends HeldLease {
 export class Relay {
   readonly #deps: RelayDeps
   readonly #lanes = new Map<number, RunningLane>()
+  readonly #handOvers = new Set<Promise<void>>()
   readonly #logger: Logger
 
   constructor(deps: RelayDeps) {
@@ -32,7 +33,8 @@ export class Relay {
   /** Runs until aborted; resolves when every lane has confirmed its last batch and every lease is free. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#share(signal), this.#ring(signal)])
-    await Promise.all([...this.#lanes.values()].map((lane) => this.#stopLane(lane)))
+    for (const lane of this.#lanes.values()) this.#handOver(lane)
+    await Promise.all(this.#handOvers)
     await this.#deps.leases.leave().catch((error) => this.#logger.warn({ err: error }, 'could not sign off'))
   }
 
@@ -54,7 +56,7 @@ export class Relay {
     const { share } = await leases.survey()
     const kept = [...this.#lanes.values()].filter((lane) => !lane.stop.signal.aborted)
     // Not waited for: a lane that finishes a batch slowly must not keep the others from being renewed.
-    for (const lane of kept.slice(share)) void this.#stopLane(lane)
+    for (const lane of kept.slice(share)) this.#handOver(lane)
     if (kept.length < share) {
       for (const lease of await leases.claim(share - kept.length)) this.#startLane(lease)
     }
@@ -91,6 +93,9 @@ export class Relay {
       progressed: () => {
         lane.stepSince = performance.now()
       },
+      resting: () => {
+        lane.stepSince = Number.POSITIVE_INFINITY
+      },
     }
     this.#lanes.set(lease.partition, lane)
     this.#logger.info({ partition: lease.partition }, 'lease taken')
@@ -99,6 +104,11 @@ export class Relay {
       .finally(() => {
         if (this.#lanes.get(lease.partition) === lane) this.#lanes.delete(lease.partition)
       })
+  }
+
+  #handOver(lane: RunningLane): void {
+    const handOver = this.#stopLane(lane).finally(() => this.#handOvers.delete(handOver))
+    this.#handOvers.add(handOver)
   }
 
   async #stopLane(lane: RunningLane): Promise<void> {

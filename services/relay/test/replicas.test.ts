@@ -62,6 +62,32 @@ test('replicas share the partitions fairly, and one that is told to stop hands i
   expect(rows[0].open).toBe(0)
 }, 120_000)
 
+test('a replica with nothing to do keeps its partitions', async ({ createDatabase, kafka, spawnService }) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 6)
+  // A lane rests far longer than a step may take.
+  const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_STEP_TIMEOUT_MS: '500' }
+  const relay = await spawnService(RELAY, { ...env, RELAY_LEASE_MS: String(LEASE_MS) })
+  await relay.ready()
+  await sharesBecome(database.pool, [6])
+  const { rows } = await database.pool.query(
+    'select array_agg(lease_token order by partition) as tokens from relay_partitions',
+  )
+  await waitFor(
+    async () => {
+      const beat = await database.pool.query(
+        `select heartbeat_at - started_at > interval '5 seconds' as long from relay_instances`,
+      )
+      return beat.rows[0].long
+    },
+    { timeoutMs: 15_000 },
+  )
+  const after = await database.pool.query(
+    'select array_agg(lease_token order by partition) as tokens from relay_partitions',
+  )
+  expect(after.rows).toEqual(rows)
+})
+
 test('a replica that sleeps past its lease and wakes is fenced: nothing is doubled', async ({
   createDatabase,
   kafka,

@@ -5,6 +5,8 @@ export const ledgerErrors = {
   wallet_not_found: 'There is no such wallet.',
   transaction_not_found: 'There is no such transaction.',
   busy: 'More requests are waiting than can be served soon. Try again with the same trans_id.',
+  contended:
+    'The wallet was changed by others faster than this request could change it. Try again with the same trans_id.',
   outcome_unknown:
     'The database did not answer in time. Try again with the same trans_id: it takes effect at most once.',
   paused: 'Posting is paused while the event stream is being changed. Try again with the same trans_id.',

@@ -39,10 +39,17 @@ export async function openExportFile(
   if (expires_at.getTime() <= Date.now()) throw new ExportError('export_expired')
 
   const file = await files.open(name)
-  if (!file) throw new Error(`the file of export ${export_id} is not in EXPORT_DIR: is it the exporter's folder?`)
+  if (!file) return refuseMissing(db, user_id, export_id)
   if (file.size !== size) {
     await file.close()
     throw new Error(`the file of export ${export_id} has ${file.size} bytes instead of ${size}`)
   }
   return { file, size, sha256, created_at }
+}
+
+/** Between the look at the row and the look at the file, someone may have removed both, or it may have expired. */
+async function refuseMissing(db: Db, user_id: number, export_id: string): Promise<never> {
+  const { status } = await getExport(db, user_id, export_id)
+  if (status !== 'succeeded') throw new ExportError(refusals[status])
+  throw new Error(`the file of export ${export_id} is not in EXPORT_DIR: is it the exporter's folder?`)
 }

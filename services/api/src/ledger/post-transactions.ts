@@ -2,7 +2,7 @@ import { transactionPosted } from '@streamledger/events'
 import type { Pool } from 'pg'
 import { decide, type Outcome, type PostTransaction, type Recorded, type WalletState } from './decide.ts'
 import { type LedgerRead, readLedger, type WalletRead } from './read-ledger.ts'
-import { type LedgerWrite, writeLedger } from './write-ledger.ts'
+import { type LedgerWrite, type WriteOptions, writeLedger } from './write-ledger.ts'
 
 /** Per request: its outcome; or that there is no wallet; or that it must be decided again, since the wallet moved on. */
 export type Settled = Outcome | { kind: 'wallet_not_found' } | { kind: 'conflicted' } | { kind: 'paused' }
@@ -18,11 +18,15 @@ interface Decision {
  * Posts a list of requests in one commit, each with an outcome of its own, in their order.
  * Nothing is held between the read and the write: a replica that stops between them is in nobody's way.
  */
-export async function postTransactions(pool: Pool, requests: readonly PostTransaction[]): Promise<Settled[]> {
+export async function postTransactions(
+  pool: Pool,
+  requests: readonly PostTransaction[],
+  options: WriteOptions = {},
+): Promise<Settled[]> {
   const ledger = await readLedger(pool, requests)
   const { decisions, write } = decideInOrder(ledger, requests, new Date())
   // The one commit. A wallet whose version has moved since the read is left alone: its requests come back as conflicted.
-  const written = write.wallets.length > 0 ? await writeLedger(pool, write) : new Set<number>()
+  const written = write.wallets.length > 0 ? await writeLedger(pool, write, options) : new Set<number>()
   return decisions.map(({ settled, dependsOn }) =>
     dependsOn === undefined || written.has(dependsOn) ? settled : { kind: 'conflicted' },
   )

@@ -1,8 +1,10 @@
-import { isRetryable, isUnavailable, type LedgerTransaction } from '@streamledger/db'
+import { isLockTimeout, isRetryable, isUnavailable, type LedgerTransaction } from '@streamledger/db'
+import { backOffMs, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import type { PostTransaction } from './decide.ts'
 import { LedgerError } from './errors.ts'
 import { postTransactions, type Settled } from './post-transactions.ts'
+import { createWaitingRoom, type Waiting } from './waiting-room.ts'
 
 export type { PostTransaction } from './decide.ts'
 
@@ -27,115 +29,140 @@ export interface PostingOptions {
   batchRowsMax: number
   /** The waiting room: one more is refused at once, which is kinder than a time-out later. */
   waitingMax: number
-  /** How often a request is tried when its wallet moved on or the database failed. */
-  attemptsMax: number
+  /** How long a posting may take, tries and all, before it is answered 503. */
+  timeoutMs: number
 }
 
-interface Waiting {
-  request: PostTransaction
-  attempts: number
-  /** Its batch failed for a reason of one row in it: it goes by itself, so that nobody fails for a neighbour. */
-  alone: boolean
-  resolve(posted: Posted): void
-  reject(error: Error): void
-}
+/** The database is down or restarting. */
+const UNAVAILABLE_BACK_OFF = { baseMs: 50, maxMs: 500 }
+/** Somebody holds the wallet's lock: who goes again at once finds it still held. */
+const LOCKED_BACK_OFF = { baseMs: 20, maxMs: 20 }
+const OVERDUE_INTERVAL_MS = 100
 
 /** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
 export function createPosting(pool: Pool, options: PostingOptions): Posting {
-  let waiting: Waiting[] = []
-  let batches = 0
-  /** Users with a request in a batch under way: their next ones wait for it, which keeps their order. */
-  const underway = new Set<number>()
-  let inBatches = 0
-  let idle: (() => void) | undefined
+  const room = createWaitingRoom()
+  const batches = new Set<readonly Waiting[]>()
+  const paused = new Set<readonly Waiting[]>()
+  let failures = 0
+  let closed: (() => void) | undefined
+  let closing: Promise<void> | undefined
+
+  const overdueTimer = setInterval(refuseOverdue, OVERDUE_INTERVAL_MS).unref()
 
   function pump(): void {
-    while (batches < options.batchesMax && waiting.length > 0) {
-      const batch = takeBatch()
-      if (batch.length === 0) return
-      batches += 1
+    while (batches.size < options.batchesMax && room.size > 0) {
+      const batch = room.take(options.batchRowsMax)
+      if (batch.length === 0) break
+      batches.add(batch)
       void commit(batch)
     }
-    if (batches === 0 && waiting.length === 0) idle?.()
+    if (pending() === 0) closed?.()
   }
 
-  function takeBatch(): Waiting[] {
-    const batch: Waiting[] = []
-    const held = new Set<number>()
-    const rest: Waiting[] = []
-    for (const entry of waiting) {
-      const user = entry.request.user_id
-      const fits = batch.length < options.batchRowsMax && (batch.length === 0 || !(entry.alone || batch[0]?.alone))
-      if (fits && !underway.has(user) && !held.has(user)) batch.push(entry)
-      else {
-        // Whoever is passed over holds back everyone of the same user behind it.
-        held.add(user)
-        rest.push(entry)
-      }
-    }
-    waiting = rest
-    for (const { request } of batch) underway.add(request.user_id)
-    inBatches += batch.length
-    return batch
-  }
+  const pending = (): number => room.size + countOf(batches) + countOf(paused)
 
-  async function commit(batch: Waiting[]): Promise<void> {
-    let again: Waiting[]
-    try {
-      const settled = await postTransactions(
-        pool,
-        batch.map(({ request }) => request),
-      )
-      again = batch.filter((entry, index) => !answer(entry, settled[index] as Settled))
-    } catch (error) {
-      again = batch.filter((entry) => !giveUp(entry, error, batch.length))
-    }
-    for (const { request } of batch) underway.delete(request.user_id)
-    inBatches -= batch.length
-    // At the front, in their order: what arrived first is decided first.
-    waiting = [...again.filter(countAttempt), ...waiting]
-    batches -= 1
+  async function commit(batch: readonly Waiting[]): Promise<void> {
+    const { again, pauseMs } = await attempt(batch)
+    const users = new Set(pauseMs > 0 ? again.map(({ request }) => request.user_id) : [])
+    // During a pause, nobody younger may pass who goes again; everyone else goes on.
+    room.giveBack(
+      batch.filter(({ request }) => !users.has(request.user_id)),
+      pauseMs > 0 ? [] : again,
+    )
+    if (pauseMs > 0) void pause(again, pauseMs)
+    batches.delete(batch)
     pump()
   }
 
-  /** Another try, unless the bound is reached. */
-  function countAttempt(entry: Waiting): boolean {
-    entry.attempts += 1
-    if (entry.attempts < options.attemptsMax) return true
-    entry.reject(new LedgerError('busy'))
-    return false
+  async function pause(entries: readonly Waiting[], ms: number): Promise<void> {
+    paused.add(entries)
+    await sleep(ms)
+    paused.delete(entries)
+    room.giveBack(entries, entries)
+    pump()
   }
 
-  /** Whether a request of a batch that failed as a whole was answered with that failure. */
-  function giveUp(entry: Waiting, error: unknown, batchSize: number): boolean {
-    if (isRetryable(error) || isUnavailable(error)) {
-      // Also when the commit's outcome is unknown: the next read sees what was recorded, so trying again is safe.
-      if (entry.attempts + 1 < options.attemptsMax) return false
-      entry.reject(new LedgerError('outcome_unknown', {}, { cause: error }))
-      return true
+  /** Tries a batch, answers those that are settled, and returns the others. */
+  async function attempt(batch: readonly Waiting[]): Promise<{ again: Waiting[]; pauseMs: number }> {
+    const impatient = batch.some((entry) => entry.impatient)
+    try {
+      const requests = batch.map(({ request }) => request)
+      const settled = await postTransactions(pool, requests, { skipLocked: impatient })
+      failures = 0
+      const conflicted = batch.filter((entry, index) => !answer(entry, settled[index] as Settled))
+      for (const entry of conflicted) entry.failure = new LedgerError('contended')
+      const again = conflicted.filter(isInTime)
+      return { again, pauseMs: impatient && again.length > 0 ? backOffMs(1, LOCKED_BACK_OFF) : 0 }
+    } catch (error) {
+      const again = batch.filter((entry) => goesAgain(entry, error, batch.length)).filter(isInTime)
+      return { again, pauseMs: again.length > 0 ? pauseAfter(error) : 0 }
     }
-    if (batchSize > 1) {
-      entry.alone = true
-      return false
-    }
-    entry.reject(error as Error)
-    return true
+  }
+
+  function pauseAfter(error: unknown): number {
+    if (isLockTimeout(error) || !isUnavailable(error)) return 0
+    failures += 1
+    return backOffMs(failures, UNAVAILABLE_BACK_OFF)
+  }
+
+  function refuseOverdue(): void {
+    const now = performance.now()
+    for (const entry of room.takeOverdue(now)) refuse(entry)
+    // A statement that hangs is not waited for. It may still take effect: the same trans_id again tells.
+    for (const entry of [...batches, ...paused].flat()) if (entry.deadline <= now) refuse(entry)
+    pump()
   }
 
   return {
     post: (request) =>
       new Promise((resolve, reject) => {
-        if (waiting.length >= options.waitingMax) return reject(new LedgerError('busy'))
-        waiting.push({ request, attempts: 0, alone: false, resolve, reject })
+        if (room.size >= options.waitingMax) return reject(new LedgerError('busy'))
+        const deadline = performance.now() + options.timeoutMs
+        room.add({ request, deadline, alone: false, impatient: false, resolve, reject })
         pump()
       }),
-    pending: () => waiting.length + inBatches,
-    close: () =>
-      new Promise((resolve) => {
-        idle = resolve
+    pending,
+    close: () => {
+      closing ??= new Promise<void>((resolve) => {
+        closed = resolve
         pump()
-      }),
+      }).finally(() => clearInterval(overdueTimer))
+      return closing
+    },
   }
+}
+
+function countOf(batches: Set<readonly Waiting[]>): number {
+  let count = 0
+  for (const batch of batches) count += batch.length
+  return count
+}
+
+/** One whose time is up is answered instead of tried again. */
+function isInTime(entry: Waiting): boolean {
+  if (performance.now() < entry.deadline) return true
+  refuse(entry)
+  return false
+}
+
+function refuse({ failure, reject }: Waiting): void {
+  if (failure instanceof LedgerError) reject(failure)
+  else reject(new LedgerError('outcome_unknown', {}, { cause: failure }))
+}
+
+/** Whether a request of a batch that failed as a whole is tried again; if not, it is answered with the failure. */
+function goesAgain(entry: Waiting, error: unknown, batchSize: number): boolean {
+  entry.failure = error
+  if (isLockTimeout(error)) entry.impatient = true
+  // Also when the commit's outcome is unknown: the next read sees what was recorded, so trying again is safe.
+  if (isRetryable(error) || isUnavailable(error)) return true
+  if (batchSize > 1) {
+    entry.alone = true
+    return true
+  }
+  entry.reject(error as Error)
+  return false
 }
 
 /** Answers a request that is settled; one whose wallet moved on is not. */

@@ -19,7 +19,7 @@ export interface LedgerWrite {
 // after a wait Postgres checks the version again on the row as it is then. Every write to a wallet raises its version,
 // so an unchanged one means that nothing was recorded since the read, and no twin of a trans_id can slip in. All other
 // parts hang on the wallets that were updated. Outbox rows are inserted in order, so that their ids rise with sequence.
-const WRITE = `
+const write = (lock: 'for no key update of w' | 'for no key update of w skip locked'): string => `
   with wallet as (
     select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
       as wallet (id, version, balance, sequence, updated_at)
@@ -28,7 +28,7 @@ const WRITE = `
      where w.version = wallet.version
        and exists (select from topic where topic.generation = $1 and not topic.paused)
      order by w.id
-       for no key update of w
+       ${lock}
   ), updated as (
     update wallets w
        set balance = wallet.balance, sequence = wallet.sequence, updated_at = wallet.updated_at, version = w.version + 1
@@ -55,12 +55,23 @@ const WRITE = `
   )
   select id from updated`
 
+const WRITE = { name: 'write-ledger', text: write('for no key update of w') }
+const WRITE_UNLOCKED = { name: 'write-ledger-unlocked', text: write('for no key update of w skip locked') }
+
+export interface WriteOptions {
+  /** Leaves a wallet alone that somebody else has locked, as if its version had moved, and waits for nobody. */
+  skipLocked?: boolean
+}
+
 /** Writes what was decided, and returns the ids of the wallets for which it was. */
-export async function writeLedger(pool: Pool, write: LedgerWrite): Promise<Set<number>> {
+export async function writeLedger(
+  pool: Pool,
+  write: LedgerWrite,
+  { skipLocked = false }: WriteOptions,
+): Promise<Set<number>> {
   const { wallets, transactions, refusals, outbox } = write
   const { rows } = await pool.query<{ id: number }>({
-    name: 'write-ledger',
-    text: WRITE,
+    ...(skipLocked ? WRITE_UNLOCKED : WRITE),
     values: [
       write.generation,
       ...columns(wallets, ['id', 'version', 'balance', 'sequence', 'updated_at']),

@@ -66,15 +66,15 @@ export const authenticate = fp<AccessTokensOptions>(
     app.addHook('onRequest', async (request) => {
       const { authorization } = request.headers
       if (authorization === undefined) throw new RequestError('unauthenticated')
-      const user_id = verified.find(authorization) ?? verify(authorization)
+      const token = BEARER.exec(authorization)?.[1]
+      const user_id = token === undefined ? undefined : (verified.find(token) ?? verify(token))
       if (user_id === undefined) throw new RequestError('unauthenticated', { headers: INVALID_TOKEN })
       request.user = { id: user_id }
     })
 
-    function verify(authorization: string): number | undefined {
-      const token = BEARER.exec(authorization)?.[1]
-      const access = token === undefined ? undefined : readAccessToken(app, token, older)
-      if (access) verified.add(authorization, access)
+    function verify(token: string): number | undefined {
+      const access = readAccessToken(app, token, older)
+      if (access) verified.add(token, access)
       return access?.user_id
     }
   },
@@ -94,17 +94,17 @@ const VERIFIED_MAX = 10_000
 function createVerifiedTokens() {
   const tokens = new Map<string, Access>()
   return {
-    find(authorization: string): number | undefined {
-      const access = tokens.get(authorization)
+    find(token: string): number | undefined {
+      const access = tokens.get(token)
       if (!access) return undefined
       if (Date.now() < access.expiresAt) return access.user_id
-      tokens.delete(authorization)
+      tokens.delete(token)
       return undefined
     },
-    add(authorization: string, access: Access): void {
+    add(token: string, access: Access): void {
       // Whoever came first goes first: a flood of tokens costs time, and never memory.
       if (tokens.size >= VERIFIED_MAX) tokens.delete(tokens.keys().next().value as string)
-      tokens.set(authorization, access)
+      tokens.set(token, access)
     },
   }
 }

@@ -1,6 +1,9 @@
+import { sleep } from '@streamledger/runtime'
 import fp from 'fastify-plugin'
 
 const SWEEP_INTERVAL_MS = 50
+/** How long clients are told to close their connections before any is closed on them with a request on its way. */
+const GRACE_MS = 500
 
 /**
  * Lets clients go while the app closes. Node closes the connections that are idle at that moment, and would then wait
@@ -8,12 +11,15 @@ const SWEEP_INTERVAL_MS = 50
  */
 export const drain = fp(
   async (app) => {
+    let draining = false
     let sweep: NodeJS.Timeout | undefined
     app.addHook('preClose', async () => {
+      draining = true
+      await sleep(GRACE_MS)
       sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_INTERVAL_MS)
     })
     app.addHook('onSend', (_request, reply, payload, done) => {
-      if (sweep) reply.header('connection', 'close')
+      if (draining) reply.header('connection', 'close')
       done(null, payload)
     })
     app.addHook('onClose', async () => clearInterval(sweep))

@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import swagger from '@fastify/swagger'
-import { type FastifyInstance, fastify } from 'fastify'
 import fp from 'fastify-plugin'
+import { REFERENCE, referencePage } from './reference-page.ts'
 
 export interface OpenapiOptions {
   /** The path that the API is under. */
@@ -9,7 +8,6 @@ export interface OpenapiOptions {
 }
 
 const DOCUMENT = '/openapi.json'
-const REFERENCE = '/docs'
 const hidden = { schema: { hide: true } }
 
 /** Collects the routes that are registered after it into an OpenAPI document, and serves it with a page to try it from. */
@@ -50,7 +48,7 @@ export const openapi = fp<OpenapiOptions>(
       document ??= JSON.stringify(app.swagger())
       return reply.type('application/json; charset=utf-8').send(document)
     })
-    await serveReferencePage(app)
+    await app.register(referencePage, { document: DOCUMENT })
     for (const path of [DOCUMENT, REFERENCE]) {
       app.get(`${base}${path}`, hidden, async (_request, reply) => reply.redirect(path, 308))
     }
@@ -78,60 +76,4 @@ interface OpenapiParts {
 interface Body {
   $ref?: string
   required?: string[]
-}
-
-/**
- * The page, in an app of its own that is built when somebody first asks for it: its script is 5 MB of source, which a
- * service whose page nobody opens need not hold. Everything on it comes from here: it works where there is no internet,
- * and tells nobody who reads it.
- */
-async function buildReferencePage(): Promise<FastifyInstance> {
-  const { default: apiReference } = await import('@scalar/fastify-api-reference')
-  const page = fastify()
-  await page.register(apiReference, {
-    routePrefix: REFERENCE,
-    configuration: {
-      url: DOCUMENT,
-      pageTitle: 'StreamLedger API',
-      authentication: { preferredSecurityScheme: 'access_token' },
-      withDefaultFonts: false,
-      telemetry: false,
-      showDeveloperTools: 'never',
-      hideClientButton: true,
-      agent: { disabled: true },
-      mcp: { disabled: true },
-    },
-  })
-  return page
-}
-
-async function serveReferencePage(app: FastifyInstance): Promise<void> {
-  let page: Promise<FastifyInstance> | undefined
-  app.get(REFERENCE, hidden, async (_request, reply) => reply.redirect(`${REFERENCE}/`, 308))
-  for (const path of [`${REFERENCE}/`, `${REFERENCE}/js/scalar.js`]) {
-    app.get(path, hidden, async (_request, reply) => {
-      page ??= buildReferencePage()
-      const { headers, payload } = await (await page).inject(path)
-      reply.type(String(headers['content-type']))
-      if (path.endsWith('/')) reply.header('content-security-policy', policyOf(payload))
-      return reply.send(payload)
-    })
-  }
-}
-
-/** Scripts of this origin and the page's own inline ones, by their hashes; styles are written by the scripts. */
-function policyOf(html: string): string {
-  const inline = [...html.matchAll(/<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g)].map(([, text = '']) => text)
-  const hashes = inline.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
-  return [
-    "default-src 'none'",
-    `script-src 'self' ${hashes.join(' ')}`,
-    "style-src 'self' 'unsafe-inline'",
-    "img-src 'self' data:",
-    "font-src 'self' data:",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; ')
 }

@@ -12,6 +12,7 @@ export const ledgerStatus: Record<LedgerErrorCode, number> = {
   wallet_not_found: 404,
   transaction_not_found: 404,
   busy: 503,
+  contended: 503,
   outcome_unknown: 503,
   paused: 503,
 }

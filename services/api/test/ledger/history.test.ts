@@ -10,7 +10,7 @@ import { createPosting, type Posting, type PostTransaction } from '../../src/led
 const RUNS = 1_000
 const WALLETS = 3
 const REPLICAS = 2
-const OPTIONS = { batchesMax: 2, batchRowsMax: 4, waitingMax: 1_000, attemptsMax: 20 }
+const OPTIONS = { batchesMax: 2, batchRowsMax: 4, waitingMax: 1_000, timeoutMs: 10_000 }
 
 type Request = { wallet: number; entry: 'credit' | 'debit'; amount: number; trans_id: string }
 /** Requests that are sent at once; each wallet's go through one replica, so that the order of their arrival is known. */

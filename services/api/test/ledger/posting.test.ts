@@ -4,13 +4,18 @@ import { afterAll, test as base, expect, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { LedgerError } from '../../src/ledger/errors.ts'
 import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
+import { startTcpProxy } from '../tcp-proxy.ts'
 
-const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, attemptsMax: 5 }
+const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 10_000 }
 const PARTITIONS = 12
 
+const claimed = base.extend('claimed', { scope: 'file', auto: true }, async ({ database }) => {
+  const installation = { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS }
+  return claimInstallation(database.db, installation)
+})
+
 /** Two API replicas on one database, each with connections of its own. */
-const test = base.extend('replicas', { scope: 'file' }, async ({ database }, { onCleanup }) => {
-  await claimInstallation(database.db, { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS })
+const test = claimed.extend('replicas', { scope: 'file' }, async ({ database }, { onCleanup }) => {
   const open = () =>
     createDatabase(database.url, { applicationName: 'test', connectionsMax: 3, statementTimeoutMs: 10_000 })
   const databases = [open(), open()]
@@ -256,6 +261,66 @@ test('the waiting room is bounded, and closing answers everyone in it', async ({
   expect(await ledgerOf(db, user)).toMatchObject({ balance: codes.filter((code) => code === 'posted').length })
 })
 
+test('a wallet that somebody has locked holds up nobody else, and is answered in time', async ({
+  createDatabase: create,
+}) => {
+  const { db, url, pool: other } = await create()
+  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
+  const { pool, close } = createDatabase(url, {
+    ...{ applicationName: 'test', connectionsMax: 4, statementTimeoutMs: 5_000, lockTimeoutMs: 100 },
+  })
+  const posting = createPosting(pool, { ...OPTIONS, timeoutMs: 2_000 })
+  const [one, two, ...neighbours] = await Promise.all(Array.from({ length: 10 }, () => makeUser(db)))
+  const holder = await other.connect()
+  await holder.query('begin')
+  await holder.query('select id from wallets where user_id in ($1, $2) for update', [one, two])
+
+  // As many as there are batches at once: nobody must be left waiting behind them.
+  const held = [one, two].map((user) => outcomeOf(posting, credit(user as number, 1, 'held')))
+  let slowestMs = 0
+  await Promise.all(
+    neighbours.map(async (user) => {
+      for (let n = 0; n < 20; n += 1) {
+        const since = performance.now()
+        expect(await outcomeOf(posting, credit(user, 1))).toMatchObject({ replayed: false })
+        slowestMs = Math.max(slowestMs, performance.now() - since)
+      }
+    }),
+  )
+  expect(slowestMs).toBeLessThan(1_500)
+  expect((await Promise.all(held)).map((outcome) => 'code' in outcome && outcome.code)).toEqual([
+    'contended',
+    'contended',
+  ])
+
+  await holder.query('rollback')
+  holder.release()
+  // The last attempt may have been under way when its time was up: recorded or not, it is once.
+  expect(await outcomeOf(posting, credit(one as number, 1, 'held'))).toMatchObject({ transaction: { balance: 1 } })
+  await posting.close()
+  await close()
+})
+
+test('a database that falls silent does not keep a client waiting past the bound', async ({
+  database: { db, url },
+}) => {
+  const proxy = await startTcpProxy(url)
+  const { pool, close } = createDatabase(proxy.url, {
+    applicationName: 'test',
+    connectionsMax: 2,
+    statementTimeoutMs: 1_000,
+  })
+  const posting = createPosting(pool, { ...OPTIONS, timeoutMs: 500 })
+  const user = await makeUser(db)
+  await posting.post(credit(user, 1))
+  proxy.hang()
+  const since = performance.now()
+  expect(await outcomeOf(posting, credit(user, 1))).toEqual({ code: 'outcome_unknown' })
+  expect(performance.now() - since).toBeLessThan(1_000)
+  await proxy.close()
+  await close()
+})
+
 test('connections that are cut in mid-batch lose nothing and double nothing', async ({ database: { db, url } }) => {
   const application = `cut-${randomUUID()}`
   const { pool, close } = createDatabase(url, {
@@ -263,12 +328,12 @@ test('connections that are cut in mid-batch lose nothing and double nothing', as
     connectionsMax: 3,
     statementTimeoutMs: 10_000,
   })
-  const posting = createPosting(pool, { ...OPTIONS, attemptsMax: 50 })
+  const posting = createPosting(pool, OPTIONS)
   const users = await Promise.all(Array.from({ length: 10 }, () => makeUser(db)))
   let posted = 0
   const clients = users.map(async (user) => {
     for (let n = 0; n < 60; n += 1) {
-      await posting.post(credit(user, 1))
+      expect(await retried(posting, credit(user, 1))).toMatchObject({ transaction: { balance: n + 1 } })
       posted += 1
     }
   })
@@ -278,13 +343,13 @@ test('connections that are cut in mid-batch lose nothing and double nothing', as
       const { rows } = await sql`
         select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${application}`.execute(db)
       cut += rows.length
-      return posted >= 500
+      return posted >= 590
     },
-    { timeoutMs: 30_000, intervalMs: 20 },
+    { timeoutMs: 60_000, intervalMs: 100 },
   )
   await Promise.all([...clients, cutting])
   expect(cut).toBeGreaterThan(3)
   for (const user of users)
     expect(await ledgerOf(db, user)).toMatchObject({ balance: 60, transactions: 60, events: 60 })
   await close()
-}, 60_000)
+}, 90_000)
