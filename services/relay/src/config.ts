@@ -48,6 +48,12 @@ export const relayEnv = Type.Object({
     default: 10_000,
     description: 'When Kafka aborts a transaction that nobody finishes; at least twice RELAY_STEP_TIMEOUT_MS.',
   }),
+  RELAY_RECEIPT_PATIENCE_MS: Type.Integer({
+    minimum: 0,
+    maximum: 3_600_000,
+    default: 60_000,
+    description: 'How long a receipt may lag behind Postgres before the partition halts: a restarted broker loads it.',
+  }),
   RELAY_POLL_MS: Type.Integer({
     minimum: 1,
     maximum: 1_000,
@@ -100,6 +106,7 @@ export function loadRelayConfig(env: NodeJS.ProcessEnv) {
       transactionTimeoutMs: vars.RELAY_TRANSACTION_TIMEOUT_MS,
     },
     lease: { leaseMs: vars.RELAY_LEASE_MS, stepTimeoutMs: vars.RELAY_STEP_TIMEOUT_MS },
+    receiptPatienceMs: vars.RELAY_RECEIPT_PATIENCE_MS,
     batch: { rowsMax: vars.RELAY_BATCH_ROWS_MAX, bytesMax: vars.RELAY_BATCH_BYTES_MAX },
     pace: { pollMs: vars.RELAY_POLL_MS, pollIdleMs: vars.RELAY_POLL_IDLE_MS, lingerMs: vars.RELAY_LINGER_MS },
   } as const

@@ -13,6 +13,8 @@ export interface LaneDeps {
   metrics: RelayMetrics
   batch: { rowsMax: number; bytesMax: number }
   pace: Pace
+  /** How long a receipt may lag behind before that is taken for the truth, in ms. */
+  receiptPatienceMs: number
 }
 
 /** A lease as its lane sees it. */
@@ -35,6 +37,21 @@ interface Position {
   unconfirmed: boolean
 }
 
+/** What a lane remembers from one recovery to the next. */
+interface Doubt {
+  /** Since when Kafka has shown less than Postgres intended, by performance.now(). */
+  behindSince: number | undefined
+}
+
+/**
+ * Kafka shows less than it may know. After an unclean restart a broker answers for a group, without an error, before it
+ * has loaded all of its offsets (seen with Apache Kafka 4.4.0: for half a second, receipts hundreds of batches old, or
+ * none). Waiting loses nothing; halting, or publishing again, on such an answer would.
+ */
+class ReceiptBehindError extends Error {
+  override name = 'ReceiptBehindError'
+}
+
 /** The partition is stopped, in Postgres too; or it is not ours any more. Nothing to retry. */
 class LaneEndedError extends Error {
   override name = 'LaneEndedError'
@@ -52,9 +69,11 @@ const BUSY_ROWS = 20
 export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSignal): Promise<void> {
   let position: Position | undefined // none: whatever was sent before is in doubt
   let failures = 0
+  const doubt: Doubt = { behindSince: undefined }
   while (!signal.aborted) {
     try {
-      position ??= await recover(deps, lease)
+      position ??= await recover(deps, lease, doubt)
+      doubt.behindSince = undefined
       const rows = await relayOnce(deps, lease, position)
       failures = 0
       lease.resting()
@@ -104,7 +123,7 @@ export async function relayOnce(
 }
 
 /** Fences whoever wrote before, then settles what became of the stored batch. */
-async function recover(deps: LaneDeps, lease: HeldLease): Promise<Position> {
+async function recover(deps: LaneDeps, lease: HeldLease, doubt: Doubt): Promise<Position> {
   const { outbox, kafka } = deps
   const publisher = await kafka.openPublisher(lease.partition)
   try {
@@ -114,7 +133,7 @@ async function recover(deps: LaneDeps, lease: HeldLease): Promise<Position> {
     if (!lane) throw new LaneEndedError('the lease went to another replica')
     const verdict = judge(lane, await kafka.readReceipt(lease.partition))
     lease.progressed()
-    return await settle(deps, lease, lane, verdict, publisher)
+    return await settle(deps, lease, lane, { verdict, doubt, publisher })
   } catch (error) {
     await publisher.discard()
     throw error
@@ -125,8 +144,7 @@ async function settle(
   deps: LaneDeps,
   lease: HeldLease,
   lane: Lane,
-  verdict: Verdict,
-  publisher: Publisher,
+  { verdict, doubt, publisher }: { verdict: Verdict; doubt: Doubt; publisher: Publisher },
 ): Promise<Position> {
   const position: Position = {
     publisher,
@@ -142,9 +160,10 @@ async function settle(
       await writeReceipt(deps, lease, position)
       return position
     case 'publish_again':
-      await publishAgain(deps, lease, lane, verdict.from, position)
+      await publishAgain(deps, lease, lane, { from: verdict.from, doubt, position })
       return position
     case 'halt':
+      if (verdict.behind) beIn(doubt, verdict.reason, deps.receiptPatienceMs)
       return halt(deps, lease, lane.batchSeq, verdict.reason)
   }
 }
@@ -154,8 +173,7 @@ async function publishAgain(
   deps: LaneDeps,
   lease: HeldLease,
   lane: Lane,
-  from: number,
-  position: Position,
+  { from, doubt, position }: { from: number; doubt: Doubt; position: Position },
 ): Promise<void> {
   const { outbox, kafka, logger } = deps
   const { partition, batchSeq, batch } = lane
@@ -164,7 +182,9 @@ async function publishAgain(
   // The batch would take its rows and a control record. With room for it (an aborted attempt leaves some), look.
   const hasRoom = end >= from + batch.rows + 1
   if (hasRoom && (await kafka.containsBatch(partition, batch.batchId, { from, to: end }))) {
-    return halt(deps, lease, batchSeq, `batch ${batchSeq} is in the topic and its receipt is not in the group`)
+    const reason = `batch ${batchSeq} is in the topic and its receipt is not in the group`
+    beIn(doubt, reason, deps.receiptPatienceMs)
+    return halt(deps, lease, batchSeq, reason)
   }
   lease.progressed()
   const rows = await outbox.readOpenBatch(partition, lease.token, batchSeq)
@@ -176,6 +196,13 @@ async function publishAgain(
   deps.metrics.published.inc(rows.length)
   deps.metrics.batches.inc()
   logger.info({ partition, batchSeq, rows: rows.length }, 'open batch was not in Kafka, published')
+}
+
+/** @throws ReceiptBehindError until the doubt has lasted: then what Kafka shows is what it knows. */
+function beIn(doubt: Doubt, reason: string, patienceMs: number): void {
+  const now = performance.now()
+  doubt.behindSince ??= now
+  if (now - doubt.behindSince < patienceMs) throw new ReceiptBehindError(reason)
 }
 
 async function writeReceipt({ outbox }: LaneDeps, lease: HeldLease, position: Position): Promise<void> {

@@ -64,6 +64,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       logger,
       metrics,
       batch: config.batch,
+      receiptPatienceMs: config.receiptPatienceMs,
       pace: config.pace,
       lease: config.lease,
     })

@@ -34,13 +34,18 @@ describe('what a lane does about a batch in doubt', () => {
 
   test.each([
     ['no receipt at all while a batch is open', lane(7, BATCH), undefined],
+    ['a receipt too far behind', lane(7, BATCH), receipt(5)],
+    ['a receipt behind with no batch open', lane(7), receipt(6)],
+  ])('halts on %s, which may pass', (_, stored, found) => {
+    expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: true })
+  })
+
+  test.each([
     ['the same number for another batch, as after a lossy fail-over', lane(7, BATCH), receipt(7, OTHER)],
     ['a receipt ahead of Postgres, as after a restored backup', lane(7, BATCH), receipt(8)],
     ['a receipt ahead of Postgres with no batch open', lane(7), receipt(8)],
-    ['a receipt too far behind', lane(7, BATCH), receipt(5)],
-    ['a receipt behind with no batch open', lane(7), receipt(6)],
     ['a receipt that is none', lane(7), 'offset 50, metadata "x"'],
-  ])('halts on %s', (_, stored, found) => {
-    expect(judge(stored, found)).toMatchObject({ kind: 'halt' })
+  ])('halts on %s, which does not', (_, stored, found) => {
+    expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: false })
   })
 })
