@@ -1,0 +1,46 @@
+import { type OutboxEvent, transactionPosted } from '@streamledger/events'
+import type { Installation } from '../stack/open-installation.ts'
+
+type Target = Pick<Installation, 'pool' | 'partitions' | 'eventSource'>
+
+/** As many as the API writes with one commit when it is busy. */
+const COMMIT_ROWS = 500
+
+/** Fills the outbox with rows as the API writes them, users taking turns; each row's event is numbered from 1. */
+export async function seedOutbox(target: Target, { rows, users }: { rows: number; users: number }): Promise<void> {
+  for (let from = 1; from <= rows; from += COMMIT_ROWS) {
+    const length = Math.min(COMMIT_ROWS, rows - from + 1)
+    const events = Array.from({ length }, (_, index) => makeEvent(target, from + index, users))
+    await target.pool.query({
+      name: 'seed-outbox',
+      text: `insert into outbox (partition, key, payload, headers)
+             select * from unnest($1::int[], $2::text[], $3::text[], $4::json[])`,
+      values: (['partition', 'key', 'payload', 'headers'] as const).map((column) =>
+        events.map((event) => event[column]),
+      ),
+    })
+  }
+}
+
+/** One row in a commit of its own, with a mark beside it that keeps the commit's time when the row is gone. */
+export async function writeMarkedRow(target: Target, { id, users }: { id: number; users: number }): Promise<void> {
+  const { partition, key, payload, headers } = makeEvent(target, id, users)
+  await target.pool.query({
+    name: 'write-marked-row',
+    text: `with mark as (insert into bench.marks (id) values ($1))
+           insert into outbox (partition, key, payload, headers) values ($2, $3, $4, $5)`,
+    values: [id, partition, key, payload, headers],
+  })
+}
+
+function makeEvent({ partitions, eventSource }: Target, id: number, users: number): OutboxEvent {
+  const user = id % users
+  return transactionPosted(
+    {
+      ...{ id, user_id: user, wallet_id: user, sequence: Math.ceil(id / users) },
+      ...{ entry: id % 2 === 0 ? 'debit' : 'credit', amount: 5_000, balance: 1_000_000, currency: 'NGN' },
+      ...{ trans_id: `order-${id}`, created_at: new Date() },
+    },
+    { partitions, source: eventSource },
+  )
+}

@@ -1,0 +1,27 @@
+import { percentile } from '../measure/statistics.ts'
+import type { LoadResult } from './load-result.ts'
+import { type BenchRequest, isExpected } from './request-source.ts'
+
+/** Counts answers by whether they were asked for, and keeps every latency. */
+export function createLatencyRecorder() {
+  const latenciesMs: number[] = []
+  let refused = 0
+  let unexpected = 0
+  let broken = 0
+  return {
+    answered: (request: BenchRequest, status: number, latencyMs: number) => {
+      latenciesMs.push(latencyMs)
+      if (!isExpected(request, status)) unexpected += 1
+      else if (status === 422) refused += 1
+    },
+    broke: () => {
+      broken += 1
+    },
+    result: (seconds: number): LoadResult => ({
+      ...{ seconds, answered: latenciesMs.length, refused, unexpected, broken },
+      p50_ms: percentile(latenciesMs, 0.5),
+      p90_ms: percentile(latenciesMs, 0.9),
+      p99_ms: percentile(latenciesMs, 0.99),
+    }),
+  }
+}

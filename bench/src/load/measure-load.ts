@@ -1,0 +1,106 @@
+import { type ProcessUsage, type Watched, watchUsage } from '../measure/process-usage.ts'
+import { spreadOf } from '../measure/statistics.ts'
+import type { BenchDeps, Figure } from '../suite.ts'
+import { type LoadResult, rateOf } from './load-result.ts'
+import { runClosedLoop, runOpenLoop } from './run-load.ts'
+import type { Workload } from './workload.ts'
+
+export interface LoadPlan {
+  readonly url: string
+  readonly workload: Workload
+  readonly connections: number
+  /** For an open loop: requests a second, whatever the answers do. */
+  readonly rate?: number
+  readonly watched: readonly Watched[]
+  /** Said in the progress. */
+  readonly name: string
+}
+
+export interface LoadMeasurement {
+  figures: Figure[]
+  usage: ProcessUsage[]
+  failures: string[]
+  /** Answers of all runs, the warm-up's too: the ledger must have them. */
+  answered: number
+  refused: number
+  /** How many requests may have been under way, unanswered, when runs ended. */
+  cutOff: number
+}
+
+const GENERATOR = 'load'
+/** A single client is too slow to warm an API up: its first thousands of requests run unoptimised. */
+const WARM_UP_CONNECTIONS_MIN = 16
+
+/** Warms up, runs and repeats one load; the figures are those of the repeats, the usage is their mean. */
+export async function measureLoad(deps: BenchDeps, plan: LoadPlan): Promise<LoadMeasurement> {
+  const { warmUpS, runS, repeats } = deps.pace
+  const warmUpConnections = Math.max(plan.connections, WARM_UP_CONNECTIONS_MIN)
+  const warmUp = (await runOnce(deps, { ...plan, connections: warmUpConnections }, warmUpS)).result
+  const results: LoadResult[] = []
+  const usages: ProcessUsage[][] = []
+  for (let number = 1; number <= repeats; number += 1) {
+    const { result, usage } = await runOnce(deps, plan, runS)
+    results.push(result)
+    if (usage) usages.push(usage)
+    deps.screen.progress(`${plan.name}: run ${number} of ${repeats}, ${describe(result)}`)
+  }
+  const all = [warmUp, ...results]
+  const sum = (pick: (result: LoadResult) => number) => all.reduce((total, result) => total + pick(result), 0)
+  return {
+    figures: figuresOf(results),
+    usage: meanUsage(usages),
+    failures: failuresOf(sum((result) => result.unexpected), sum((result) => result.broken)), // biome-ignore format: one thought
+    answered: sum((result) => result.answered),
+    refused: sum((result) => result.refused),
+    cutOff: plan.rate === undefined ? warmUpConnections + plan.connections * repeats : 0,
+  }
+}
+
+async function runOnce(deps: BenchDeps, plan: LoadPlan, seconds: number) {
+  const pids: Watched[] = []
+  let watch: ReturnType<typeof watchUsage> | undefined
+  const onPid = (pid: number) => {
+    pids.push({ name: pids.length === 0 ? GENERATOR : `${GENERATOR}-${pids.length + 1}`, pid })
+    watch?.stop()
+    watch = watchUsage([...plan.watched, ...pids])
+  }
+  const { url, workload, connections, rate } = plan
+  const run = { url, workload, seconds, connections, onPid }
+  const result =
+    rate === undefined ? await runClosedLoop(deps.load, run) : await runOpenLoop(deps.load, { ...run, rate })
+  return { result, usage: watch?.stop() }
+}
+
+const round = (value: number) => Math.round(value * 10) / 10
+
+export const describe = (result: LoadResult): string =>
+  `${Math.round(rateOf(result)).toLocaleString('en')}/s, p50 ${round(result.p50_ms)} ms, p99 ${round(result.p99_ms)} ms`
+
+function figuresOf(results: readonly LoadResult[]): Figure[] {
+  return [
+    { name: 'rate', unit: '/s', ...spreadOf(results.map(rateOf)) },
+    { name: 'p50', unit: 'ms', ...spreadOf(results.map((result) => result.p50_ms)) },
+    { name: 'p90', unit: 'ms', ...spreadOf(results.map((result) => result.p90_ms)) },
+    { name: 'p99', unit: 'ms', ...spreadOf(results.map((result) => result.p99_ms)) },
+  ]
+}
+
+function failuresOf(unexpected: number, broken: number): string[] {
+  return [
+    ...(unexpected > 0 ? [`${unexpected} answers had an unexpected status`] : []),
+    ...(broken > 0 ? [`${broken} requests got no answer`] : []),
+  ]
+}
+
+/** Of the repeats; memory is the largest of them. */
+export function meanUsage(usages: readonly ProcessUsage[][]): ProcessUsage[] {
+  const names = [...new Set(usages.flatMap((usage) => usage.map(({ name }) => name)))]
+  return names.map((name) => {
+    const mine = usages.flatMap((usage) => usage.filter((one) => one.name === name))
+    return {
+      name,
+      cpu_percent: mine.reduce((sum, one) => sum + one.cpu_percent, 0) / mine.length,
+      rss_mb: Math.max(...mine.map((one) => one.rss_mb)),
+    }
+  })
+}

@@ -1,0 +1,38 @@
+/** How long everything is measured, and over how much data. */
+export type Pace = {
+  readonly quick: boolean
+  readonly warmUpS: number
+  readonly runS: number
+  readonly repeats: number
+  readonly system: { readonly warmUpS: number; readonly runS: number; readonly sliceS: number }
+  readonly read: { readonly rows: number; readonly page: number; readonly pageRows: number }
+  readonly relay: { readonly drainRows: number; readonly latencyS: number; readonly latencyWarmUpS: number }
+  readonly export: { readonly rows: number; readonly repeats: number }
+  readonly idle: { readonly settleS: number; readonly runS: number }
+}
+
+/** What the goals speak of. */
+export const FULL: Pace = {
+  quick: false,
+  warmUpS: 3,
+  runS: 10,
+  repeats: 3,
+  system: { warmUpS: 5, runS: 60, sliceS: 10 },
+  read: { rows: 1_000_000, page: 10_000, pageRows: 20 },
+  relay: { drainRows: 600_000, latencyS: 30, latencyWarmUpS: 3 },
+  export: { rows: 1_000_000, repeats: 3 },
+  idle: { settleS: 60, runS: 30 },
+}
+
+/** Every path of the program in a few minutes; its figures mean nothing. */
+export const QUICK: Pace = {
+  quick: true,
+  warmUpS: 1,
+  runS: 2,
+  repeats: 2,
+  system: { warmUpS: 1, runS: 6, sliceS: 2 },
+  read: { rows: 50_000, page: 500, pageRows: 20 },
+  relay: { drainRows: 20_000, latencyS: 4, latencyWarmUpS: 1 },
+  export: { rows: 30_000, repeats: 1 },
+  idle: { settleS: 3, runS: 3 },
+}

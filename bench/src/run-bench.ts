@@ -1,0 +1,97 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { BenchArguments, SuiteName } from './bench-arguments.ts'
+import { findTool } from './find-tool.ts'
+import { describeMachine } from './measure/process-usage.ts'
+import { FULL, QUICK } from './pace.ts'
+import { judgeGoals } from './report/goals.ts'
+import type { Report } from './report/report.ts'
+import type { Screen } from './screen.ts'
+import { takeLock } from './stack/take-lock.ts'
+import type { BenchDeps, Measurement, Suite } from './suite.ts'
+import { runExport } from './suites/export.ts'
+import { runIdle } from './suites/idle.ts'
+import { runPost } from './suites/post.ts'
+import { runRead } from './suites/read.ts'
+import { runRelay } from './suites/relay.ts'
+import { runSystem } from './suites/system.ts'
+
+const SUITES: Readonly<Record<SuiteName, Suite>> = {
+  post: runPost,
+  read: runRead,
+  system: runSystem,
+  relay: runRelay,
+  export: runExport,
+  idle: runIdle,
+}
+
+const DIR = resolve(import.meta.dirname, '../../.local/bench')
+/** A service's own variables: what it was tuned with belongs to its figures. Secrets and addresses do not. */
+const SETTING =
+  /^(POSTING|RELAY|EXPORTER|EXPORT_PAGE|EXPORT_PROGRESS|DATABASE_POOL|STATEMENT_TIMEOUT|TOPIC_PARTITIONS|LOG_LEVEL|UV_THREADPOOL|NODE_OPTIONS)/
+
+/** Runs the chosen suites, one after another. A suite that fails is in the report, and the next one still runs. */
+export async function runBench(args: BenchArguments, screen: Screen, signal: AbortSignal): Promise<Report> {
+  const lock = await takeLock(DIR)
+  const startedAt = performance.now()
+  const began_at = new Date().toISOString()
+  try {
+    const deps = createDeps(args, { screen, signal, lock })
+    const measurements: Measurement[] = []
+    for (const suite of args.suites) {
+      screen.progress(`${suite}:`)
+      await runSuite(suite, deps, measurements)
+      signal.throwIfAborted()
+    }
+    return {
+      ...{ quick: args.quick, began_at, seconds: Math.round((performance.now() - startedAt) / 1_000) },
+      machine: describeMachine(),
+      tools: describeTools(deps),
+      settings: pickSettings(process.env),
+      measurements,
+      goals: judgeGoals(measurements, args.suites),
+    }
+  } finally {
+    lock.release()
+  }
+}
+
+function createDeps(
+  args: BenchArguments,
+  { screen, signal, lock }: Pick<BenchDeps, 'screen' | 'signal' | 'lock'>,
+): BenchDeps {
+  const workDir = join(DIR, 'work')
+  rmSync(workDir, { recursive: true, force: true })
+  for (const folder of [workDir, join(DIR, 'logs'), join(DIR, 'exports')]) mkdirSync(folder, { recursive: true })
+  return {
+    ...{ dir: DIR, pace: args.quick ? QUICK : FULL, screen, lock, signal },
+    load: { workDir, signal, wrk: args.wrk ? findTool('wrk') : undefined },
+    pgbench: args.pgbench ? findTool('pgbench') : undefined,
+  }
+}
+
+async function runSuite(suite: SuiteName, deps: BenchDeps, measurements: Measurement[]): Promise<void> {
+  const report = (measurement: Measurement) => {
+    measurements.push(measurement)
+    for (const failure of measurement.failures) deps.screen.progress(`FAILED: ${measurement.name}: ${failure}`)
+  }
+  try {
+    await SUITES[suite](deps, report)
+  } catch (error) {
+    if (deps.signal.aborted) throw deps.signal.reason
+    const failure = error instanceof Error ? error.message : String(error)
+    report({ suite, name: 'the suite', figures: [], usage: [], notes: [], failures: [failure] })
+  }
+}
+
+function describeTools({ load, pgbench }: BenchDeps): Report['tools'] {
+  return {
+    load: load.wrk === undefined ? 'autocannon' : 'wrk',
+    ceiling: pgbench === undefined ? 'pg driver' : 'pgbench',
+    node: process.versions.node,
+  }
+}
+
+function pickSettings(env: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (SETTING.test(name) && value ? [[name, value]] : []))) // biome-ignore format: one thought
+}

@@ -1,0 +1,56 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type KafkaEngine, type PostgresEngine, startKafka, startPostgres } from '@streamledger/engines'
+import type { Watched } from '../measure/process-usage.ts'
+import type { BenchDeps } from '../suite.ts'
+
+export interface Engines extends AsyncDisposable {
+  readonly postgres: PostgresEngine
+  /** For those who asked for one. */
+  readonly kafka: KafkaEngine | undefined
+  readonly watched: readonly Watched[]
+}
+
+/**
+ * Fresh engines for one suite: what the one before has left to vacuum or to flush is none of this one's business.
+ * They are what `npm start` runs, durable as there; only commits are time-stamped, by which latencies are measured.
+ */
+export async function openEngines(deps: BenchDeps, { kafka: withKafka }: { kafka: boolean }): Promise<Engines> {
+  const { dir, signal, screen, lock } = deps
+  const postgresDir = join(dir, 'postgres')
+  const kafkaDir = join(dir, 'kafka')
+  for (const folder of [postgresDir, kafkaDir]) rmSync(folder, { recursive: true, force: true })
+
+  await using started = new AsyncDisposableStack()
+  started.defer(() => {
+    for (const folder of [postgresDir, kafkaDir]) rmSync(folder, { recursive: true, force: true })
+  })
+  const postgres = await startPostgres({
+    dataDir: postgresDir,
+    logFile: join(dir, 'logs', 'postgres.log'),
+    settings: { track_commit_timestamp: 'on' },
+    signal,
+  })
+  started.defer(() => postgres.stop())
+  lock.record({ pid: postgres.pid, words: ['postgres', postgresDir], signal: 'SIGINT' })
+  const kafka = withKafka ? await startBroker(deps, kafkaDir) : undefined
+  if (kafka) started.defer(() => kafka.stop())
+  screen.progress(`PostgreSQL${kafka ? ' and Kafka are' : ' is'} up`)
+
+  const ending = started.move()
+  return {
+    ...{ postgres, kafka },
+    watched: [
+      { name: 'postgres', pid: postgres.pid, tree: true },
+      ...(kafka ? [{ name: 'kafka', pid: kafka.pid }] : []),
+    ],
+    [Symbol.asyncDispose]: () => ending.disposeAsync(),
+  }
+}
+
+async function startBroker({ dir, signal, screen, lock }: BenchDeps, kafkaDir: string): Promise<KafkaEngine> {
+  const logFile = join(dir, 'logs', 'kafka.log')
+  const kafka = await startKafka({ dataDir: kafkaDir, logFile, signal, log: screen.progress })
+  lock.record({ pid: kafka.pid, words: ['kafka.Kafka', kafkaDir], signal: 'SIGTERM' })
+  return kafka
+}

@@ -1,0 +1,83 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
+import pg from 'pg'
+import type { Watched } from '../measure/process-usage.ts'
+import type { BenchDeps } from '../suite.ts'
+import type { Engines } from './open-engines.ts'
+import { type ServiceHandle, type ServiceName, spawnService } from './spawn-service.ts'
+
+/** One installation of the product: a database of its own, a topic of its own, and the services that are started on them. */
+export interface Installation extends AsyncDisposable {
+  readonly pool: pg.Pool
+  readonly databaseUrl: string
+  readonly topic: string
+  readonly partitions: number
+  readonly eventSource: string
+  readonly jwtSecret: string
+  start(name: ServiceName): Promise<ServiceHandle>
+  /** Engines and services, for whoever measures what they use. */
+  watched(): readonly Watched[]
+  /** What has ended by itself. */
+  failures(): string[]
+}
+
+const PARTITIONS = 12
+const SECRET_BYTES = 48
+const CONNECTIONS_MAX = 8
+/** The ledger of a whole run is verified by one statement. */
+const STATEMENT_TIMEOUT_MS = 600_000
+const START_TIMEOUT_MS = 30_000
+
+/** Makes an installation; disposing it stops its services and drops its database. */
+export async function openInstallation(deps: BenchDeps, engines: Engines): Promise<Installation> {
+  const name = `bench_${randomUUID().replaceAll('-', '')}`
+  const url = new URL(engines.postgres.url)
+  url.pathname = name
+  await execute(engines.postgres.url, `create database ${name}`)
+  await prepareDatabase(url.href, { startTimeoutMs: START_TIMEOUT_MS })
+  const { db, pool, close } = createDatabase(url.href, {
+    applicationName: 'streamledger bench',
+    connectionsMax: CONNECTIONS_MAX,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  })
+  const installationId = randomUUID()
+  const topic = await claimInstallation(db, { installationId, topic: name, partitions: PARTITIONS })
+  const jwtSecret = randomBytes(SECRET_BYTES).toString('base64url')
+  const env = {
+    DATABASE_URL: url.href,
+    INSTALLATION_ID: installationId,
+    JWT_SECRET: jwtSecret,
+    KAFKA_TOPIC: name,
+    EXPORT_DIR: join(deps.dir, 'exports'),
+    ...(engines.kafka ? { KAFKA_BROKERS: engines.kafka.brokers } : {}),
+  }
+  const services: ServiceHandle[] = []
+  return {
+    ...{ pool, databaseUrl: url.href, topic: name, partitions: topic.partitions },
+    ...{ eventSource: topic.event_source, jwtSecret },
+    start: async (service) => {
+      const logDir = join(deps.dir, 'logs')
+      const handle = await spawnService(service, { env, logDir, signal: deps.signal, record: deps.lock.record })
+      services.push(handle)
+      return handle
+    },
+    watched: () => [...engines.watched, ...services.filter((service) => !service.stopped)],
+    failures: () => services.flatMap((service) => service.failure() ?? []),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(services.map((service) => service.stop()))
+      await close()
+      await execute(engines.postgres.url, `drop database if exists ${name} with (force)`)
+    },
+  }
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

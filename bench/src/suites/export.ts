@@ -1,0 +1,104 @@
+import { seedHistory } from '../ledger/seed-history.ts'
+import { seedUsers } from '../ledger/seed-users.ts'
+import { signAccessToken } from '../ledger/sign-access-token.ts'
+import { measureLoad } from '../load/measure-load.ts'
+import { postWorkload } from '../load/post-workload.ts'
+import { readPeakMb, watchUsage } from '../measure/process-usage.ts'
+import { spreadOf } from '../measure/statistics.ts'
+import { openEngines } from '../stack/open-engines.ts'
+import { type Installation, openInstallation } from '../stack/open-installation.ts'
+import { type BenchDeps, type Measurement, once, type Suite } from '../suite.ts'
+import { createExportClient, type ExportClient } from './export-client.ts'
+
+/** One with the long history, and those who post meanwhile. */
+const USERS = 1_001
+const LOAD_RATE = 1_000
+
+/** A long history as a workbook: alone, twice at once, and while people post. */
+export const runExport: Suite = async (deps, report) => {
+  await using engines = await openEngines(deps, { kafka: false })
+  await using installation = await openInstallation(deps, engines)
+  const users = await seedUsers(installation, USERS)
+  const [owner = 0, ...others] = users
+  const { rows } = deps.pace.export
+  // With its opening, the history has just so many rows.
+  await seedHistory(installation.pool, { users: [owner], rows: [rows - 1] })
+  deps.screen.progress(`${rows.toLocaleString('en')} transactions written`)
+  const api = await installation.start('api')
+  const client = createExportClient(api.url, signAccessToken(installation.jwtSecret, owner), { rows, ...deps })
+
+  report(await measureAlone(deps, installation, client))
+  report(await measureTwo(deps, installation, client))
+  const plan = {
+    ...{ url: api.url, connections: 0, rate: LOAD_RATE },
+    workload: postWorkload(installation, others, { choice: 'uniform' }),
+  }
+  const quiet = { ...plan, name: 'API without an export', watched: installation.watched() }
+  report(toMeasurement(installation, quiet.name, await measureLoad(deps, quiet)))
+  const exporter = await installation.start('exporter')
+  const busy = { ...plan, name: 'API during an export', watched: installation.watched() }
+  report(toMeasurement(installation, busy.name, await withExports(client, () => measureLoad(deps, busy))))
+  await exporter.stop()
+}
+
+/** A fresh exporter for each: the kernel's note of its peak knows no beginning but the process's own. */
+async function measureAlone(deps: BenchDeps, installation: Installation, client: ExportClient): Promise<Measurement> {
+  const exporter = await installation.start('exporter')
+  const usage = watchUsage(installation.watched())
+  const times: number[] = []
+  for (let number = 1; number <= deps.pace.export.repeats; number += 1) {
+    times.push(await client.exportOnce())
+    deps.screen.progress(`one export: run ${number} of ${deps.pace.export.repeats}, ${times.at(-1)?.toFixed(1)} s`)
+  }
+  const used = usage.stop() ?? []
+  const peak = once('peak memory', 'MB', readPeakMb(exporter.pid))
+  const failures = installation.failures()
+  await exporter.stop()
+  const figures = [{ name: 'time', unit: 's', ...spreadOf(times) }, peak]
+  const notes = [`${deps.pace.export.rows.toLocaleString('en')} rows, from order to file`]
+  return { suite: 'export', name: 'one export', figures, usage: used, notes, failures }
+}
+
+async function measureTwo(deps: BenchDeps, installation: Installation, client: ExportClient): Promise<Measurement> {
+  const exporter = await installation.start('exporter')
+  const usage = watchUsage(installation.watched())
+  const times = await Promise.all([client.exportOnce(), client.exportOnce()])
+  const used = usage.stop() ?? []
+  const peak = once('peak memory', 'MB', readPeakMb(exporter.pid))
+  const failures = installation.failures()
+  await exporter.stop()
+  deps.screen.progress(`two exports at once: ${Math.max(...times).toFixed(1)} s`)
+  const figures = [once('time', 's', Math.max(...times)), peak]
+  return {
+    suite: 'export',
+    name: 'two exports at once',
+    figures,
+    usage: used,
+    notes: ['until both are done'],
+    failures,
+  }
+}
+
+/** Keeps one export under way for as long as something else is measured. */
+async function withExports<T>(client: ExportClient, measure: () => Promise<T>): Promise<T> {
+  let done = false
+  const exporting = (async () => {
+    while (!done) await client.exportOnce()
+  })()
+  exporting.catch(() => {}) // heard of below
+  try {
+    return await measure()
+  } finally {
+    done = true
+    await exporting
+  }
+}
+
+function toMeasurement(
+  installation: Installation,
+  name: string,
+  { figures, usage, failures }: Awaited<ReturnType<typeof measureLoad>>,
+): Measurement {
+  const notes = [`POST, open loop, ${LOAD_RATE.toLocaleString('en')}/s`]
+  return { suite: 'export', name, figures, usage, notes, failures: [...installation.failures(), ...failures] }
+}

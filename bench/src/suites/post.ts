@@ -1,0 +1,127 @@
+import { createCeiling } from '../ceiling/ceiling-schema.ts'
+import { measureCeiling, type Statement } from '../ceiling/measure-ceiling.ts'
+import { seedUsers } from '../ledger/seed-users.ts'
+import { describeFaults, verifyLedger } from '../ledger/verify-ledger.ts'
+import { type LoadMeasurement, type LoadPlan, measureLoad } from '../load/measure-load.ts'
+import { type PostMix, postWorkload } from '../load/post-workload.ts'
+import { spreadOf } from '../measure/statistics.ts'
+import { type Engines, openEngines } from '../stack/open-engines.ts'
+import { type Installation, openInstallation } from '../stack/open-installation.ts'
+import type { BenchDeps, Measurement, Suite } from '../suite.ts'
+
+interface Scenario extends PostMix {
+  readonly name: string
+  readonly connections: number
+  /** Open loop. */
+  readonly rate?: number
+}
+
+const USERS = 1_000
+const CEILING_CLIENTS = 64
+/** Of the best closed loop: below what the API can do, so that waiting is the API's and not the queue's. */
+const OPEN_LOOP_SHARE = 0.7
+/** Every fifth request. */
+const FIFTH = 5
+/** Of the requests that repeat an earlier one, or are refused: how far from a fifth is still a fifth. */
+const FIFTH_TOLERANCE = 0.03
+
+const uniform = (connections: number): Scenario => ({
+  ...{ name: `uniform, ${connections}`, connections },
+  choice: 'uniform',
+})
+
+/** POST /transactions. The ceilings run right before what they are compared with: a machine's mood changes in minutes. */
+export const runPost: Suite = async (deps, report) => {
+  await using engines = await openEngines(deps, { kafka: false })
+  const ceiling = async (name: string, statement: Statement, clients: number) =>
+    report(await measureStatement(deps, engines, { name, statement, clients }))
+  const closed = async (scenario: Scenario): Promise<number> => {
+    const measurement = await measureScenario(deps, engines, scenario)
+    report(measurement)
+    return measurement.figures.find(({ name }) => name === 'rate')?.median ?? 0
+  }
+  await ceiling('bare commit, 1', 'commit', 1)
+  await closed(uniform(1))
+  await closed(uniform(16))
+  await ceiling(`ceiling A, ${CEILING_CLIENTS}`, 'post-uniform', CEILING_CLIENTS)
+  const rates = [await closed(uniform(64)), await closed(uniform(256))]
+  await closed({ name: 'zipf, 64', connections: 64, choice: 'zipf' })
+  await ceiling(`ceiling A hot, ${CEILING_CLIENTS}`, 'post-hot', CEILING_CLIENTS)
+  await closed({ name: 'hot wallet, 64', connections: 64, choice: 'hot' })
+  await closed({ name: '20% replays, 64', connections: 64, choice: 'uniform', replayEvery: FIFTH })
+  await closed({ name: '20% refusals, 64', connections: 64, choice: 'uniform', refuseEvery: FIFTH })
+  const rate = Math.round(Math.max(...rates) * OPEN_LOOP_SHARE)
+  if (rate > 0)
+    await closed({ name: `open loop at ${OPEN_LOOP_SHARE * 100}%`, connections: 0, choice: 'uniform', rate })
+}
+
+async function measureStatement(
+  deps: BenchDeps,
+  engines: Engines,
+  { name, statement, clients }: { name: string; statement: Statement; clients: number },
+): Promise<Measurement> {
+  await using installation = await openInstallation(deps, engines)
+  const { pool, databaseUrl } = installation
+  await createCeiling(pool)
+  await pool.query('checkpoint')
+  const { warmUpS, runS, repeats } = deps.pace
+  await measureCeiling(deps, { databaseUrl, statement, clients, seconds: warmUpS })
+  const results = []
+  for (let number = 1; number <= repeats; number += 1) {
+    const result = await measureCeiling(deps, { databaseUrl, statement, clients, seconds: runS })
+    results.push(result)
+    deps.screen.progress(`${name}: run ${number} of ${repeats}, ${Math.round(result.rate).toLocaleString('en')}/s`)
+  }
+  const figures = [
+    { name: 'rate', unit: '/s', ...spreadOf(results.map((result) => result.rate)) },
+    ...(clients === 1
+      ? [{ name: 'p50', unit: 'ms', ...spreadOf(results.map(({ p50_ms }) => p50_ms ?? Number.NaN)) }]
+      : []),
+  ]
+  const notes = [deps.pgbench === undefined ? 'pg driver' : 'pgbench']
+  return { suite: 'post', name, figures, usage: [], notes, failures: [] }
+}
+
+/** A fresh ledger and a fresh API for each scenario, and the ledger verified at its end. */
+async function measureScenario(deps: BenchDeps, engines: Engines, scenario: Scenario): Promise<Measurement> {
+  await using installation = await openInstallation(deps, engines)
+  const users = await seedUsers(installation, USERS)
+  const api = await installation.start('api')
+  await installation.pool.query('checkpoint')
+  const plan: LoadPlan = {
+    ...{ name: scenario.name, url: api.url, connections: scenario.connections, watched: installation.watched() },
+    ...(scenario.rate === undefined ? {} : { rate: scenario.rate }),
+    workload: postWorkload(installation, users, scenario),
+  }
+  const measured = await measureLoad(deps, plan)
+  const { figures, usage } = measured
+  const ledger = await checkLedger(installation, measured, scenario)
+  const failures = [...installation.failures(), ...measured.failures, ...ledger.failures]
+  const notes = scenario.rate === undefined ? ledger.notes : [`${scenario.rate}/s sent`, ...ledger.notes]
+  return { suite: 'post', name: scenario.name, figures, usage, notes, failures }
+}
+
+async function checkLedger({ pool }: Installation, measured: LoadMeasurement, scenario: Scenario) {
+  const { transactions, refusals, faults } = await verifyLedger(pool)
+  const failures = describeFaults(faults)
+  const posted = transactions - USERS // without the openings
+  const { answered, refused, cutOff } = measured
+  const share = (count: number) => count / Math.max(1, answered)
+  const notes = [`ledger of ${transactions.toLocaleString('en')} verified`]
+  const accepted = answered - refused
+  if (scenario.replayEvery) {
+    const replayed = 1 - share(posted)
+    notes.push(`${Math.round(replayed * 100)}% replayed`)
+    if (Math.abs(replayed - 1 / FIFTH) > FIFTH_TOLERANCE)
+      failures.push(`${Math.round(replayed * 100)}% of the requests were replays`)
+  } else if (posted < accepted || posted > accepted + cutOff) {
+    failures.push(`${accepted} requests were answered with 201, and the ledger has ${posted}`)
+  }
+  if (scenario.refuseEvery) {
+    notes.push(`${Math.round(share(refused) * 100)}% refused`)
+    if (refusals < refused || refusals > refused + cutOff) {
+      failures.push(`${refused} requests were refused, and the ledger has ${refusals}`)
+    }
+  }
+  return { notes, failures }
+}
