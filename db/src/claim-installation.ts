@@ -48,7 +48,7 @@ export async function claimInstallation(db: Db, claim: ClaimInstallation): Promi
       })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
-    const topic = await readTopic(trx)
+    const topic = await trx.selectFrom('topic').selectAll().executeTakeFirstOrThrow()
     if (topic.name !== claim.topic) {
       throw new DatabaseError('topic_differs', `It is ${topic.name}, and KAFKA_TOPIC says ${claim.topic}.`)
     }
@@ -58,8 +58,4 @@ export async function claimInstallation(db: Db, claim: ClaimInstallation): Promi
       on conflict do nothing`.execute(trx)
     return topic
   })
-}
-
-export function readTopic(db: Db): Promise<Topic> {
-  return db.selectFrom('topic').selectAll().executeTakeFirstOrThrow()
 }

@@ -1,5 +1,5 @@
 export type { ClaimInstallation } from './claim-installation.ts'
-export { claimInstallation, readTopic } from './claim-installation.ts'
+export { claimInstallation } from './claim-installation.ts'
 export type { Database, DatabaseOptions } from './database.ts'
 export { createDatabase } from './database.ts'
 export { dumpSchema } from './dump-schema.ts'

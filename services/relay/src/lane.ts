@@ -3,7 +3,7 @@ import type { Doorbell, Pace } from './doorbell.ts'
 import type { RelayMetrics } from './metrics.ts'
 import { ForeignRowsError, type Lane, type Outbox } from './outbox.ts'
 import type { PartitionLease } from './partition-lease.ts'
-import type { Kafka, Publisher } from './publisher.ts'
+import type { Batch, Kafka, Publisher } from './publisher.ts'
 import { judge, type Verdict } from './recovery.ts'
 
 export interface LaneDeps {
@@ -114,12 +114,16 @@ export async function relayOnce(
   if (batch.rows.length === 0) return 0
 
   lease.progressed()
+  await publish(deps, position, batch)
+  return batch.rows.length
+}
+
+async function publish({ metrics }: LaneDeps, position: Position, batch: Batch): Promise<void> {
   const receipt = await position.publisher.publish(batch)
   position.nextOffset = receipt.offset
   position.unconfirmed = true
-  deps.metrics.published.inc(batch.rows.length)
-  deps.metrics.batches.inc()
-  return batch.rows.length
+  metrics.published.inc(batch.rows.length)
+  metrics.batches.inc()
 }
 
 /** Fences whoever wrote before, then settles what became of the stored batch. */
@@ -191,10 +195,7 @@ async function publishAgain(
   if (rows.length !== batch.rows) {
     return halt(deps, lease, batchSeq, `batch ${batchSeq} had ${batch.rows} rows and now has ${rows.length}`)
   }
-  const receipt = await position.publisher.publish({ seq: batchSeq, batchId: batch.batchId, rows })
-  position.nextOffset = receipt.offset
-  deps.metrics.published.inc(rows.length)
-  deps.metrics.batches.inc()
+  await publish(deps, position, { seq: batchSeq, batchId: batch.batchId, rows })
   logger.info({ partition, batchSeq, rows: rows.length }, 'open batch was not in Kafka, published')
 }
 
