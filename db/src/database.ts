@@ -11,6 +11,8 @@ export interface DatabaseOptions {
   lockTimeoutMs?: number
   /** Gives up on opening a connection, or on waiting for a free one, in ms. */
   connectTimeoutMs?: number
+  /** Plans each named statement once, and not anew for the values it is given. */
+  planOnce?: boolean
   onError?: (error: Error) => void
 }
 
@@ -36,6 +38,7 @@ export function createDatabase(url: string, options: DatabaseOptions): Database 
     lock_timeout: options.lockTimeoutMs ?? options.statementTimeoutMs,
     idle_in_transaction_session_timeout: options.statementTimeoutMs,
     keepAlive: true,
+    ...(options.planOnce ? { options: '-c plan_cache_mode=force_generic_plan' } : {}),
     types: { getTypeParser },
   })
   // A connection that breaks reports it here, while it is idle and while it is lent out between two statements of a
@@ -43,7 +46,12 @@ export function createDatabase(url: string, options: DatabaseOptions): Database 
   pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
   pool.on('error', () => {}) // the same error once more, when the connection was idle
   const db: Db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
-  return { db, pool, close: () => db.destroy() }
+  const close = async (): Promise<void> => {
+    await db.destroy()
+    // Kysely ends the pool only if it was asked something itself: a process would wait for idle connections to expire.
+    if (!pool.ending) await pool.end()
+  }
+  return { db, pool, close }
 }
 
 /**

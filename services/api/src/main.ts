@@ -14,7 +14,7 @@ import { loadApiConfig } from './config.ts'
 import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
 import { observeLedger } from './observe-ledger.ts'
-import { openDatabase } from './open-database.ts'
+import { openDatabases } from './open-databases.ts'
 
 const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
@@ -27,21 +27,22 @@ async function startApi(): Promise<RunningService> {
     { host: config.http.host, port: config.http.opsPort },
   )
 
-  const database = openDatabase(config.database, logger)
+  const databases = openDatabases(config.database, logger)
+  const { db } = databases.main
   await prepareDatabase(config.database.url, {
     startTimeoutMs: config.database.startTimeoutMs,
     ...logPreparation(logger),
   })
-  await claimInstallation(database.db, config.installation)
+  await claimInstallation(db, config.installation)
 
-  const posting = createPosting(database.pool, config.posting)
-  observeLedger(registry, { posting, pool: database.pool })
+  const posting = createPosting(databases.posting.pool, config.posting)
+  observeLedger(registry, { posting, pools: { main: databases.main.pool, posting: databases.posting.pool } })
   const app = await buildApp({
     config,
     logger,
     registry,
     posting,
-    db: database.db,
+    db,
     passwords: createPasswords(config.passwords),
     files: createExportFolder(config.exports.folder),
   })
@@ -54,7 +55,7 @@ async function startApi(): Promise<RunningService> {
       ready = false
       await app.close() // refuses new connections and waits for the answers to what is under way
       await posting.close()
-      await database.close()
+      await databases.close()
       await ops.close()
     },
   }

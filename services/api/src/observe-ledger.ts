@@ -4,11 +4,11 @@ import type { Posting } from './ledger/posting.ts'
 
 export interface ObservedLedger {
   posting: Pick<Posting, 'pending'>
-  pool: Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'>
+  pools: Record<string, Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'>>
 }
 
 /** What shows that the database does not keep up, before anybody is refused. */
-export function observeLedger(registry: Registry, { posting, pool }: ObservedLedger): void {
+export function observeLedger(registry: Registry, { posting, pools }: ObservedLedger): void {
   new Gauge({
     name: 'posting_pending',
     help: 'Postings that wait for a commit or are in one.',
@@ -20,12 +20,14 @@ export function observeLedger(registry: Registry, { posting, pool }: ObservedLed
   new Gauge({
     name: 'database_connections',
     help: 'Connections to Postgres, and requests that wait for one.',
-    labelNames: ['state'] as const,
+    labelNames: ['pool', 'state'] as const,
     registers: [registry],
     collect() {
-      this.labels('busy').set(pool.totalCount - pool.idleCount)
-      this.labels('idle').set(pool.idleCount)
-      this.labels('waited_for').set(pool.waitingCount)
+      for (const [name, pool] of Object.entries(pools)) {
+        this.labels(name, 'busy').set(pool.totalCount - pool.idleCount)
+        this.labels(name, 'idle').set(pool.idleCount)
+        this.labels(name, 'waited_for').set(pool.waitingCount)
+      }
     },
   })
 }

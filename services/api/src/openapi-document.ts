@@ -4,7 +4,7 @@ import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
 import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
-import { openDatabase } from './open-database.ts'
+import { openDatabases } from './open-databases.ts'
 
 // Prints the OpenAPI document, for docs/openapi.json. The app is the real one; its database is never connected to.
 const config = loadApiConfig({
@@ -14,17 +14,17 @@ const config = loadApiConfig({
   EXPORT_DIR: '/nowhere',
 })
 const logger = createLogger({ service: 'openapi-document', level: 'silent' })
-const database = openDatabase(config.database, logger)
+const databases = openDatabases(config.database, logger)
 const app = await buildApp({
   config,
   logger,
   registry: createRegistry('openapi-document'),
-  posting: createPosting(database.pool, config.posting),
-  db: database.db,
+  posting: createPosting(databases.posting.pool, config.posting),
+  db: databases.main.db,
   passwords: createPasswords(config.passwords),
   files: createExportFolder(config.exports.folder),
 })
 await app.ready()
 process.stdout.write(`${JSON.stringify(app.swagger(), null, 2)}\n`)
 await app.close()
-await database.close()
+await databases.close()

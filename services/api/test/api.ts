@@ -11,7 +11,7 @@ import { buildApp } from '../src/app.ts'
 import { loadApiConfig } from '../src/config.ts'
 import { createExportFolder } from '../src/ledger/export-files.ts'
 import { createPosting } from '../src/ledger/posting.ts'
-import { openDatabase } from '../src/open-database.ts'
+import { openDatabases } from '../src/open-databases.ts'
 import { type Client, createClient } from './client.ts'
 
 export { afterAll, describe, expect, waitFor } from '@streamledger/testkit'
@@ -58,12 +58,12 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
   const exportFolder = await mkdtemp(join(tmpdir(), 'streamledger-exports-'))
   const config = loadApiConfig(makeEnv(databaseUrl, { EXPORT_DIR: exportFolder, ...env }))
   const logger = createLogger({ service: 'api', level: config.logLevel })
-  const database = openDatabase(config.database, logger)
-  const posting = createPosting(database.pool, config.posting)
+  const databases = openDatabases(config.database, logger)
+  const posting = createPosting(databases.posting.pool, config.posting)
   const app = await buildApp({
     config,
     posting,
-    db: database.db,
+    db: databases.main.db,
     logger,
     registry: createRegistry('api'),
     passwords: createPasswords(config.passwords),
@@ -84,7 +84,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
     stop: async () => {
       await app.close()
       await posting.close()
-      await database.close()
+      await databases.close()
       await rm(exportFolder, { recursive: true })
     },
   }

@@ -52,7 +52,7 @@ describe('the process', () => {
     )
     expect(text).toMatch(/route="unmatched",status="404"\} 1/)
     expect(text).toMatch(/^posting_pending\{.*\} 0$/m)
-    expect(text).toMatch(/^database_connections\{state="idle".*\} [1-9]/m)
+    expect(text).toMatch(/^database_connections\{pool="posting",state="idle".*\} [1-9]/m)
     expect((await ops('/api/v1/wallet')).status).toBe(404)
     for (const path of ['//health/live', '//metrics']) expect((await client.get(path)).status).toBe(404)
   })

@@ -77,7 +77,7 @@ function refusalOf(balance: number): RefusalCode | undefined {
 }
 
 /** A trans_id means one transaction for ever: the same answer again, or a mismatch. */
-function repeat(recorded: Recorded, request: PostTransaction): Outcome {
+export function repeat(recorded: Recorded, request: PostTransaction): Outcome {
   const first = recorded.kind === 'transaction' ? recorded.transaction : recorded.refusal
   const fields = (['entry', 'amount'] as const).filter((field) => first[field] !== request[field])
   if (fields.length > 0) return { kind: 'mismatched', fields }

@@ -1,100 +1,60 @@
-import { transactionPosted } from '@streamledger/events'
 import type { Pool } from 'pg'
-import { decide, type Outcome, type PostTransaction, type Recorded, type WalletState } from './decide.ts'
-import { type LedgerRead, readLedger, type WalletRead } from './read-ledger.ts'
-import { type LedgerWrite, type WriteOptions, writeLedger } from './write-ledger.ts'
+import { type PostTransaction, repeat } from './decide.ts'
+import { type Decision, decideBatch } from './decide-batch.ts'
+import { createLedgerMemory } from './ledger-memory.ts'
+import { type LedgerRead, type RequestRead, readLedger } from './read-ledger.ts'
+import { createTransactionIds } from './transaction-ids.ts'
+import { type LedgerWritten, type WriteOptions, writeLedger } from './write-ledger.ts'
 
 /** Per request: its outcome; or that there is no wallet; or that it must be decided again, since the wallet moved on. */
-export type Settled = Outcome | { kind: 'wallet_not_found' } | { kind: 'conflicted' } | { kind: 'paused' }
-
-interface Decision {
-  request: PostTransaction
-  settled: Settled
-  /** The wallet, when the outcome stands only if this batch's write to it does. */
-  dependsOn?: number
-}
+export type Settled = Decision['decided'] | { kind: 'conflicted' }
 
 /**
- * Posts a list of requests in one commit, each with an outcome of its own, in their order.
- * Nothing is held between the read and the write: a replica that stops between them is in nobody's way.
+ * Posts a list of requests in one commit, each with an outcome of its own, in their order. No two calls at once may
+ * concern the same user.
  */
-export async function postTransactions(
-  pool: Pool,
-  requests: readonly PostTransaction[],
-  options: WriteOptions = {},
-): Promise<Settled[]> {
-  const ledger = await readLedger(pool, requests)
-  const { decisions, write } = decideInOrder(ledger, requests, new Date())
-  // The one commit. A wallet whose version has moved since the read is left alone: its requests come back as conflicted.
-  const written = write.wallets.length > 0 ? await writeLedger(pool, write, options) : new Set<number>()
-  return decisions.map(({ settled, dependsOn }) =>
-    dependsOn === undefined || written.has(dependsOn) ? settled : { kind: 'conflicted' },
-  )
-}
+export type PostTransactions = (requests: readonly PostTransaction[], options?: WriteOptions) => Promise<Settled[]>
 
-interface Decided {
-  decisions: Decision[]
-  write: LedgerWrite
-}
+const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
 
-/** Decides in arrival order and collects what must be written. Pure, but for the wallets it is given, which it moves on. */
-export function decideInOrder(ledger: LedgerRead, requests: readonly PostTransaction[], now: Date): Decided {
-  const write: LedgerWrite = {
-    generation: ledger.topic.generation,
-    wallets: [],
-    transactions: [],
-    refusals: [],
-    outbox: [],
-  }
-  const batch = new Batch(write)
-  const decisions = requests.map((request, index): Decision => {
-    const { wallet, recorded, id } = ledger.requests[index] as LedgerRead['requests'][number]
-    if (!wallet) return { request, settled: { kind: 'wallet_not_found' } }
-    if (recorded) return { request, settled: decide(wallet, recorded, request, { id, now }) }
-    if (ledger.topic.paused) return { request, settled: { kind: 'paused' } }
+/**
+ * A batch is decided on what this replica remembers of its wallets, and written by one statement that takes effect for
+ * those that still are as remembered; unknown ones are read first. Nothing is held between two statements: a replica
+ * that stops there is in nobody's way.
+ */
+export function createPostTransactions(pool: Pool): PostTransactions {
+  const memory = createLedgerMemory()
+  const ids = createTransactionIds(pool)
 
-    const twin = batch.recordedBy(wallet, request)
-    const outcome = decide(wallet, twin, request, { id, now })
-    if (!twin) batch.add(wallet, request, outcome, ledger)
-    return { request, settled: outcome, dependsOn: wallet.id }
-  })
-  return { decisions, write }
-}
+  async function read(requests: readonly PostTransaction[]): Promise<LedgerRead> {
+    const { topic, wallets } = memory.take(requests)
+    const unknown = requests.filter(({ user_id }) => !wallets.has(user_id))
+    if (topic && unknown.length === 0) return { topic, requests: recall(requests) }
+    const ledger = await readLedger(pool, unknown)
+    const found = ledger.requests.values()
+    return { topic: ledger.topic, requests: recall(requests, () => found.next().value as RequestRead) }
 
-/** What the requests of one batch have recorded so far. */
-class Batch {
-  readonly #write: LedgerWrite
-  readonly #wallets = new Set<WalletState>()
-  readonly #recorded = new Map<string, Recorded>()
-
-  constructor(write: LedgerWrite) {
-    this.#write = write
-  }
-
-  recordedBy(wallet: WalletRead, request: PostTransaction): Recorded | undefined {
-    return this.#recorded.get(keyOf(wallet, request))
-  }
-
-  add(wallet: WalletRead, request: PostTransaction, outcome: Outcome, { topic }: LedgerRead): void {
-    if (!this.#wallets.has(wallet)) {
-      this.#wallets.add(wallet)
-      this.#write.wallets.push(wallet)
-    }
-    if (outcome.kind === 'accepted') {
-      const { transaction } = outcome
-      this.#recorded.set(keyOf(wallet, request), { kind: 'transaction', transaction })
-      this.#write.transactions.push(transaction)
-      const { user_id, traceparent } = request
-      const posted = { ...transaction, user_id, currency: wallet.currency }
-      const context = { source: topic.event_source, partitions: topic.partitions, traceparent }
-      this.#write.outbox.push({ wallet_id: wallet.id, ...transactionPosted(posted, context) })
-    } else if (outcome.kind === 'refused') {
-      this.#recorded.set(keyOf(wallet, request), { kind: 'refusal', refusal: outcome.refusal })
-      this.#write.refusals.push(outcome.refusal)
+    function recall(requests: readonly PostTransaction[], otherwise?: () => RequestRead): RequestRead[] {
+      return requests.map(({ user_id }) => {
+        const wallet = wallets.get(user_id)
+        return !wallet && otherwise ? otherwise() : { wallet, recorded: undefined }
+      })
     }
   }
+
+  return async (requests, options = {}) => {
+    const [ledger, drawn] = await Promise.all([read(requests), ids.take(requests.length)])
+    const batch = decideBatch(ledger, requests, { now: new Date(), ids: drawn })
+    // The one commit.
+    const written = batch.write.entries.length > 0 ? await writeLedger(pool, batch.write, options) : NOTHING
+    const settled = batch.decisions.map((decision) => settle(decision, written))
+    memory.learn(ledger, batch.write, written)
+    return settled
+  }
 }
 
-function keyOf(wallet: WalletRead, request: PostTransaction): string {
-  return `${wallet.id} ${request.trans_id}`
+function settle({ request, decided, wallet, place }: Decision, written: LedgerWritten): Settled {
+  if (!wallet || !written.unwritten.has(wallet.id)) return decided
+  const recorded = place === undefined ? undefined : written.recorded.get(place)
+  return recorded ? repeat(recorded, request) : { kind: 'conflicted' }
 }

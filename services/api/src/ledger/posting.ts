@@ -3,7 +3,7 @@ import { backOffMs, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import type { PostTransaction } from './decide.ts'
 import { LedgerError } from './errors.ts'
-import { postTransactions, type Settled } from './post-transactions.ts'
+import { createPostTransactions, type Settled } from './post-transactions.ts'
 import { createWaitingRoom, type Waiting } from './waiting-room.ts'
 
 export type { PostTransaction } from './decide.ts'
@@ -33,6 +33,13 @@ export interface PostingOptions {
   timeoutMs: number
 }
 
+interface Attempt {
+  settled: Settled[]
+  again: Waiting[]
+  /** How long those that go again wait. */
+  pauseMs: number
+}
+
 /** The database is down or restarting. */
 const UNAVAILABLE_BACK_OFF = { baseMs: 50, maxMs: 500 }
 /** Somebody holds the wallet's lock: who goes again at once finds it still held. */
@@ -41,6 +48,7 @@ const OVERDUE_INTERVAL_MS = 100
 
 /** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
 export function createPosting(pool: Pool, options: PostingOptions): Posting {
+  const postTransactions = createPostTransactions(pool)
   const room = createWaitingRoom()
   const batches = new Set<readonly Waiting[]>()
   const paused = new Set<readonly Waiting[]>()
@@ -63,7 +71,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const pending = (): number => room.size + countOf(batches) + countOf(paused)
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
-    const { again, pauseMs } = await attempt(batch)
+    const { settled, again, pauseMs } = await attempt(batch)
     const users = new Set(pauseMs > 0 ? again.map(({ request }) => request.user_id) : [])
     // During a pause, nobody younger may pass who goes again; everyone else goes on.
     room.giveBack(
@@ -72,6 +80,10 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     )
     if (pauseMs > 0) void pause(again, pauseMs)
     batches.delete(batch)
+    const answerAll = () => settled.forEach((one, index) => void answer(batch[index] as Waiting, one))
+    // The next batch goes on its way first: while so many answers are written, the database shall not stand idle.
+    if (room.size > 0) setImmediate(answerAll)
+    else answerAll()
     pump()
   }
 
@@ -83,20 +95,20 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     pump()
   }
 
-  /** Tries a batch, answers those that are settled, and returns the others. */
-  async function attempt(batch: readonly Waiting[]): Promise<{ again: Waiting[]; pauseMs: number }> {
+  /** Tries a batch, and tells what is settled, in its order, and what goes again. */
+  async function attempt(batch: readonly Waiting[]): Promise<Attempt> {
     const impatient = batch.some((entry) => entry.impatient)
     try {
       const requests = batch.map(({ request }) => request)
-      const settled = await postTransactions(pool, requests, { skipLocked: impatient })
+      const settled = await postTransactions(requests, { skipLocked: impatient })
       failures = 0
-      const conflicted = batch.filter((entry, index) => !answer(entry, settled[index] as Settled))
+      const conflicted = batch.filter((_, index) => settled[index]?.kind === 'conflicted')
       for (const entry of conflicted) entry.failure = new LedgerError('contended')
       const again = conflicted.filter(isInTime)
-      return { again, pauseMs: impatient && again.length > 0 ? backOffMs(1, LOCKED_BACK_OFF) : 0 }
+      return { settled, again, pauseMs: impatient && again.length > 0 ? backOffMs(1, LOCKED_BACK_OFF) : 0 }
     } catch (error) {
       const again = batch.filter((entry) => goesAgain(entry, error, batch.length)).filter(isInTime)
-      return { again, pauseMs: again.length > 0 ? pauseAfter(error) : 0 }
+      return { settled: [], again, pauseMs: again.length > 0 ? pauseAfter(error) : 0 }
     }
   }
 
@@ -166,25 +178,22 @@ function goesAgain(entry: Waiting, error: unknown, batchSize: number): boolean {
 }
 
 /** Answers a request that is settled; one whose wallet moved on is not. */
-function answer({ resolve, reject }: Waiting, settled: Settled): boolean {
+function answer({ resolve, reject }: Waiting, settled: Settled): void {
   switch (settled.kind) {
     case 'accepted':
-      resolve({ transaction: settled.transaction, replayed: false })
-      return true
     case 'replayed':
-      resolve({ transaction: settled.transaction, replayed: true })
-      return true
+      resolve({ transaction: settled.transaction, replayed: settled.kind === 'replayed' })
+      break
     case 'refused':
       reject(new LedgerError(settled.refusal.code, { balance: settled.refusal.balance }))
-      return true
+      break
     case 'mismatched':
       reject(new LedgerError('trans_id_reused', { fields: settled.fields }))
-      return true
+      break
     case 'wallet_not_found':
     case 'paused':
       reject(new LedgerError(settled.kind))
-      return true
+      break
     case 'conflicted':
-      return false
   }
 }

@@ -3,24 +3,36 @@ import type { Pool } from 'pg'
 import type { PostTransaction, Recorded, WalletState } from './decide.ts'
 
 export interface WalletRead extends WalletState {
+  user_id: number
   currency: string
   version: number
 }
 
-/** What a batch is decided on: one snapshot. */
-export interface LedgerRead {
-  topic: { generation: number; partitions: number; paused: boolean; event_source: string }
-  /** One entry a request, in their order; requests of one wallet share one object. */
-  requests: { wallet: WalletRead | undefined; recorded: Recorded | undefined; id: number }[]
+export interface Topic {
+  generation: number
+  partitions: number
+  paused: boolean
+  event_source: string
 }
 
-// Each request draws a transaction id, whether it will need it or not: the event carries the id, so it must be known
-// before the write. Ids have gaps; sequences have none. The laterals' limits keep the plan what it must be whatever the
-// statistics say, one probe of a unique index a request: a hash join over a hot wallet's history cost 20 times the rest.
+/** What a request is decided on. */
+export interface RequestRead {
+  wallet: WalletRead | undefined
+  recorded: Recorded | undefined
+}
+
+/** What a batch is decided on: one snapshot. */
+export interface LedgerRead {
+  topic: Topic
+  /** One entry a request, in their order; requests of one wallet share one object. */
+  requests: RequestRead[]
+}
+
+// The laterals' limits keep the plan what it must be whatever the statistics say, one probe of a unique index a
+// request: a hash join over a hot wallet's history cost 20 times the rest.
 const READ = `
-  select nextval('transactions_id_seq') as id,
-         topic.generation, topic.partitions, topic.paused, topic.event_source,
-         w.id as wallet_id, w.balance, w.currency, w.sequence, w.version, w.updated_at,
+  select topic.generation, topic.partitions, topic.paused, topic.event_source,
+         w.id as wallet_id, w.user_id, w.balance, w.currency, w.sequence, w.version, w.updated_at,
          t.id as t_id, t.sequence as t_sequence, t.balance as t_balance,
          f.code as f_code, f.balance as f_balance,
          coalesce(t.entry, f.entry) as r_entry, coalesce(t.amount, f.amount) as r_amount,
@@ -38,13 +50,9 @@ const READ = `
     ) f on true
    order by request.place`
 
-interface Row {
-  id: number
-  generation: number
-  partitions: number
-  paused: boolean
-  event_source: string
+interface Row extends Topic {
   wallet_id: number | null
+  user_id: number
   balance: number
   currency: string
   sequence: number
@@ -70,11 +78,11 @@ export async function readLedger(pool: Pool, requests: readonly PostTransaction[
   const [first] = rows
   if (!first || rows.length !== requests.length)
     throw new Error('the topic row is missing: was the installation claimed?')
+  const { generation, partitions, paused, event_source } = first
   const wallets = new Map<number, WalletRead>()
   return {
-    topic: first,
+    topic: { generation, partitions, paused, event_source },
     requests: rows.map((row, index) => ({
-      id: row.id,
       wallet: walletOf(row, wallets),
       recorded: recordedOf(row, (requests[index] as PostTransaction).trans_id),
     })),
@@ -85,8 +93,8 @@ function walletOf(row: Row, wallets: Map<number, WalletRead>): WalletRead | unde
   if (row.wallet_id === null) return undefined
   const known = wallets.get(row.wallet_id)
   if (known) return known
-  const { wallet_id: id, balance, currency, sequence, version, updated_at } = row
-  const wallet = { id, balance, currency, sequence, version, updated_at }
+  const { wallet_id: id, user_id, balance, currency, sequence, version, updated_at } = row
+  const wallet = { id, user_id, balance, currency, sequence, version, updated_at }
   wallets.set(id, wallet)
   return wallet
 }

@@ -1,88 +1,205 @@
-import type { LedgerTransaction } from '@streamledger/db'
+import type { LedgerTransaction, RefusalCode } from '@streamledger/db'
 import type { OutboxEvent } from '@streamledger/events'
 import type { Pool } from 'pg'
-import type { Refusal } from './decide.ts'
+import type { Recorded, Refusal } from './decide.ts'
 import type { WalletRead } from './read-ledger.ts'
 
+/** What one request adds to the ledger. */
+export type LedgerEntry =
+  | { kind: 'transaction'; transaction: LedgerTransaction; event: OutboxEvent }
+  | { kind: 'refusal'; refusal: Refusal }
+
 export interface LedgerWrite {
-  /** Of the topic, as read: nothing is written once it has changed, or while it is paused. */
+  /** Of the topic, as it was known: nothing is written once it has changed, or while it is paused. */
   generation: number
-  /** As they shall be; `version` is the one that was read. */
-  wallets: WalletRead[]
-  transactions: LedgerTransaction[]
-  refusals: Refusal[]
-  /** In the order of `transactions`. */
-  outbox: (OutboxEvent & { wallet_id: number })[]
+  /** As they were decided on, and as they shall be. */
+  wallets: { before: WalletRead; after: WalletRead }[]
+  /** In arrival order. */
+  entries: LedgerEntry[]
 }
 
-// One statement, one commit. Wallets are locked in id order, so two replicas never wait for each other in a circle;
-// after a wait Postgres checks the version again on the row as it is then. Every write to a wallet raises its version,
-// so an unchanged one means that nothing was recorded since the read, and no twin of a trans_id can slip in. All other
-// parts hang on the wallets that were updated. Outbox rows are inserted in order, so that their ids rise with sequence.
-const write = (lock: 'for no key update of w' | 'for no key update of w skip locked'): string => `
+export interface LedgerWritten {
+  /**
+   * The wallets for which nothing was written, by id: as they are now, if that could be told. A wallet that is not in
+   * here was written.
+   */
+  unwritten: Map<number, Omit<WalletRead, 'user_id' | 'currency'> | undefined>
+  /** What was recorded before for an entry's trans_id, by the entry's place. */
+  recorded: Map<number, Recorded>
+}
+
+// One statement, one round trip, one commit. What it is given may be out of date: a wallet is written only if
+// - it is, under its lock, what was decided on. Every write to a wallet raises its version, so whatever is recorded for
+//   it was recorded before that version came about, and the statement's snapshot has it. Version, balance, sequence and
+//   time are all compared: after a fail-over that lost commits, a version may come a second time with another history;
+// - none of its trans_ids is recorded in that snapshot;
+// - the topic is still of the generation that the events were made for.
+// All other parts hang on the wallets that were updated. Wallets come sorted by id and are locked in that order, so that
+// two replicas never wait for each other in a circle. After a wait the lock returns the row as it is then.
+// Outbox rows are inserted in arrival order, so that their ids rise with sequence. Arrays are unnested side by side in
+// the select list, which streams; in FROM, each would be stored first. The limits keep each look-up one probe of a
+// unique index, whatever the statistics say.
+const write = (lock: 'for no key update' | 'for no key update skip locked'): string => `
   with wallet as (
-    select * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
-      as wallet (id, version, balance, sequence, updated_at)
+    select unnest($2::bigint[]) as id, unnest($3::bigint[]) as version,
+           unnest($4::bigint[]) as was_balance, unnest($5::bigint[]) as was_sequence, unnest($6::timestamptz[]) as was_updated_at,
+           unnest($7::bigint[]) as balance, unnest($8::bigint[]) as sequence, unnest($9::timestamptz[]) as updated_at
+  ), request as materialized (
+    select generate_series(0, $10::int - 1) as place, unnest($11::bigint[]) as wallet_id,
+           unnest(string_to_array($12, E'\\n')) as trans_id, unnest($13::entry[]) as entry, unnest($14::bigint[]) as amount,
+           unnest($15::bigint[]) as balance, unnest($16::timestamptz[]) as created_at,
+           unnest($17::bigint[]) as id, unnest($18::bigint[]) as sequence, unnest($19::int[]) as partition,
+           unnest(string_to_array($20, E'\\n')) as key, unnest(string_to_array($21, E'\\n')) as payload,
+           unnest(string_to_array($22, E'\\n')) as headers, unnest($23::refusal_code[]) as code
+  ), recorded as materialized (
+    select request.place, t.wallet_id, t.id, t.sequence, t.amount, t.balance, t.created_at, t.entry,
+           null::refusal_code as code
+      from request cross join lateral (
+        select * from transactions where wallet_id = request.wallet_id and trans_id = request.trans_id limit 1
+      ) t
+    union all
+    select request.place, f.wallet_id, null, null, f.amount, f.balance, f.created_at, f.entry, f.code
+      from request cross join lateral (
+        select * from refusals where wallet_id = request.wallet_id and trans_id = request.trans_id limit 1
+      ) f
   ), locked as materialized (
-    select w.id from wallets w join wallet on wallet.id = w.id
-     where w.version = wallet.version
-       and exists (select from topic where topic.generation = $1 and not topic.paused)
-     order by w.id
-       ${lock}
+    select wallet.*, now.version as now_version, now.balance as now_balance, now.sequence as now_sequence,
+           now.updated_at as now_updated_at,
+           (now.version, now.balance, now.sequence, now.updated_at)
+             is not distinct from (wallet.version, wallet.was_balance, wallet.was_sequence, wallet.was_updated_at) as unchanged
+      from wallet left join lateral (
+        select version, balance, sequence, updated_at from wallets where id = wallet.id limit 1 ${lock}
+      ) now on true
   ), updated as (
     update wallets w
-       set balance = wallet.balance, sequence = wallet.sequence, updated_at = wallet.updated_at, version = w.version + 1
-      from wallet join locked using (id)
-     where w.id = wallet.id
+       set balance = locked.balance, sequence = locked.sequence, updated_at = locked.updated_at, version = w.version + 1
+      from locked
+     where w.id = locked.id
+       and locked.unchanged
+       and not exists (select from recorded where recorded.wallet_id = locked.id)
+       and exists (select from topic where topic.generation = $1 and not topic.paused)
     returning w.id
   ), posted as (
     insert into transactions (id, wallet_id, sequence, amount, balance, created_at, entry, trans_id)
-    select t.* from unnest($7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::timestamptz[], $13::entry[], $14::text[])
-      as t (id, wallet_id, sequence, amount, balance, created_at, entry, trans_id)
-      join updated on updated.id = t.wallet_id
+    select r.id, r.wallet_id, r.sequence, r.amount, r.balance, r.created_at, r.entry, r.trans_id
+      from request r join updated on updated.id = r.wallet_id
+     where r.id is not null
   ), refused as (
     insert into refusals (wallet_id, amount, balance, created_at, entry, code, trans_id)
-    select f.* from unnest($15::bigint[], $16::bigint[], $17::bigint[], $18::timestamptz[], $19::entry[], $20::refusal_code[], $21::text[])
-      as f (wallet_id, amount, balance, created_at, entry, code, trans_id)
-      join updated on updated.id = f.wallet_id
+    select r.wallet_id, r.amount, r.balance, r.created_at, r.entry, r.code, r.trans_id
+      from request r join updated on updated.id = r.wallet_id
+     where r.code is not null
   ), announced as (
     insert into outbox (partition, key, payload, headers)
-    select o.partition, o.key, o.payload, o.headers
-      from unnest($8::bigint[], $22::int[], $23::text[], $24::text[], $25::json[]) with ordinality
-        as o (wallet_id, partition, key, payload, headers, place)
-      join updated on updated.id = o.wallet_id
-     order by o.place
+    select r.partition, r.key, r.payload, r.headers::json
+      from request r join updated on updated.id = r.wallet_id
+     where r.id is not null
+     order by r.place
   )
-  select id from updated`
+  select id as unwritten, now_version as version, now_balance as balance, now_sequence as sequence,
+         now_updated_at as updated_at, null as recorded
+    from locked
+   where not exists (select from updated where updated.id = locked.id)
+  union all
+  select null, null, null, null, null, to_json(recorded) from recorded`
 
-const WRITE = { name: 'write-ledger', text: write('for no key update of w') }
-const WRITE_UNLOCKED = { name: 'write-ledger-unlocked', text: write('for no key update of w skip locked') }
+const WRITE = { name: 'write-ledger', text: write('for no key update') }
+const WRITE_UNLOCKED = { name: 'write-ledger-unlocked', text: write('for no key update skip locked') }
 
 export interface WriteOptions {
   /** Leaves a wallet alone that somebody else has locked, as if its version had moved, and waits for nobody. */
   skipLocked?: boolean
 }
 
-/** Writes what was decided, and returns the ids of the wallets for which it was. */
+interface RecordedRow {
+  place: number
+  wallet_id: number
+  id: number | null
+  sequence: number
+  amount: number
+  balance: number
+  created_at: string
+  entry: 'credit' | 'debit'
+  code: RefusalCode
+}
+
+interface Row {
+  unwritten: number | null
+  /** Null, as all of the wallet, if somebody else has it locked. */
+  version: number | null
+  balance: number
+  sequence: number
+  updated_at: Date
+  recorded: RecordedRow | null
+}
+
+/** Writes what was decided, and returns what was not written and why. */
 export async function writeLedger(
   pool: Pool,
   write: LedgerWrite,
   { skipLocked = false }: WriteOptions,
-): Promise<Set<number>> {
-  const { wallets, transactions, refusals, outbox } = write
-  const { rows } = await pool.query<{ id: number }>({
+): Promise<LedgerWritten> {
+  const { rows } = await pool.query<Row>({
     ...(skipLocked ? WRITE_UNLOCKED : WRITE),
-    values: [
-      write.generation,
-      ...columns(wallets, ['id', 'version', 'balance', 'sequence', 'updated_at']),
-      ...columns(transactions, ['id', 'wallet_id', 'sequence', 'amount', 'balance', 'created_at', 'entry', 'trans_id']),
-      ...columns(refusals, ['wallet_id', 'amount', 'balance', 'created_at', 'entry', 'code', 'trans_id']),
-      ...columns(outbox, ['partition', 'key', 'payload', 'headers']),
-    ],
+    values: [write.generation, ...walletColumns(write.wallets), ...entryColumns(write.entries)],
   })
-  return new Set(rows.map(({ id }) => id))
+  const written: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
+  for (const { unwritten: id, version, balance, sequence, updated_at, recorded } of rows) {
+    if (recorded !== null) written.recorded.set(recorded.place, toRecorded(recorded, write.entries))
+    else if (id !== null)
+      written.unwritten.set(id, version === null ? undefined : { id, version, balance, sequence, updated_at })
+  }
+  return written
 }
 
-function columns<Row>(rows: readonly Row[], names: readonly (keyof Row)[]): unknown[][] {
-  return names.map((name) => rows.map((row) => row[name]))
+function toRecorded(row: RecordedRow, entries: readonly LedgerEntry[]): Recorded {
+  const { place, id, sequence, code, created_at, ...rest } = row
+  const entry = entries[place] as LedgerEntry
+  const { trans_id } = entry.kind === 'transaction' ? entry.transaction : entry.refusal
+  const first = { ...rest, trans_id, created_at: new Date(created_at) }
+  if (id === null) return { kind: 'refusal', refusal: { ...first, code } }
+  return { kind: 'transaction', transaction: { ...first, id, sequence } }
 }
+
+function walletColumns(wallets: LedgerWrite['wallets']): string[] {
+  const sorted = wallets.toSorted((one, other) => one.after.id - other.after.id)
+  return [
+    array(sorted.map(({ before }) => before.id)),
+    array(sorted.map(({ before }) => before.version)),
+    array(sorted.map(({ before }) => before.balance)),
+    array(sorted.map(({ before }) => before.sequence)),
+    array(sorted.map(({ before }) => before.updated_at.toISOString())),
+    array(sorted.map(({ after }) => after.balance)),
+    array(sorted.map(({ after }) => after.sequence)),
+    array(sorted.map(({ after }) => after.updated_at.toISOString())),
+  ]
+}
+
+/** A refusal has no id, sequence and event; a transaction has no code. */
+function entryColumns(entries: readonly LedgerEntry[]): (string | number)[] {
+  const facts = entries.map((entry) => (entry.kind === 'transaction' ? entry.transaction : entry.refusal))
+  const transactions = entries.map((entry) => (entry.kind === 'transaction' ? entry.transaction : undefined))
+  const events = entries.map((entry) => (entry.kind === 'transaction' ? entry.event : undefined))
+  return [
+    entries.length,
+    array(facts.map(({ wallet_id }) => wallet_id)),
+    lines(facts.map(({ trans_id }) => trans_id)),
+    array(facts.map(({ entry }) => entry)),
+    array(facts.map(({ amount }) => amount)),
+    array(facts.map(({ balance }) => balance)),
+    array(facts.map(({ created_at }) => created_at.toISOString())),
+    array(transactions.map((transaction) => transaction?.id ?? null)),
+    array(transactions.map((transaction) => transaction?.sequence ?? null)),
+    array(events.map((event) => event?.partition ?? null)),
+    lines(events.map((event) => event?.key ?? '')),
+    lines(events.map((event) => event?.payload ?? '')),
+    lines(events.map((event) => event?.headers ?? '')),
+    array(entries.map((entry) => (entry.kind === 'refusal' ? entry.refusal.code : null))),
+  ]
+}
+
+/** An array as Postgres writes it, of values that need no quotes. */
+const array = (values: readonly (string | number | null)[]): string => `{${values.map((v) => v ?? 'null').join()}}`
+
+/** Texts as lines: neither JSON nor a trans_id contains a line break. Cheaper than an array's quotes on both sides. */
+const lines = (values: readonly string[]): string => values.join('\n')
