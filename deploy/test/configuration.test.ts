@@ -157,7 +157,7 @@ test('the image is made of the versions and the packages of the workspace', () =
   expect(copied.sort()).toEqual(packages.sort())
 })
 
-test('the image has the code of every package that a service imports', () => {
+test('the image has the code of every package that a service or the CLI imports', () => {
   const needed = new Set<string>()
   const add = (folder: string): void => {
     if (needed.has(folder)) return
@@ -169,6 +169,7 @@ test('the image has the code of every package that a service imports', () => {
     for (const name of own) add(name === '@streamledger/db' ? 'db' : name.replace('@streamledger', 'packages'))
   }
   for (const name of names) add(`services/${name}`)
+  add('cli')
   const copied = [...dockerfile.matchAll(/^COPY (\S+)\/src \1\/src$/gm)].map(([, folder]) => folder)
   expect(copied.sort()).toEqual([...needed].sort())
   expect(dockerfile).toContain('\nCOPY db/migrations db/migrations\n')

@@ -103,9 +103,11 @@ function checkLayers(file: SourceFile): string[] {
 }
 
 function checkKafkajs(file: SourceFile): string[] {
-  const isGuarded = /^services\/relay\/src\/kafka-[a-z]+\.ts$/.test(file.path)
-  if (!file.path.startsWith('services/') || isTest(file) || isGuarded) return []
-  return importsOf(file).includes('kafkajs') ? ['kafkajs stays behind publisher.ts, in the files named kafka-*.ts'] : []
+  const isGuarded = /^(services\/relay\/src\/kafka-[a-z]+|cli\/src\/reconcile\/kafka-cluster)\.ts$/.test(file.path)
+  if (!/^(services|cli)\//.test(file.path) || isTest(file) || isGuarded) return []
+  return importsOf(file).some((specifier) => /^kafkajs($|\/)/.test(specifier))
+    ? ['kafkajs stays behind a port, in the files named kafka-*.ts']
+    : []
 }
 
 /** One place a program reads the environment. */

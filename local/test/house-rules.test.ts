@@ -48,6 +48,11 @@ test.each([
     file('services/relay/src/main.ts', "import { Kafka } from 'kafkajs'"),
     'kafkajs stays behind',
   ],
+  [
+    'kafkajs elsewhere in the command line',
+    file('cli/src/main.ts', "import { Kafka } from 'kafkajs'"),
+    'kafkajs stays',
+  ],
   ['an environment read in passing', file('services/api/src/index.ts', 'process.env.PORT'), 'reads the environment'],
   ['a file that is too long', file('services/api/src/index.ts', '\n'.repeat(500)), '400 at most'],
   ['work left for later', file('services/api/src/index.ts', `// ${'TO'}DO: later`), 'finish it'],

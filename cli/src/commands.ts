@@ -1,0 +1,7 @@
+import type { Command } from './command.ts'
+import { outboxStatus } from './outbox-status.ts'
+import { reconcile } from './reconcile.ts'
+import { verify } from './verify.ts'
+
+/** In the order in which --help lists them. */
+export const COMMANDS: readonly Command[] = [verify, reconcile, outboxStatus]

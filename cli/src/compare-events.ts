@@ -1,0 +1,110 @@
+import type { Entry, Topic } from '@streamledger/db'
+import { type PostedTransaction, transactionPosted } from '@streamledger/events'
+import type { Pool } from 'pg'
+
+/** An event as it lies in the outbox, or in the topic. Nothing about it is certain. */
+export interface EventRecord {
+  partition: number
+  key: string | null
+  value: string | null
+  headers: Readonly<Record<string, string>>
+}
+
+export interface Difference {
+  /** `foreign`: it is of no transaction of this ledger; otherwise it says something else than its transaction. */
+  kind: 'foreign' | 'mismatched'
+  fields: string[]
+  message: string
+}
+
+export interface ComparedEvent<Event extends EventRecord> {
+  record: Event
+  /** The transaction that it is of; undefined for a foreign one. */
+  transaction: PostedTransaction | undefined
+  /** The partition that the transaction's user has, with as many as the topic has now. */
+  home: number | undefined
+  difference: Difference | undefined
+}
+
+// The fence keeps it at one probe of the primary keys an event, whatever the statistics say.
+const TRANSACTIONS = `
+  select t.id, t.wallet_id, t.sequence, t.entry, t.amount, t.balance, t.trans_id, t.created_at, w.user_id, w.currency
+    from unnest($1::bigint[]) as wanted (id)
+   cross join lateral (select * from transactions where id = wanted.id offset 0) t
+   cross join lateral (select user_id, currency from wallets where id = t.wallet_id offset 0) w`
+
+/** Holds events to the ledger: one query for all of them, and the answers in their order. */
+export async function compareEvents<Event extends EventRecord>(
+  pool: Pool,
+  topic: Topic,
+  records: readonly Event[],
+): Promise<ComparedEvent<Event>[]> {
+  const values = records.map(parseValue)
+  const ids = new Set(values.flatMap((value) => transactionIdOf(value) ?? []))
+  const { rows } = await pool.query<PostedTransaction & { entry: Entry }>(TRANSACTIONS, [[...ids]])
+  const transactions = new Map(rows.map((row) => [row.id, row]))
+  return records.map((record, index) => {
+    const value = values[index]
+    const transaction = transactions.get(transactionIdOf(value) ?? Number.NaN)
+    return compare(record, value, transaction, topic)
+  })
+}
+
+type Value = Readonly<Record<string, unknown>> | undefined
+
+function parseValue({ value }: EventRecord): Value {
+  try {
+    const parsed = JSON.parse(value ?? '')
+    return typeof parsed === 'object' && parsed !== null ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function transactionIdOf(value: Value): number | undefined {
+  const id = value?.transaction_id
+  return Number.isSafeInteger(id) ? (id as number) : undefined
+}
+
+function compare<Event extends EventRecord>(
+  record: Event,
+  value: Value,
+  transaction: PostedTransaction | undefined,
+  topic: Topic,
+): ComparedEvent<Event> {
+  const foreign = (message: string, fields: string[] = []): ComparedEvent<Event> => ({
+    record,
+    transaction: undefined,
+    home: undefined,
+    difference: { kind: 'foreign', fields, message },
+  })
+  if (!value) return foreign('its value is no JSON object')
+  const source = record.headers.ce_source
+  if (source !== topic.event_source) {
+    return foreign(`its ce_source is ${source ?? 'missing'}, and ours is ${topic.event_source}`, ['ce_source'])
+  }
+  if (!transaction) return foreign(`there is no transaction ${value.transaction_id} in the ledger`, ['transaction_id'])
+
+  const wanted = transactionPosted(transaction, { source: topic.event_source, partitions: topic.partitions })
+  const fields = differingFields(record, value, wanted)
+  const message = `it differs from transaction ${transaction.id} (wallet ${transaction.wallet_id}, sequence ${transaction.sequence}) in ${fields.join(', ')}`
+  const difference = fields.length > 0 ? { kind: 'mismatched' as const, fields, message } : undefined
+  return { record, transaction, home: wanted.partition, difference }
+}
+
+function differingFields(
+  { key, value: text, headers }: EventRecord,
+  value: Readonly<Record<string, unknown>>,
+  wanted: { key: string; payload: string; headers: string },
+): string[] {
+  const fields = key === wanted.key ? [] : ['key']
+  if (text !== wanted.payload) {
+    // The same content in another order, or with a field that a newer release has added, is no difference.
+    fields.push(...namesThatDiffer(JSON.parse(wanted.payload), value))
+  }
+  return [...fields, ...namesThatDiffer(JSON.parse(wanted.headers), headers)]
+}
+
+function namesThatDiffer(wanted: object, found: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(wanted).flatMap(([name, value]) => (found[name] === value ? [] : [name]))
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env -S node --disable-warning=TimeoutNegativeWarning
+// `streamledger`: what someone types who wants to know whether all is well.
+import { run } from './run.ts'
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+})

@@ -1,0 +1,93 @@
+import type { Pool } from 'pg'
+import { readTopicRow } from '../read-topic-row.ts'
+
+/** One partition, as the outbox and the relay's own table have it. */
+export interface LaneStatus {
+  partition: number
+  /** Of the outbox, those of the open batch included. */
+  rows: number
+  /** How long the oldest has been there, in s; null without any. */
+  oldest_s: number | null
+  /** Its rows may be in the topic already; null when none is open. */
+  open_batch: { seq: number; id: string; rows: number; oldest_s: number | null } | null
+  lease: { owner: string; expires_in_s: number; expired: boolean } | null
+  halted: { since: Date; reason: string } | null
+  /** The relay has a lane for it. */
+  known: boolean
+}
+
+export interface OutboxState {
+  topic: string
+  paused: boolean
+  /** Relays that were heard of within the last lease or so. */
+  relays: number
+  lanes: LaneStatus[]
+}
+
+interface Row {
+  partition: number
+  rows: number
+  oldest_s: number | null
+  batch_seq: number | null
+  batch_id: string | null
+  batch_rows: number
+  batch_oldest_s: number | null
+  lease_owner: string | null
+  lease_expires_in_s: number
+  halted_at: Date | null
+  halted_reason: string
+  known: boolean
+}
+
+// Nothing says when a batch was named; its oldest row tells how long it has been in the making at most.
+const LANES = `
+  select partition, coalesce(o.rows, 0) as rows, o.oldest_s, p.batch_seq, p.batch_id, p.batch_rows,
+         (select extract(epoch from clock_timestamp() - min(b.created_at))::float8 from outbox b
+           where b.partition = p.partition and b.id <= p.batch_last_id
+             and pg_visible_in_snapshot(b.xid, p.batch_snapshot)) as batch_oldest_s,
+         p.lease_owner, extract(epoch from p.lease_expires_at - clock_timestamp())::float8 as lease_expires_in_s,
+         p.halted_at, p.halted_reason, p.partition is not null as known
+    from relay_partitions p
+    full join (
+      select partition, count(*)::int as rows,
+             extract(epoch from clock_timestamp() - min(created_at))::float8 as oldest_s
+        from outbox group by partition
+    ) o using (partition)
+   order by partition`
+
+/** A relay says that it is there each time it looks at its leases; this is the longest that one may last. */
+const RELAYS = `select count(*)::int as relays from relay_instances where heartbeat_at > now() - interval '60 seconds'`
+
+/** Everything in one snapshot, so that the figures of a partition fit each other. */
+export async function readOutboxState(pool: Pool): Promise<OutboxState> {
+  const { name: topic, paused } = await readTopicRow(pool)
+  const { rows: lanes } = await pool.query<Row>(LANES)
+  const { rows: counts } = await pool.query<{ relays: number }>(RELAYS)
+  return { topic, paused, relays: counts[0]?.relays ?? 0, lanes: lanes.map(toLane) }
+}
+
+function toLane(row: Row): LaneStatus {
+  const { partition, rows, known, lease_owner, lease_expires_in_s } = row
+  const { batch_seq, batch_id, batch_rows, batch_oldest_s, halted_at, halted_reason } = row
+  const round = (seconds: number): number => Math.max(0, Math.round(seconds * 1_000) / 1_000)
+  return {
+    partition,
+    rows,
+    oldest_s: row.oldest_s === null ? null : round(row.oldest_s),
+    open_batch:
+      batch_id === null
+        ? null
+        : {
+            seq: batch_seq as number,
+            id: batch_id,
+            rows: batch_rows,
+            oldest_s: batch_oldest_s === null ? null : round(batch_oldest_s),
+          },
+    lease:
+      lease_owner === null
+        ? null
+        : { owner: lease_owner, expires_in_s: round(lease_expires_in_s), expired: lease_expires_in_s <= 0 },
+    halted: halted_at === null ? null : { since: halted_at, reason: halted_reason },
+    known,
+  }
+}

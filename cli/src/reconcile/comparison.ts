@@ -1,0 +1,117 @@
+import type { Topic } from '@streamledger/db'
+import type { Pool } from 'pg'
+import { type ComparedEvent, compareEvents } from '../compare-events.ts'
+import { FaultLog } from '../fault-log.ts'
+import { Arrivals } from './arrivals.ts'
+import { findMissing, type MissingRun } from './find-missing.ts'
+import type { LedgerHorizon } from './ledger-horizon.ts'
+import { TOPIC_FAULTS, type TopicFault } from './topic-faults.ts'
+import type { TopicLog, TopicRecord } from './topic-log.ts'
+
+export interface ComparisonDeps {
+  pool: Pool
+  log: TopicLog
+  topic: Topic
+  onProgress: (line: () => string) => void
+}
+
+/** How much of a partition has been read. */
+export interface Reading {
+  partition: number
+  from: number
+  to: number
+  events: number
+}
+
+/** Events that are compared with one query. */
+const EVENTS_PER_QUERY = 5_000
+
+/** Reads partitions one after the other, and judges each event on the way. */
+export class Comparison {
+  readonly faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
+  readonly readings: readonly Reading[]
+  readonly #deps: ComparisonDeps
+  readonly #horizon: LedgerHorizon
+  readonly #arrivals: Arrivals
+  readonly #partitions: ReadonlySet<number>
+
+  constructor(deps: ComparisonDeps, horizon: LedgerHorizon, starts: readonly { partition: number; from: number }[]) {
+    this.#deps = deps
+    this.#horizon = horizon
+    this.#arrivals = new Arrivals(horizon.base)
+    this.#partitions = new Set(starts.map(({ partition }) => partition))
+    this.readings = starts.map(({ partition, from }) => ({ partition, from, to: from, events: 0 }))
+  }
+
+  get events(): number {
+    return this.readings.reduce((sum, { events }) => sum + events, 0)
+  }
+
+  /** Reads on from where it stands to these offsets. */
+  async readTo(ends: ReadonlyMap<number, number>): Promise<void> {
+    const { log, onProgress } = this.#deps
+    const endOf = ({ partition, to }: Reading): number => Math.max(to, ends.get(partition) ?? 0)
+    const offsets = this.readings.reduce((sum, reading) => sum + endOf(reading) - reading.from, 0)
+    for (const reading of this.readings) {
+      const { partition, to: from } = reading
+      for await (const { records, next } of log.read(partition, { from, to: endOf(reading) })) {
+        await this.#judge(records)
+        reading.to = next
+        reading.events += records.length
+        onProgress(() => this.#describe(offsets))
+      }
+    }
+  }
+
+  hasMissing(): boolean {
+    return !this.#findMissing().next().done
+  }
+
+  /** To be called once, when all is read. */
+  addMissing(): void {
+    for (const { wallet_id, from, to } of this.#findMissing()) {
+      const what = from === to ? `sequence ${from} is` : `sequences ${from} to ${to} are`
+      const message = `wallet ${wallet_id}: ${what} in no event and not in the outbox`
+      this.faults.add({ kind: 'missing', wallet_id, from_sequence: from, to_sequence: to, message }, to - from + 1)
+    }
+  }
+
+  #findMissing(): Generator<MissingRun> {
+    return findMissing(this.#horizon, this.#arrivals)
+  }
+
+  async #judge(records: readonly TopicRecord[]): Promise<void> {
+    const { pool, topic } = this.#deps
+    for (let at = 0; at < records.length; at += EVENTS_PER_QUERY) {
+      const compared = await compareEvents(pool, topic, records.slice(at, at + EVENTS_PER_QUERY))
+      for (const event of compared) this.#judgeOne(event)
+    }
+  }
+
+  #judgeOne({ record, transaction, home, difference }: ComparedEvent<TopicRecord>): void {
+    const { partition, offset } = record
+    const place = `partition ${partition}, offset ${offset}`
+    if (difference) {
+      const { kind, fields, message } = difference
+      this.faults.add({ kind, partition, offset, fields, message: `${place}: ${message}` })
+    }
+    // Of a wallet in another partition than the chosen one, too little is read to know what came before.
+    if (!transaction || !this.#partitions.has(home as number)) return
+    const { id: transaction_id, wallet_id, sequence } = transaction
+    const arrival = this.#arrivals.add(wallet_id, sequence)
+    const what = `${place}: transaction ${transaction_id} (wallet ${wallet_id}, sequence ${sequence})`
+    const found = { partition, offset, transaction_id, wallet_id, sequence }
+    if (arrival === 'doubled') this.faults.add({ kind: 'doubled', ...found, message: `${what} was in an event before` })
+    // In another partition than the user's it was published before the topic grew. Partitions are read one after the
+    // other, so nothing is known of the order between the two.
+    if (arrival === 'late' && partition === home) {
+      this.faults.add({ kind: 'out_of_order', ...found, message: `${what} comes after a later one of this wallet` })
+    }
+  }
+
+  #describe(offsets: number): string {
+    const done = this.readings.reduce((sum, { from, to }) => sum + to - from, 0)
+    const share = offsets === 0 ? 100 : Math.floor((100 * done) / offsets)
+    return `${share}%: ${this.events.toLocaleString('en')} events compared, ${this.faults.total.toLocaleString('en')} faults`
+  }
+}

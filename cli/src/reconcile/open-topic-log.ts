@@ -1,0 +1,163 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { backOffMs } from '@streamledger/runtime'
+import { CliError } from '../errors.ts'
+import { committedRecords, type RawRecord } from './committed-records.ts'
+import {
+  connectCluster,
+  EARLIEST,
+  type FetchedMessage,
+  type FetchedPartition,
+  type KafkaCluster,
+  LATEST,
+} from './kafka-cluster.ts'
+import type { PartitionRange, TopicChunk, TopicLog, TopicRecord } from './topic-log.ts'
+
+/** Failures in a row before a request is given up: about ten seconds of a broker that restarts. */
+const ATTEMPTS_MAX = 8
+const BACK_OFF = { baseMs: 100, maxMs: 3_000 }
+const ABORT_MARK = Buffer.from([0, 0, 0, 0])
+
+/** @throws CliError `unavailable` */
+export async function openTopicLog(brokers: string[], topic: string): Promise<TopicLog> {
+  const cluster = await connectCluster(brokers, topic).catch((error) => {
+    throw explain(brokers, topic, error)
+  })
+  const ask = <T>(request: () => Promise<T>): Promise<T> => askPatiently(cluster, { brokers, topic }, request)
+  const all = async <T>(request: (partition: number) => Promise<T>): Promise<T[]> => {
+    const answers: T[] = []
+    for (const partition of cluster.partitions()) answers.push(await ask(() => request(partition)))
+    return answers
+  }
+  return {
+    ranges: () => all(async (partition) => ({ partition, ...(await readRange(cluster, partition)) })),
+    async offsetsAt(instant) {
+      const entries = await all(async (partition) => {
+        const offset = await cluster.listOffset(partition, instant.getTime())
+        return [partition, offset >= 0 ? offset : await cluster.listOffset(partition, LATEST)] as const
+      })
+      return new Map(entries)
+    },
+    async timeAt(partition, offset) {
+      const { messages } = await ask(() => cluster.fetch(partition, offset))
+      const first = messages.find((message) => Number(message.offset) >= offset)
+      return first && new Date(Number(first.timestamp))
+    },
+    read: (partition, offsets) =>
+      read({ partition, fetch: (offset) => ask(() => cluster.fetch(partition, offset)) }, offsets),
+    close: () => cluster.close(),
+  }
+}
+
+async function readRange(cluster: KafkaCluster, partition: number): Promise<Omit<PartitionRange, 'partition'>> {
+  const end = await cluster.listOffset(partition, LATEST)
+  return { low: await cluster.listOffset(partition, EARLIEST), end }
+}
+
+interface PartitionSource {
+  partition: number
+  fetch(offset: number): Promise<FetchedPartition>
+}
+
+async function* read(source: PartitionSource, { from, to }: { from: number; to: number }): AsyncGenerator<TopicChunk> {
+  let at = from
+  let asked = at < to ? source.fetch(at) : undefined
+  let empty = 0
+  while (asked) {
+    const fetched = await asked
+    const messages = fetched.messages.filter(({ offset }) => Number(offset) >= at && Number(offset) < to)
+    if (messages.length === 0) {
+      empty += 1
+      if (empty > ATTEMPTS_MAX)
+        throw new CliError(
+          'incomplete',
+          `partition ${source.partition}: the broker has nothing at offset ${at}, and promised records up to ${to}. Try again; if it stays so, the topic is damaged.`,
+        )
+      asked = source.fetch(at)
+      continue
+    }
+    empty = 0
+    const records = decode(source.partition, { ...fetched, messages }, at)
+    at += messages.length
+    // The next answer is under way while this one is looked at.
+    asked = at < to ? source.fetch(at) : undefined
+    asked?.catch(() => {}) // it is awaited in the next turn, unless the reader has left by then
+    yield { records, next: at }
+  }
+}
+
+/** @throws CliError `incomplete` where an offset is left out: a record that nobody showed us can't be judged. */
+function decode(partition: number, { messages, abortedTransactions }: FetchedPartition, at: number): TopicRecord[] {
+  const hole = messages.findIndex(({ offset }, index) => Number(offset) !== at + index)
+  if (hole >= 0) {
+    throw new CliError(
+      'incomplete',
+      `partition ${partition}: offset ${at + hole} is left out, ${messages[hole]?.offset} comes next. A compacted topic can't be compared, nor one that retention cuts while it is read: then try again.`,
+    )
+  }
+  const aborted = abortedTransactions.map(({ producerId, firstOffset }) => ({
+    producerId,
+    firstOffset: Number(firstOffset),
+  }))
+  return committedRecords(messages.map(toRaw), aborted).map(({ message, offset }) =>
+    toRecord(partition, offset, message),
+  )
+}
+
+function toRaw(message: FetchedMessage): RawRecord & { message: FetchedMessage } {
+  const { offset, batchContext, isControlRecord, key } = message
+  return {
+    message,
+    offset: Number(offset),
+    producerId: batchContext.producerId,
+    inTransaction: batchContext.inTransaction,
+    isControl: isControlRecord,
+    isAbort: isControlRecord && key?.equals(ABORT_MARK) === true,
+  }
+}
+
+function toRecord(partition: number, offset: number, { key, value, headers }: FetchedMessage): TopicRecord {
+  const texts = Object.entries(headers ?? {}).map(([name, text]) => [name, String(text)])
+  return {
+    partition,
+    offset,
+    key: key?.toString() ?? null,
+    value: value?.toString() ?? null,
+    headers: Object.fromEntries(texts),
+  }
+}
+
+async function askPatiently<T>(
+  cluster: KafkaCluster,
+  place: { brokers: string[]; topic: string },
+  request: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await request()
+    } catch (error) {
+      if (isOutOfRange(error)) {
+        throw new CliError('incomplete', 'Retention removed a part of the topic while it was being read. Try again.', {
+          cause: error,
+        })
+      }
+      if (attempt >= ATTEMPTS_MAX) throw explain(place.brokers, place.topic, error)
+      await delay(backOffMs(attempt, BACK_OFF))
+      await cluster.refresh().catch(() => {}) // the next attempt says what is wrong
+    }
+  }
+}
+
+const isOutOfRange = (error: unknown): boolean =>
+  (error as Error).name === 'KafkaJSOffsetOutOfRange' || (error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE'
+
+function explain(brokers: string[], topic: string, error: unknown): CliError {
+  if (error instanceof CliError) return error
+  const { message, type } = error as { message: string; type?: string }
+  const place = brokers.join(', ')
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+    const text = `Kafka at ${place} has no topic "${topic}", which the database names. Is KAFKA_BROKERS right? The relay makes the topic when it starts.`
+    return new CliError('unsuitable', text, { cause: error })
+  }
+  const text = `Kafka at ${place} cannot be reached (${message}). Is it running, and is KAFKA_BROKERS right?`
+  return new CliError('unavailable', text, { cause: error })
+}

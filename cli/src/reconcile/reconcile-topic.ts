@@ -1,0 +1,71 @@
+import { Comparison, type ComparisonDeps, type Reading } from './comparison.ts'
+import { type LedgerHorizon, readHorizon } from './ledger-horizon.ts'
+import { readEnds } from './relay-state.ts'
+import type { TopicFaultLog } from './topic-faults.ts'
+import { type Asked, CLOCK_SKEW_MS, findStarts, type PartitionStart } from './topic-range.ts'
+
+export interface Unjudged {
+  partition: number
+  /** Transactions created before. */
+  before: string
+  transactions: number
+}
+
+export interface Reconciliation {
+  faults: TopicFaultLog
+  readings: readonly Reading[]
+  events: number
+  /** Rows that were in the outbox at the start. */
+  waiting: number
+  /** What retention has left no way of knowing. */
+  unjudged: Unjudged[]
+  notes: string[]
+  /** A later comparison that begins there leaves nothing out. */
+  nextSince: Date
+}
+
+/** Holds the topic to the ledger: every transaction that has left the outbox is one event, in order. */
+export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promise<Reconciliation> {
+  const { pool, log, topic, onProgress } = deps
+  const { rows: clock } = await pool.query<{ now: Date }>('select now()')
+  const starts = await findStarts(log, topic, asked)
+  const partitions = new Set(starts.map(({ partition }) => partition))
+  const horizon = await readHorizon(pool, topic, {
+    partitions,
+    floors: new Map(starts.flatMap(({ partition, floor }) => (floor ? [[partition, floor] as const] : []))),
+    until: asked.until,
+    onProgress: (wallets) => onProgress(() => `${wallets.toLocaleString('en')} wallets read`),
+  })
+  const { ends, notes } = await readEnds(pool, log, partitions)
+  const comparison = new Comparison(deps, horizon, starts)
+  if (asked.until) {
+    await comparison.readTo(await findLimits(deps, asked.until, ends))
+    // What was posted in time may have been published much later: where something is missing, the rest is read, too.
+    if (comparison.hasMissing()) await comparison.readTo(ends)
+  } else await comparison.readTo(ends)
+  comparison.addMissing()
+  return {
+    faults: comparison.faults,
+    readings: comparison.readings,
+    events: comparison.events,
+    waiting: horizon.waitingRows,
+    unjudged: starts.filter(({ truncated }) => truncated).map((start) => describeUnjudged(start, horizon)),
+    notes,
+    nextSince: findNextSince(horizon, asked, clock[0]?.now as Date),
+  }
+}
+
+async function findLimits({ log }: ComparisonDeps, until: Date, ends: ReadonlyMap<number, number>) {
+  const offsets = await log.offsetsAt(new Date(until.getTime() + CLOCK_SKEW_MS))
+  return new Map([...ends].map(([partition, end]) => [partition, Math.min(end, offsets.get(partition) ?? end)]))
+}
+
+function describeUnjudged({ partition, floor }: PartitionStart, { below }: LedgerHorizon): Unjudged {
+  return { partition, before: (floor as Date).toISOString(), transactions: below.get(partition) ?? 0 }
+}
+
+/** Nothing that was posted later has been asked for, nor anything that waited in the outbox. */
+function findNextSince({ waitingSince }: LedgerHorizon, { until }: Asked, now: Date): Date {
+  const instants = [now, waitingSince, until].flatMap((instant) => (instant ? [instant.getTime()] : []))
+  return new Date(Math.min(...instants) - CLOCK_SKEW_MS)
+}

@@ -1,0 +1,49 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Pool } from 'pg'
+import type { PartitionRange, TopicLog } from './topic-log.ts'
+
+interface RelayPartition {
+  partition: number
+  /** After the last batch that was confirmed; null before the first. */
+  next_offset: number | null
+  halted_reason: string | null
+}
+
+/** The broker writes a transaction's mark a moment after it has answered the commit. */
+const SETTLE_TIMEOUT_MS = 15_000
+const POLL_MS = 50
+
+/**
+ * The topic's ends, not before everything that the relay has confirmed is readable; or, if that does not come about,
+ * with a note that says so.
+ */
+export async function readEnds(pool: Pool, log: TopicLog, partitions: ReadonlySet<number>) {
+  const { rows } = await pool.query<RelayPartition>(
+    'select partition, next_offset, halted_reason from relay_partitions order by partition',
+  )
+  const relayed = rows.filter(({ partition }) => partitions.has(partition))
+  const deadline = performance.now() + SETTLE_TIMEOUT_MS
+  let ranges = await log.ranges()
+  let behind = findBehind(relayed, ranges)
+  while (behind.length > 0 && performance.now() < deadline) {
+    await delay(POLL_MS)
+    ranges = await log.ranges()
+    behind = findBehind(relayed, ranges)
+  }
+  const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
+  const notes = [
+    ...behind.map(
+      ({ partition, next_offset }) =>
+        `partition ${partition}: the relay has confirmed up to offset ${next_offset}, and a read_committed consumer gets no further than ${ends.get(partition)}`,
+    ),
+    ...relayed
+      .filter(({ halted_reason }) => halted_reason !== null)
+      .map(({ partition, halted_reason }) => `partition ${partition} is halted: ${halted_reason}`),
+  ]
+  return { ends, notes }
+}
+
+function findBehind(relayed: readonly RelayPartition[], ranges: readonly PartitionRange[]): RelayPartition[] {
+  const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
+  return relayed.filter(({ partition, next_offset }) => (next_offset ?? 0) > (ends.get(partition) ?? 0))
+}

@@ -1,0 +1,63 @@
+import type { Topic } from '@streamledger/db'
+import { CliError } from '../errors.ts'
+import type { PartitionRange, TopicLog } from './topic-log.ts'
+
+/** What was asked for on the command line. */
+export interface Asked {
+  partition: number | undefined
+  since: Date | undefined
+  until: Date | undefined
+}
+
+/** Where the reading of a partition begins, and what retention has taken from it. */
+export interface PartitionStart {
+  partition: number
+  from: number
+  /** Transactions created earlier are not asked for: nobody wants them, or their events may be gone. */
+  floor: Date | undefined
+  /** Retention has removed events that were asked for: what was created before the floor can't be judged. */
+  truncated: boolean
+}
+
+/**
+ * Clocks of the API, which dates a transaction, and of the relay, which dates its record, may differ by this much. So
+ * much more of the topic is read, and so much less of what retention has left is asked for.
+ */
+export const CLOCK_SKEW_MS = 60_000
+
+export async function findStarts(log: TopicLog, topic: Topic, asked: Asked): Promise<PartitionStart[]> {
+  const ranges = chooseRanges(await log.ranges(), topic, asked)
+  const offsets = asked.since && (await log.offsetsAt(new Date(asked.since.getTime() - CLOCK_SKEW_MS)))
+  const starts: PartitionStart[] = []
+  for (const range of ranges) {
+    const from = Math.max(range.low, offsets?.get(range.partition) ?? 0)
+    starts.push(await findStart(log, range, from, asked.since))
+  }
+  return starts
+}
+
+function chooseRanges(ranges: PartitionRange[], { name, partitions }: Topic, { partition }: Asked): PartitionRange[] {
+  if (ranges.length < partitions) {
+    const text = `Topic ${name} has ${ranges.length} partitions and the database posts to ${partitions}. Is KAFKA_BROKERS right?`
+    throw new CliError('unsuitable', text)
+  }
+  if (partition === undefined) return ranges
+  const chosen = ranges.filter((range) => range.partition === partition)
+  if (chosen.length > 0) return chosen
+  throw new CliError('usage', `Topic ${name} has no partition ${partition}: they are 0 to ${ranges.length - 1}.`)
+}
+
+async function findStart(
+  log: TopicLog,
+  { partition, low, end }: PartitionRange,
+  from: number,
+  since: Date | undefined,
+): Promise<PartitionStart> {
+  // Offsets begin at 0, unless retention or an operator has removed records. With an older record still there than
+  // any that is asked for, it does not matter.
+  if (low === 0 || from > low) return { partition, from, floor: since, truncated: false }
+  const oldest = low < end ? await log.timeAt(partition, low) : undefined
+  const sure = new Date((oldest?.getTime() ?? Date.now()) + CLOCK_SKEW_MS)
+  if (since && since >= sure) return { partition, from, floor: since, truncated: false }
+  return { partition, from, floor: sure, truncated: true }
+}

@@ -1,0 +1,24 @@
+import type { Topic } from '@streamledger/db'
+import type { Pool } from 'pg'
+import { compareEvents } from '../compare-events.ts'
+import { outboxPages } from '../outbox-pages.ts'
+import type { Verification } from './ledger-faults.ts'
+
+/** Holds each outbox row to its transaction, as it was committed with it. */
+export async function verifyOutbox(
+  pool: Pool,
+  topic: Topic,
+  { faults, checked, onProgress }: Verification,
+): Promise<void> {
+  for await (const rows of outboxPages(pool)) {
+    const compared = await compareEvents(pool, topic, rows)
+    for (const { record, difference } of compared) {
+      if (!difference) continue
+      const { partition, id } = record
+      const message = `outbox row ${id} of partition ${partition}: ${difference.message}`
+      faults.add({ kind: 'outbox_differs', partition, id, fields: difference.fields, message })
+    }
+    checked.outbox_rows += rows.length
+    onProgress()
+  }
+}
