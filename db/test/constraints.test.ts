@@ -94,3 +94,18 @@ function insertTransaction(columns: {
   return `insert into transactions (wallet_id, sequence, amount, balance, created_at, entry, trans_id)
           values (${wallet}, ${sequence}, ${amount}, ${balance}, now(), 'credit', ${trans_id})`
 }
+
+test('an instant is read as it was written, in whatever time zone the session is', async ({ database: { pool } }) => {
+  const client = await pool.connect()
+  try {
+    for (const zone of ['UTC', 'Africa/Lagos', 'Asia/Kolkata']) {
+      await client.query(`set time zone '${zone}'`)
+      for (const text of ['2026-11-22T17:40:29.123Z', '2026-01-01T00:00:00.000Z', '0099-12-31T23:59:59.500Z']) {
+        const { rows } = await client.query('select $1::timestamptz as at', [text])
+        expect(rows[0].at.toISOString(), zone).toBe(text)
+      }
+    }
+  } finally {
+    client.release(true)
+  }
+})

@@ -64,7 +64,10 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps): Promise<vo
   const { db, passwords, posting, files, config } = deps
   const { tokens } = config
   // Tokens, balances and names are for whoever asked, and for no cache on the way.
-  scope.addHook('onRequest', async (_request, reply) => void reply.header('cache-control', 'no-store'))
+  scope.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
   await scope.register(authRoutes, { db, passwords, sessions: tokens, accessTtlS: tokens.accessTtlS })
   await scope.register(async (users) => {
     const cursors = createPageCursors(tokens.secrets)

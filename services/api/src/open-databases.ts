@@ -19,7 +19,7 @@ export function openDatabases(config: ApiConfig['database'], logger: Logger): Da
     connectTimeoutMs: config.connectTimeoutMs,
     onError: (error: Error) => logger.warn({ reason: error.message }, 'a connection to the database broke'),
   }
-  const main = createDatabase(config.url, { ...options, connectionsMax: config.connectionsMax })
+  const main = createDatabase(config.url, { ...options, connectionsMax: config.connectionsMax, prepare: true })
   // To plan its write takes longer than to execute it, and there is one good plan only.
   const posting = createDatabase(config.url, {
     ...options,

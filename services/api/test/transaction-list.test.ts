@@ -50,6 +50,21 @@ describe('the list', () => {
     expect(sequences([...first.data, ...second.data])).toEqual(descending(10, 3))
   })
 
+  test("is the same for everyone who asks at once, and nobody else's", async ({ api }) => {
+    const [ada, obi] = [await api.signUp(), await api.signUp()]
+    await postMany(ada, 5)
+    await postMany(obi, 2)
+    const asks = Array.from({ length: 40 }, (_, index) => ({ client: index % 2 ? obi : ada, limit: 2 + (index % 3) }))
+    const answers = await Promise.all(asks.map(({ client, limit }) => client.get(`/transactions?limit=${limit}`)))
+    for (const [index, { client, limit }] of asks.entries()) {
+      const last = client === ada ? 5 : 2
+      const { data, pagination } = answers[index]?.json ?? {}
+      expect(sequences(data)).toEqual(descending(last, Math.max(1, last - limit + 1)))
+      expect(data[0].wallet_id).toBe(client.account.wallet.wallet_id)
+      expect(pagination.next_cursor === null).toBe(last <= limit)
+    }
+  })
+
   test('links to its next page', async ({ api }) => {
     const client = await api.signUp()
     await postMany(client, 3)

@@ -25,11 +25,13 @@ export interface TransactionPage {
 
 /** One page, newest first; pages neither overlap nor skip while new transactions arrive. */
 export async function listTransactions(db: Db, request: TransactionPageRequest): Promise<TransactionPage> {
-  const { limit } = request
-  const transactions = await selectPage(db, request).execute()
-  const more = transactions.length > limit
-  if (more) transactions.pop()
-  return { transactions, next: more ? transactions.at(-1)?.sequence : undefined }
+  return toPage(await selectPage(db, request).execute(), request.limit)
+}
+
+/** Of rows that are one more than is shown, if there are so many. The rows may be somebody else's page too. */
+export function toPage(rows: readonly LedgerTransaction[], limit: number): TransactionPage {
+  const transactions = rows.slice(0, limit)
+  return { transactions, next: rows.length > limit ? transactions.at(-1)?.sequence : undefined }
 }
 
 /**

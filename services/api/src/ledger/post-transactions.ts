@@ -31,6 +31,8 @@ export function createPostTransactions(pool: Pool): PostTransactions {
     const unknown = requests.filter(({ user_id }) => !wallets.has(user_id))
     if (topic && unknown.length === 0) return { topic, requests: recall(requests) }
     const ledger = await readLedger(pool, unknown)
+    // A pause turns away what is new, and not what is recorded: nobody's trans_id may go without a look.
+    if (ledger.topic.paused && unknown.length < requests.length) return readLedger(pool, requests)
     const found = ledger.requests.values()
     return { topic: ledger.topic, requests: recall(requests, () => found.next().value as RequestRead) }
 

@@ -1,6 +1,7 @@
 import { isLockTimeout, isRetryable, isUnavailable, type LedgerTransaction } from '@streamledger/db'
 import { backOffMs, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
+import { createBatches } from './batches.ts'
 import type { PostTransaction } from './decide.ts'
 import { LedgerError } from './errors.ts'
 import { createPostTransactions, type Settled } from './post-transactions.ts'
@@ -50,7 +51,7 @@ const OVERDUE_INTERVAL_MS = 100
 export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const postTransactions = createPostTransactions(pool)
   const room = createWaitingRoom()
-  const batches = new Set<readonly Waiting[]>()
+  const batches = createBatches(options.batchesMax)
   const paused = new Set<readonly Waiting[]>()
   let failures = 0
   let closed: (() => void) | undefined
@@ -59,7 +60,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const overdueTimer = setInterval(refuseOverdue, OVERDUE_INTERVAL_MS).unref()
 
   function pump(): void {
-    while (batches.size < options.batchesMax && room.size > 0) {
+    while (batches.mayBegin(room.size)) {
       const batch = room.take(options.batchRowsMax)
       if (batch.length === 0) break
       batches.add(batch)
@@ -68,7 +69,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     if (pending() === 0) closed?.()
   }
 
-  const pending = (): number => room.size + countOf(batches) + countOf(paused)
+  const pending = (): number => room.size + countOf(batches.all()) + countOf(paused)
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
     const { settled, again, pauseMs } = await attempt(batch)
@@ -122,7 +123,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     const now = performance.now()
     for (const entry of room.takeOverdue(now)) refuse(entry)
     // A statement that hangs is not waited for. It may still take effect: the same trans_id again tells.
-    for (const entry of [...batches, ...paused].flat()) if (entry.deadline <= now) refuse(entry)
+    for (const entry of [...batches.all(), ...paused].flat()) if (entry.deadline <= now) refuse(entry)
     pump()
   }
 
@@ -145,7 +146,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   }
 }
 
-function countOf(batches: Set<readonly Waiting[]>): number {
+function countOf(batches: Iterable<readonly Waiting[]>): number {
   let count = 0
   for (const batch of batches) count += batch.length
   return count

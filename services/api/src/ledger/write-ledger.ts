@@ -28,6 +28,19 @@ export interface LedgerWritten {
   recorded: Map<number, Recorded>
 }
 
+interface Variant {
+  /** Most batches have none, and what is not in a statement need not be set up. */
+  refusals: boolean
+  skipLocked: boolean
+}
+
+const REFUSED = `), refused as (
+    insert into refusals (wallet_id, amount, balance, created_at, entry, code, trans_id)
+    select r.wallet_id, r.amount, r.balance, r.created_at, r.entry, r.code, r.trans_id
+      from request r join updated on updated.id = r.wallet_id
+     where r.code is not null
+  `
+
 // One statement, one round trip, one commit. What it is given may be out of date: a wallet is written only if
 // - it is, under its lock, what was decided on. Every write to a wallet raises its version, so whatever is recorded for
 //   it was recorded before that version came about, and the statement's snapshot has it. Version, balance, sequence and
@@ -39,7 +52,7 @@ export interface LedgerWritten {
 // Outbox rows are inserted in arrival order, so that their ids rise with sequence. Arrays are unnested side by side in
 // the select list, which streams; in FROM, each would be stored first. The limits keep each look-up one probe of a
 // unique index, whatever the statistics say.
-const write = (lock: 'for no key update' | 'for no key update skip locked'): string => `
+const write = ({ refusals, skipLocked }: Variant): string => `
   with wallet as (
     select unnest($2::bigint[]) as id, unnest($3::bigint[]) as version,
            unnest($4::bigint[]) as was_balance, unnest($5::bigint[]) as was_sequence, unnest($6::timestamptz[]) as was_updated_at,
@@ -68,7 +81,8 @@ const write = (lock: 'for no key update' | 'for no key update skip locked'): str
            (now.version, now.balance, now.sequence, now.updated_at)
              is not distinct from (wallet.version, wallet.was_balance, wallet.was_sequence, wallet.was_updated_at) as unchanged
       from wallet left join lateral (
-        select version, balance, sequence, updated_at from wallets where id = wallet.id limit 1 ${lock}
+        select version, balance, sequence, updated_at from wallets where id = wallet.id limit 1
+           for no key update ${skipLocked ? 'skip locked' : ''}
       ) now on true
   ), updated as (
     update wallets w
@@ -84,12 +98,7 @@ const write = (lock: 'for no key update' | 'for no key update skip locked'): str
     select r.id, r.wallet_id, r.sequence, r.amount, r.balance, r.created_at, r.entry, r.trans_id
       from request r join updated on updated.id = r.wallet_id
      where r.id is not null
-  ), refused as (
-    insert into refusals (wallet_id, amount, balance, created_at, entry, code, trans_id)
-    select r.wallet_id, r.amount, r.balance, r.created_at, r.entry, r.code, r.trans_id
-      from request r join updated on updated.id = r.wallet_id
-     where r.code is not null
-  ), announced as (
+  ${refusals ? REFUSED : ''}), announced as (
     insert into outbox (partition, key, payload, headers)
     select r.partition, r.key, r.payload, r.headers::json
       from request r join updated on updated.id = r.wallet_id
@@ -103,8 +112,13 @@ const write = (lock: 'for no key update' | 'for no key update skip locked'): str
   union all
   select null, null, null, null, null, to_json(recorded) from recorded`
 
-const WRITE = { name: 'write-ledger', text: write('for no key update') }
-const WRITE_UNLOCKED = { name: 'write-ledger-unlocked', text: write('for no key update skip locked') }
+/** A named statement is prepared once a connection. */
+const STATEMENTS = [
+  { name: 'write-ledger', refusals: false, skipLocked: false },
+  { name: 'write-ledger-skip-locked', refusals: false, skipLocked: true },
+  { name: 'write-ledger-refusals', refusals: true, skipLocked: false },
+  { name: 'write-ledger-refusals-skip-locked', refusals: true, skipLocked: true },
+].map(({ name, ...variant }) => ({ name, text: write(variant), ...variant }))
 
 export interface WriteOptions {
   /** Leaves a wallet alone that somebody else has locked, as if its version had moved, and waits for nobody. */
@@ -139,8 +153,12 @@ export async function writeLedger(
   write: LedgerWrite,
   { skipLocked = false }: WriteOptions,
 ): Promise<LedgerWritten> {
+  const refusals = write.entries.some(({ kind }) => kind === 'refusal')
+  const statement = STATEMENTS.find((one) => one.refusals === refusals && one.skipLocked === skipLocked)
+  if (!statement) throw new Error('there is a statement for each variant')
   const { rows } = await pool.query<Row>({
-    ...(skipLocked ? WRITE_UNLOCKED : WRITE),
+    name: statement.name,
+    text: statement.text,
     values: [write.generation, ...walletColumns(write.wallets), ...entryColumns(write.entries)],
   })
   const written: LedgerWritten = { unwritten: new Map(), recorded: new Map() }

@@ -62,19 +62,20 @@ export function signAccessToken(app: FastifyInstance, user_id: number, ttlS: num
 /** Answers 401 to every request of this scope that does not bring a valid access token; `request.user` is who it is. */
 export const authenticate = fp<AccessTokensOptions>(
   async (app, { secrets: [, ...older] }) => {
-    const verified = createVerifiedTokens()
-    app.addHook('onRequest', async (request) => {
+    const verified = createVerifiedHeaders()
+    app.addHook('onRequest', (request, _reply, done) => {
       const { authorization } = request.headers
-      if (authorization === undefined) throw new RequestError('unauthenticated')
-      const token = BEARER.exec(authorization)?.[1]
-      const user_id = token === undefined ? undefined : (verified.find(token) ?? verify(token))
-      if (user_id === undefined) throw new RequestError('unauthenticated', { headers: INVALID_TOKEN })
+      if (authorization === undefined) return done(new RequestError('unauthenticated'))
+      const user_id = verified.find(authorization) ?? verify(authorization)
+      if (user_id === undefined) return done(new RequestError('unauthenticated', { headers: INVALID_TOKEN }))
       request.user = { id: user_id }
+      done()
     })
 
-    function verify(token: string): number | undefined {
-      const access = readAccessToken(app, token, older)
-      if (access) verified.add(token, access)
+    function verify(authorization: string): number | undefined {
+      const token = BEARER.exec(authorization)?.[1]
+      const access = token === undefined ? undefined : readAccessToken(app, token, older)
+      if (access) verified.add(authorization, access)
       return access?.user_id
     }
   },
@@ -90,21 +91,21 @@ interface Access {
 const MS_PER_S = 1_000
 const VERIFIED_MAX = 10_000
 
-/** Tokens whose signature was checked, until they expire: a client sends the same one hundreds of times. */
-function createVerifiedTokens() {
-  const tokens = new Map<string, Access>()
+/** Headers whose token was checked, until it expires: a client sends the same one hundreds of times. */
+function createVerifiedHeaders() {
+  const headers = new Map<string, Access>()
   return {
-    find(token: string): number | undefined {
-      const access = tokens.get(token)
+    find(header: string): number | undefined {
+      const access = headers.get(header)
       if (!access) return undefined
       if (Date.now() < access.expiresAt) return access.user_id
-      tokens.delete(token)
+      headers.delete(header)
       return undefined
     },
-    add(token: string, access: Access): void {
+    add(header: string, access: Access): void {
       // Whoever came first goes first: a flood of tokens costs time, and never memory.
-      if (tokens.size >= VERIFIED_MAX) tokens.delete(tokens.keys().next().value as string)
-      tokens.set(token, access)
+      if (headers.size >= VERIFIED_MAX) headers.delete(headers.keys().next().value as string)
+      headers.set(header, access)
     },
   }
 }

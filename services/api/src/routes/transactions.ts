@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import { getOutcome } from '../ledger/get-outcome.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
-import { listTransactions } from '../ledger/list-transactions.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
+import { createTransactionPages } from '../ledger/transaction-pages.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 import {
@@ -39,6 +39,7 @@ const listed = answer(TransactionList, 'A page.', {
 
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
   const { db, posting, cursors } = options
+  const pages = createTransactionPages(db)
   const base = `${app.prefix}/transactions`
 
   app.post(
@@ -79,7 +80,7 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
     },
     async (request, reply) => {
       const page = readTransactionPage(cursors, request.user.id, request.query)
-      const { transactions, next } = await listTransactions(db, page)
+      const { transactions, next } = await pages.read(page)
       const next_cursor = nextTransactions(cursors, page, next)
       if (next_cursor) reply.header('link', `<${base}?limit=${page.limit}&cursor=${next_cursor}>; rel="next"`)
       return { data: transactions.map(toTransactionView), pagination: { next_cursor, limit: page.limit } }

@@ -1,0 +1,52 @@
+import type { Db, LedgerTransaction } from '@streamledger/db'
+import { sql } from 'kysely'
+import { type GatherBounds, gather } from './gather.ts'
+import { listTransactions, type TransactionPage, type TransactionPageRequest, toPage } from './list-transactions.ts'
+
+export interface TransactionPages {
+  /** @throws LedgerError `busy` */
+  read(request: TransactionPageRequest): Promise<TransactionPage>
+}
+
+const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 32, waitingMax: 5_000 }
+const NEWEST = Number.MAX_SAFE_INTEGER
+
+/** Reads pages; those that have no filters, which is what most ask for, together with those of concurrent requests. */
+export function createTransactionPages(db: Db): TransactionPages {
+  const find = gather((keys: string[]) => selectPages(db, keys), BOUNDS)
+  return {
+    async read(request) {
+      const { user_id, before, limit, entry, from, to } = request
+      if (entry !== undefined || from !== undefined || to !== undefined) return listTransactions(db, request)
+      return toPage((await find([user_id, before ?? NEWEST, limit].join())) ?? [], limit)
+    },
+  }
+}
+
+type Row = LedgerTransaction & { place: number }
+
+/** A key is a user, the sequence that the page lies before, and how many it may show; one more tells if there is a next. */
+async function selectPages(db: Db, keys: string[]): Promise<Map<string, LedgerTransaction[]>> {
+  const requests = keys.map((key) => key.split(',').map(Number) as [number, number, number])
+  const { rows } = await sql<Row>`
+    select request.place::int as place, page.*
+      from unnest(
+             ${requests.map(([user_id]) => user_id)}::bigint[],
+             ${requests.map(([, before]) => before)}::bigint[],
+             ${requests.map(([, , limit]) => limit + 1)}::int[]
+           ) with ordinality as request (user_id, before, rows, place)
+     cross join lateral (
+       select * from transactions
+        where wallet_id = (select id from wallets where user_id = request.user_id) and sequence < request.before
+        order by sequence desc
+        limit request.rows
+     ) page`.execute(db)
+  const pages = new Map<string, LedgerTransaction[]>()
+  for (const { place, ...transaction } of rows) {
+    const key = keys[place - 1] as string
+    const page = pages.get(key)
+    if (page) page.push(transaction)
+    else pages.set(key, [transaction])
+  }
+  return pages
+}
