@@ -104,3 +104,31 @@ export function meanUsage(usages: readonly ProcessUsage[][]): ProcessUsage[] {
     }
   })
 }
+
+/** Loads that ran side by side, as one: rates add up, and a latency is that of the slowest. */
+export function addLoads(loads: readonly LoadMeasurement[]): LoadMeasurement {
+  const [first, ...others] = loads
+  if (!first) throw new Error('there is no load to add up')
+  if (others.length === 0) return first
+  const sum = (pick: (load: LoadMeasurement) => number) => loads.reduce((total, load) => total + pick(load), 0)
+  return {
+    figures: first.figures.map((figure) => addFigures(loads.flatMap(({ figures }) => figures.filter(({ name }) => name === figure.name)))), // biome-ignore format: one thought
+    usage: first.usage,
+    failures: loads.flatMap(({ failures }) => failures),
+    answered: sum(({ answered }) => answered),
+    refused: sum(({ refused }) => refused),
+    cutOff: sum(({ cutOff }) => cutOff),
+  }
+}
+
+function addFigures(figures: readonly Figure[]): Figure {
+  const [first] = figures as [Figure, ...Figure[]]
+  const add = (values: number[]) =>
+    first.name === 'rate' ? values.reduce((total, value) => total + value, 0) : Math.max(...values)
+  return {
+    ...first,
+    median: add(figures.map(({ median }) => median)),
+    min: add(figures.map(({ min }) => min)),
+    max: add(figures.map(({ max }) => max)),
+  }
+}

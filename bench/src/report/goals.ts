@@ -44,6 +44,10 @@ const POST: readonly Goal[] = [
     measure: ratio(['hot wallet, 64', 'rate'], ['ceiling A hot, 64', 'rate']),
   },
   {
+    ...{ suite: 'post', goal: 'one hot wallet, two replicas / one', unit: 'x', bound: { atLeast: 0.7 } },
+    measure: ratio(['hot wallet, 2 replicas', 'rate'], ['hot wallet, 64', 'rate']),
+  },
+  {
     ...{ suite: 'post', goal: 'one connection, p50 / a bare commit', unit: 'x', bound: { atMost: 3 } },
     measure: ratio(['uniform, 1', 'p50'], ['bare commit, 1', 'p50']),
   },

@@ -2,7 +2,7 @@ import { createCeiling } from '../ceiling/ceiling-schema.ts'
 import { measureCeiling, type Statement } from '../ceiling/measure-ceiling.ts'
 import { seedUsers } from '../ledger/seed-users.ts'
 import { describeFaults, verifyLedger } from '../ledger/verify-ledger.ts'
-import { type LoadMeasurement, type LoadPlan, measureLoad } from '../load/measure-load.ts'
+import { addLoads, type LoadMeasurement, type LoadPlan, measureLoad } from '../load/measure-load.ts'
 import { type PostMix, postWorkload } from '../load/post-workload.ts'
 import { spreadOf } from '../measure/statistics.ts'
 import { type Engines, openEngines } from '../stack/open-engines.ts'
@@ -14,6 +14,8 @@ interface Scenario extends PostMix {
   readonly connections: number
   /** Open loop. */
   readonly rate?: number
+  /** API processes that share the connections; one unless told. */
+  readonly replicas?: number
 }
 
 const USERS = 1_000
@@ -48,6 +50,7 @@ export const runPost: Suite = async (deps, report) => {
   await closed({ name: 'zipf, 64', connections: 64, choice: 'zipf' })
   await ceiling(`ceiling A hot, ${CEILING_CLIENTS}`, 'post-hot', CEILING_CLIENTS)
   await closed({ name: 'hot wallet, 64', connections: 64, choice: 'hot' })
+  await closed({ name: 'hot wallet, 2 replicas', connections: 64, choice: 'hot', replicas: 2 })
   await closed({ name: '20% replays, 64', connections: 64, choice: 'uniform', replayEvery: FIFTH })
   await closed({ name: '20% refusals, 64', connections: 64, choice: 'uniform', refuseEvery: FIFTH })
   const rate = Math.round(Math.max(...rates) * OPEN_LOOP_SHARE)
@@ -86,14 +89,18 @@ async function measureStatement(
 async function measureScenario(deps: BenchDeps, engines: Engines, scenario: Scenario): Promise<Measurement> {
   await using installation = await openInstallation(deps, engines)
   const users = await seedUsers(installation, USERS)
-  const api = await installation.start('api')
+  const { name, connections, rate, replicas = 1 } = scenario
+  const apis = []
+  for (let number = 0; number < replicas; number += 1) apis.push(await installation.start('api'))
   await installation.pool.query('checkpoint')
-  const plan: LoadPlan = {
-    ...{ name: scenario.name, url: api.url, connections: scenario.connections, watched: installation.watched() },
-    ...(scenario.rate === undefined ? {} : { rate: scenario.rate }),
-    workload: postWorkload(installation, users, scenario),
-  }
-  const measured = await measureLoad(deps, plan)
+  const plans = apis.map(
+    ({ url }): LoadPlan => ({
+      ...{ name, url, connections: connections / replicas, watched: installation.watched() },
+      ...(rate === undefined ? {} : { rate }),
+      workload: postWorkload(installation, users, scenario),
+    }),
+  )
+  const measured = addLoads(await Promise.all(plans.map((plan) => measureLoad(deps, plan))))
   const { figures, usage } = measured
   const ledger = await checkLedger(installation, measured, scenario)
   const failures = [...installation.failures(), ...measured.failures, ...ledger.failures]
