@@ -29,7 +29,7 @@ export const STACK_VARIABLES: Readonly<Record<string, { description: string; def
     default: 'streamledger',
   },
   POSTGRES_IMAGE: { description: 'Image of PostgreSQL in docker-compose.yml.', default: 'postgres:18' },
-  KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.4.0' },
+  KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.2.2' },
   NODE_IMAGE: { description: 'Image that the services are built on.', default: 'node:26.10.0-slim' },
   STREAMLEDGER_IMAGE: { description: 'Name of the built image.', default: 'streamledger:local' },
 }

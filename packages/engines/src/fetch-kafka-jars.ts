@@ -18,11 +18,18 @@ export type FetchKafkaJarsOptions = {
   log?: (line: string) => void
 }
 
+/** The Kafka that this package starts. */
+export function kafkaVersion(pom = readFileSync(POM, 'utf8')): string {
+  const version = /<artifactId>kafka_2\.13<\/artifactId>\s*<version>([^<]+)</.exec(pom)?.[1]
+  if (!version) throw new Error(`${POM} names no version of Kafka`)
+  return version
+}
+
 /** The folder with Kafka's jars: Maven fetches them the first time, and again only when the pom has changed. */
 export async function fetchKafkaJars(options: FetchKafkaJarsOptions = {}): Promise<string> {
   const { cacheDir = CACHE_DIR, log } = options
   const pom = readFileSync(POM, 'utf8')
-  const version = /<artifactId>kafka_2\.13<\/artifactId>\s*<version>([^<]+)</.exec(pom)?.[1]
+  const version = kafkaVersion(pom)
   const digest = createHash('sha256').update(pom).digest('hex').slice(0, 8)
   const jars = join(cacheDir, `kafka-${version}-${digest}`)
   if (existsSync(jars)) return jars

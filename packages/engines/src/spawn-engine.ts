@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -32,8 +32,9 @@ export type EngineProcess = {
 /** Starts an engine in a process group of its own: a terminal's Ctrl-C must reach the supervisor alone, which stops in order. */
 export async function spawnEngine({ command, args, env, logFile, uid, gid }: EngineCommand): Promise<EngineProcess> {
   mkdirSync(dirname(logFile), { recursive: true })
-  // Truncated at the start, then appended to: whoever watches the file's size may cut it while the engine runs.
-  closeSync(openSync(logFile, 'w'))
+  // An engine that was killed is asked about after the next one has started.
+  if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`)
+  // Appended to: whoever watches the file's size may cut it while the engine runs.
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, {
     env,

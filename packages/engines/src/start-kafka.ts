@@ -5,8 +5,9 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { Kafka, logLevel } from 'kafkajs'
 import { EngineError } from './engine-error.ts'
-import { fetchKafkaJars } from './fetch-kafka-jars.ts'
+import { fetchKafkaJars, kafkaVersion } from './fetch-kafka-jars.ts'
 import { findJava } from './find-java.ts'
+import { claimKafkaFolder } from './kafka-folder.ts'
 import { type KafkaListener, kafkaProperties } from './kafka-properties.ts'
 import { claimPort, isPortFree, pickFreePort } from './ports.ts'
 import { endProcess } from './processes.ts'
@@ -27,7 +28,7 @@ export type StartKafkaOptions = {
   port?: number
   /** The environment variable that moves the port, for the message about a busy one. */
   portVariable?: string
-  /** Where the broker's own log goes; truncated at each start. */
+  /** Where the broker's own log goes; the one of the start before is kept beside it, as `<logFile>.previous`. */
   logFile?: string
   /** The heap's largest size, in java's words. */
   heap?: string
@@ -62,6 +63,7 @@ export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngin
     pidFile: join(home, 'kafka.pid'),
     logFile: options.logFile ?? join(home, 'kafka.log'),
   }
+  claimKafkaFolder(home, layout.logs, kafkaVersion())
   const jvm = await prepareJvm(options)
   await endOrphan(layout, options.log)
   const port = await claimPort({ port: options.port, owner: 'Kafka', variable: options.portVariable })

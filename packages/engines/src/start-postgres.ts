@@ -49,7 +49,7 @@ export type StartPostgresOptions = {
   port?: number
   /** The environment variable that moves the port, for the message about a busy one. */
   portVariable?: string
-  /** Where PostgreSQL's own log goes; truncated at each start. */
+  /** Where PostgreSQL's own log goes; the one of the start before is kept beside it, as `<logFile>.previous`. */
   logFile?: string
   /** Server settings that go over this package's own. */
   settings?: Record<string, string>

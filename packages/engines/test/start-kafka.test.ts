@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,6 +50,19 @@ test('records are there after a kill and a restart, and an interrupted format is
   expect(await readTopic(second.brokers, 'kept')).toEqual([
     { key: 'k', value: 'v', headers: {}, partition: 0, offset: 0 },
   ])
+  expect(existsSync(join(dataDir, 'kafka.log.previous')), 'the log of the broker that was killed').toBe(true)
+  expect(readFileSync(join(dataDir, 'kafka.version'), 'utf8')).toMatch(/^4\.2\.\d+\n$/)
+})
+
+test.for([
+  ['that names it', '4.4.0\n'],
+  ['from before versions were recorded', undefined],
+])('a folder of a newer Kafka %s is refused before anything is started', async ([, version]) => {
+  mkdirSync(join(dataDir, 'logs'))
+  if (version) writeFileSync(join(dataDir, 'kafka.version'), version)
+  const before = readdirSync(dataDir)
+  await expect(start()).rejects.toThrow(/^Kafka cannot read its data folder.* is of Kafka 4\.4\.0, and this is 4\.2\./)
+  expect(readdirSync(dataDir)).toEqual(before)
 })
 
 test('an orphan is ended first, and a second listener advertises the port of the proxy before it', async () => {

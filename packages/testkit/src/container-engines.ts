@@ -3,7 +3,7 @@ import { GenericContainer, Wait } from 'testcontainers'
 import type { TestEngines } from './test-engines.ts'
 
 const POSTGRES_IMAGE = 'postgres:18'
-const KAFKA_IMAGE = 'apache/kafka:4.4.0'
+const KAFKA_IMAGE = 'apache/kafka:4.2.2'
 const STARTUP_DEADLINE_MS = 180_000 // the first run pulls both images
 
 /** Starts both engines as containers, which testcontainers removes even when the run is killed. */

@@ -1,4 +1,6 @@
 export type { ReadTopicOptions, TopicRecord } from '@streamledger/engines'
+export type { OwnKafka, StartOwnKafka } from './own-kafka.ts'
+export type { OwnPostgres, StartOwnPostgres } from './own-postgres.ts'
 export type { ServiceProcess, SpawnService } from './spawn-service.ts'
 export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from './test.ts'
 export type { TestDatabase } from './test-database.ts'

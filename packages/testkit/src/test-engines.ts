@@ -39,7 +39,7 @@ export async function startEmbeddedEngines(): Promise<TestEngines> {
 }
 
 /** The folder appears with its owner in it: another run that sweeps just now must not take it for abandoned. */
-function makeRunDir(): string {
+export function makeRunDir(): string {
   const name = randomUUID().slice(0, 8)
   const draft = join(TEST_DIR, `.${name}`)
   mkdirSync(draft, { recursive: true })
@@ -59,7 +59,8 @@ async function sweepAbandonedRuns(): Promise<void> {
   }
 }
 
-function abandon(runDir: string): void {
+/** Ends what runs in the folder, and removes it. */
+export function abandon(runDir: string): void {
   for (const file of ['postgres/pgdata/postmaster.pid', 'kafka/kafka.pid']) {
     const pid = readPid(join(runDir, file))
     if (pid !== undefined && isProcess(pid, [runDir])) process.kill(-pid, 'SIGKILL')

@@ -1,5 +1,7 @@
 import { test as base, inject } from 'vitest'
 import type {} from './global-setup.ts' // what `inject` may ask for
+import { type StartOwnKafka, startOwnKafka } from './own-kafka.ts'
+import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 import { createTestKafka } from './test-kafka.ts'
@@ -29,6 +31,26 @@ export const test = base
       const database = await createTestDatabase(engines.postgresUrl, template)
       databases.push(database)
       return database
+    }
+  })
+  // For tests that kill it.
+  .extend('startPostgres', async ({ engines: _ }, { onCleanup }): Promise<StartOwnPostgres> => {
+    const started: Awaited<ReturnType<typeof startOwnPostgres>>[] = []
+    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+    return async () => {
+      const postgres = await startOwnPostgres()
+      started.push(postgres)
+      return postgres
+    }
+  })
+  // For tests that kill it.
+  .extend('startKafka', async ({ engines: _ }, { onCleanup }): Promise<StartOwnKafka> => {
+    const started: Awaited<ReturnType<typeof startOwnKafka>>[] = []
+    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+    return async () => {
+      const kafka = await startOwnKafka()
+      started.push(kafka)
+      return kafka
     }
   })
   .extend('kafka', { scope: 'file' }, ({ engines }) => createTestKafka(engines.brokers))
