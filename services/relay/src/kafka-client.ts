@@ -3,6 +3,8 @@ import { Kafka, logLevel } from 'kafkajs'
 
 /** Marks a batch's first record, so that a batch can be found in the topic without its receipt. */
 export const BATCH_HEADER = 'streamledger_batch'
+/** Marks a record that is there to be aborted: what it says is for whoever looks at the raw log. */
+export const FENCE_HEADER = 'streamledger_fence'
 
 // After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds; kafkajs's own 300 ms between
 // tries would mean four transactions a second. The tries are few: whatever lasts longer is settled by recovery.

@@ -2,7 +2,8 @@
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { BATCH_HEADER, CONNECT_TIMEOUT_MS, createKafkaClient, RETRY } from './kafka-client.ts'
+import { BATCH_HEADER, CONNECT_TIMEOUT_MS, createKafkaClient, FENCE_HEADER, RETRY } from './kafka-client.ts'
+import { type CommittedOffset, connectLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
 import type { Batch, Kafka, Publisher, Receipt } from './publisher.ts'
 
@@ -17,26 +18,13 @@ export interface KafkaOptions {
 }
 
 export async function connectKafka(options: KafkaOptions, logger: Logger): Promise<Kafka> {
-  const { topic, installationId, stepTimeoutMs } = options
+  const { brokers, topic, installationId, stepTimeoutMs } = options
   const groupId = `streamledger.relay.${installationId}`
-  const client = createKafkaClient(options.brokers, logger, stepTimeoutMs)
-  const admin = client.admin()
+  const client = createKafkaClient(brokers, logger, stepTimeoutMs)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
-  await step('connecting to Kafka', admin.connect()).catch(async (error) => {
-    await disconnect(admin)
-    throw error
-  })
-
-  async function readEndOffset(partition: number): Promise<number> {
-    const offsets = await step('reading end offsets', admin.fetchTopicOffsets(topic))
-    const end = offsets.find((offset) => offset.partition === partition)
-    if (!end) throw new Error(`topic ${topic} has no partition ${partition}`)
-    return parseOffset(end.high)
-  }
+  const log = await step('connecting to Kafka', connectLog({ brokers, topic }, logger, stepTimeoutMs))
 
   return {
-    readEndOffset,
-
     async openPublisher(partition) {
       const producer = client.producer({
         transactionalId: `${installationId}-${topic}-${partition}`,
@@ -50,26 +38,34 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
         await step('connecting a producer', producer.connect())
         // InitProducerId goes out with the first transaction(), not with connect(): only this fences older producers.
         const first = await step('fencing older producers', producer.transaction())
-        return createPublisher({ producer, first, partition, topic, groupId, step, readEndOffset })
+        return createPublisher({ producer, first, partition, topic, groupId, step })
       } catch (error) {
         await disconnect(producer)
         throw error
       }
     },
 
-    async readReceipt(partition) {
-      const topics = await step('reading receipts', admin.fetchOffsets({ groupId, topics: [topic] }))
-      const entry = topics[0]?.partitions.find((candidate) => candidate.partition === partition)
-      // A partition that is not in the answer was not asked for: that is no word on whether there is a receipt.
-      if (!entry) throw new Error(`no answer about the receipt of partition ${partition}`)
-      if (entry.offset === '-1') return undefined
-      return parseReceipt(entry.offset, entry.metadata ?? '')
+    async look() {
+      const [offsets, ends] = await Promise.all([
+        step('reading receipts', log.readOffsets(groupId)),
+        step('reading last stable offsets', log.readEnds('read_committed')),
+      ])
+      const receipts = new Map(offsets.map((offset) => [offset.partition, receiptOf(offset)]))
+      // A partition that is not in both answers is in none: that is no word on whether there is a receipt.
+      const both = [...ends].filter(([partition]) => receipts.has(partition))
+      return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
     },
 
-    containsBatch: (partition, batchId, offsets) =>
-      scanForBatch(client, { topic, partition, batchId, offsets, stepTimeoutMs }),
+    async readEndOffset(partition) {
+      const end = (await step('reading end offsets', log.readEnds('everyone'))).get(partition)
+      if (end === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
+      return end
+    },
 
-    close: () => disconnect(admin),
+    findBatch: (partition, batchId, offsets) =>
+      step('reading back a partition', scanForBatch(log, { partition, batchId, offsets })),
+
+    close: () => withDeadline('disconnecting', CONNECT_TIMEOUT_MS, log.close()).catch(() => {}),
   }
 }
 
@@ -81,18 +77,9 @@ interface PublisherParts {
   topic: string
   groupId: string
   step<T>(what: string, promise: Promise<T>): Promise<T>
-  readEndOffset(partition: number): Promise<number>
 }
 
-function createPublisher({
-  producer,
-  first,
-  partition,
-  topic,
-  groupId,
-  step,
-  readEndOffset,
-}: PublisherParts): Publisher {
+function createPublisher({ producer, first, partition, topic, groupId, step }: PublisherParts): Publisher {
   let opened: Transaction | undefined = first
 
   async function takeTransaction(): Promise<Transaction> {
@@ -101,15 +88,16 @@ function createPublisher({
     return transaction
   }
 
-  async function commitWithReceipt(transaction: Transaction, receipt: Receipt): Promise<Receipt> {
-    const partitions = [{ partition, offset: String(receipt.offset), metadata: `${receipt.seq}:${receipt.batchId}` }]
-    await step(
-      'sending the receipt',
-      transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions }] }),
-    )
+  async function sendReceipt(transaction: Transaction, { seq, batchId, offset }: Receipt): Promise<void> {
+    const partitions = [{ partition, offset: String(offset), metadata: `${seq}:${batchId}` }]
+    const topics = [{ topic, partitions }]
+    await step('sending the receipt', transaction.sendOffsets({ consumerGroupId: groupId, topics }))
+  }
+
+  async function commitWithReceipt(transaction: Transaction, receipt: Receipt): Promise<void> {
+    await sendReceipt(transaction, receipt)
     // An error here leaves kafkajs stuck and the outcome open: recovery asks Kafka, nobody tries again.
     await step('committing', transaction.commit())
-    return receipt
   }
 
   return {
@@ -118,20 +106,27 @@ function createPublisher({
       // One send, to one partition: over several leaders kafkajs can lose or double messages when it tries again.
       const [sent] = await step('sending records', transaction.send({ topic, messages: messagesOf(batch, partition) }))
       const offset = parseOffset(sent?.baseOffset ?? '') + batch.rows.length
-      return commitWithReceipt(transaction, { seq: batch.seq, batchId: batch.batchId, offset })
+      const receipt = { seq: batch.seq, batchId: batch.batchId, offset }
+      await commitWithReceipt(transaction, receipt)
+      return receipt
     },
 
-    async writeReceipt(seq) {
+    async writeReceipt(receipt) {
+      await commitWithReceipt(await takeTransaction(), receipt)
+    },
+
+    async fence(receipt) {
       const transaction = await takeTransaction()
-      return commitWithReceipt(transaction, { seq, batchId: NO_BATCH, offset: await readEndOffset(partition) })
+      const fence = { key: null, value: null, partition, headers: { [FENCE_HEADER]: receipt.batchId } }
+      const [sent] = await step('sending a fence', transaction.send({ topic, messages: [fence] }))
+      await sendReceipt(transaction, receipt)
+      await step('aborting the fence', transaction.abort())
+      return parseOffset(sent?.baseOffset ?? '')
     },
 
     discard: () => disconnect(producer),
   }
 }
-
-/** The batch id of a receipt that was written by itself. */
-const NO_BATCH = '00000000-0000-0000-0000-000000000000'
 
 function messagesOf({ batchId, rows }: Batch, partition: number) {
   return rows.map(({ key, payload, headers }, index) => ({
@@ -145,6 +140,11 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
 /** Whatever state it is in. */
 async function disconnect(client: { disconnect(): Promise<void> }): Promise<void> {
   await withDeadline('disconnecting', CONNECT_TIMEOUT_MS, client.disconnect()).catch(() => {})
+}
+
+/** Undefined: the group has no offset there. */
+function receiptOf({ offset, metadata }: CommittedOffset): Receipt | string | undefined {
+  return offset === '-1' ? undefined : parseReceipt(offset, metadata ?? '')
 }
 
 /** A receipt from a group's offset and its metadata, or the text that is none. */

@@ -1,64 +1,33 @@
-import { randomUUID } from 'node:crypto'
-import type { Consumer, Kafka } from 'kafkajs'
-import { withDeadline } from './deadline.ts'
 import { BATCH_HEADER } from './kafka-client.ts'
+import type { KafkaLog, LogRecord } from './kafka-log.ts'
 
 export interface BatchScan {
-  topic: string
   partition: number
   batchId: string
+  /** Up to `to`, which is below the last stable offset, every transaction has ended. */
   offsets: { from: number; to: number }
-  stepTimeoutMs: number
 }
 
-/** Joining a group waits 3 s by default; reading the little that an aborted attempt left takes milliseconds. */
-const JOIN_TIMEOUT_MS = 10_000
-
-/** Reads a partition read_committed between two offsets and looks for a batch's mark. */
-export async function scanForBatch(client: Kafka, scan: BatchScan): Promise<boolean> {
-  const { topic, offsets } = scan
-  if (offsets.from >= offsets.to) return false
-  // A group of its own, made for this and deleted after it: kafkajs has no way to read a partition without one.
-  const groupId = `streamledger.relay.scan.${randomUUID()}`
-  const consumer = client.consumer({ groupId, readUncommitted: false, allowAutoTopicCreation: false })
-  try {
-    await withDeadline('connecting a consumer', scan.stepTimeoutMs, consumer.connect())
-    await consumer.subscribe({ topic })
-    return await withDeadline('reading back a partition', JOIN_TIMEOUT_MS + scan.stepTimeoutMs, search(consumer, scan))
-  } finally {
-    await withDeadline('disconnecting a consumer', scan.stepTimeoutMs, consumer.disconnect()).catch(() => {})
-    await forget(client, groupId, scan.stepTimeoutMs)
+/**
+ * The offset of a batch's first record, if its transaction was committed. A transaction of a producer ends with that
+ * producer's next mark, so nothing has to be known of the others.
+ */
+export async function scanForBatch(log: Pick<KafkaLog, 'fetch'>, scan: BatchScan): Promise<number | undefined> {
+  const { partition, batchId, offsets } = scan
+  let found: LogRecord | undefined
+  for (let next = offsets.from; next < offsets.to || found; ) {
+    const records = await log.fetch(partition, next)
+    const last = records.at(-1)
+    // Below the last stable offset there is something to read; an empty answer is none.
+    if (!last) throw new Error(`partition ${partition} shows nothing at offset ${next}, below its last stable offset`)
+    for (const record of records) {
+      if (found && record.mark && record.producerId === found.producerId) {
+        if (record.mark === 'commit') return found.offset
+        found = undefined // that attempt was aborted, a later one may not be
+      }
+      if (!found && record.headers[BATCH_HEADER]?.toString() === batchId) found = record
+    }
+    next = last.offset + 1
   }
-}
-
-function search(consumer: Consumer, { topic, partition, batchId, offsets }: BatchScan): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
-    // Told of every fetch that held anything, also of one that held only aborted records: so the end is always seen.
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.partition === partition && Number(payload.lastOffset) >= offsets.to - 1) resolve(false)
-    })
-    consumer
-      .run({
-        autoCommit: false,
-        eachBatch: async ({ batch }) => {
-          if (batch.partition !== partition) return
-          if (batch.messages.some(({ headers }) => headers?.[BATCH_HEADER]?.toString() === batchId)) resolve(true)
-        },
-      })
-      .catch(reject)
-    consumer.seek({ topic, partition, offset: String(offsets.from) })
-  })
-}
-
-async function forget(client: Kafka, groupId: string, timeoutMs: number): Promise<void> {
-  const admin = client.admin()
-  try {
-    await withDeadline('connecting to Kafka', timeoutMs, admin.connect())
-    await withDeadline('deleting a group', timeoutMs, admin.deleteGroups([groupId]))
-  } catch {
-    // An empty group without offsets goes away by itself.
-  } finally {
-    await admin.disconnect().catch(() => {})
-  }
+  return undefined
 }

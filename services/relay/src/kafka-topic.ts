@@ -2,7 +2,7 @@ import type { Logger } from '@streamledger/runtime'
 import kafkajs, { type Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
-import { isKafka4 } from './kafka-version.ts'
+import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
 
 export interface TopicOptions {
   brokers: string[]
@@ -27,7 +27,7 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
   const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).admin()
   try {
     await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
-    await checkVersion(options)
+    await checkVersion(options, logger)
     await createTopic(admin, options, logger)
     await checkPartitions(admin, options, logger)
     await checkConfig(admin, options, logger)
@@ -36,15 +36,24 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
   }
 }
 
-async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions): Promise<void> {
-  const asked = await Promise.allSettled(brokers.map((broker) => isKafka4(broker, stepTimeoutMs)))
+async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions, logger: Logger): Promise<void> {
+  const asked = await Promise.allSettled(brokers.map((broker) => readKafkaVersion(broker, stepTimeoutMs)))
   // One that does not answer may be down, which the others make up for; if none does, nothing is known.
   const answered = asked.find(({ status }) => status === 'fulfilled')
   if (!answered) throw new Error(`no broker of ${brokers.join(', ')} tells its version`, { cause: asked[0] })
-  const old = brokers.filter((_, index) => asked[index]?.status === 'fulfilled' && asked[index].value === false)
+  const whose = (is: (version: KafkaVersion) => boolean | undefined): string[] =>
+    brokers.filter((_, index) => asked[index]?.status === 'fulfilled' && is(asked[index].value))
+  const old = whose(({ isKafka4 }) => !isKafka4)
   if (old.length > 0) {
     throw new TopicError(
       `${old.join(', ')}: this is Kafka older than 4.0, where a receipt may be read too early; upgrade it`,
+    )
+  }
+  const affected = whose(({ mayLeaveMarkOut }) => mayLeaveMarkOut)
+  if (affected.length > 0) {
+    logger.warn(
+      { brokers: affected },
+      'this is Kafka 4.3 or 4.4: 4.3.x and 4.4.0 can lose a commit that they acknowledged (KAFKA-20734); see docs/runbook.md',
     )
   }
 }

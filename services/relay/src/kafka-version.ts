@@ -1,16 +1,34 @@
 import { connect, type Socket } from 'node:net'
 import { withDeadline } from './deadline.ts'
 
-// Kafka's protocol, as far as the question "how old are you?" needs it. kafkajs asks it too, and keeps the answer.
-// Source: Apache Kafka protocol guide, ApiVersions request and response, version 0.
+// Kafka's protocol, as far as the question "how old are you?" needs it. kafkajs asks an older form of it, in which a
+// broker does not tell its features, and keeps the answer to itself.
+// Source: Apache Kafka protocol guide, ApiVersions request and response, version 3.
 const API_VERSIONS = 18
+const API_VERSIONS_VERSION = 3
+const SOFTWARE = 'streamledger-relay'
 const FETCH = 1
 /** Kafka 4.0 no longer speaks the Fetch versions below this one. */
 const FETCH_MIN_OF_KAFKA_4 = 4
+/** The tag under which a broker lists its features. */
+const SUPPORTED_FEATURES = 0
+const METADATA_VERSION = 'metadata.version'
+/** The newest metadata.version of 4.2 is 29; 4.3 has 30, 4.4 has 31 to 33, and 4.5 begins at 34. */
+const METADATA_VERSIONS_OF_4_3_AND_4_4 = { min: 30, max: 33 }
 const RESPONSE_BYTES_MAX = 64 * 1024
 
-/** Whether a broker is Kafka 4.0 or newer: only then is a receipt readable as soon as its transaction is committed. */
-export async function isKafka4(broker: string, timeoutMs: number): Promise<boolean> {
+/** What a broker's answer tells of its age. */
+export interface KafkaVersion {
+  /** Whether it is Kafka 4.0 or newer: only then is a receipt readable as soon as its transaction is committed. */
+  isKafka4: boolean
+  /**
+   * Whether it is a 4.3 or a 4.4: 4.3.x and 4.4.0 can leave a commit that they acknowledged without its mark (KAFKA-20734).
+   * A broker tells its release and not its patch; undefined: it did not tell.
+   */
+  mayLeaveMarkOut: boolean | undefined
+}
+
+export async function readKafkaVersion(broker: string, timeoutMs: number): Promise<KafkaVersion> {
   const separator = broker.lastIndexOf(':')
   const socket = connect({
     host: broker.slice(0, separator).replace(/^\[|\]$/g, ''),
@@ -19,22 +37,27 @@ export async function isKafka4(broker: string, timeoutMs: number): Promise<boole
   try {
     const response = readFrame(socket)
     socket.write(encodeRequest())
-    const body = await withDeadline(`asking ${broker} for its version`, timeoutMs, response)
-    return (lowestVersions(body).get(FETCH) ?? 0) >= FETCH_MIN_OF_KAFKA_4
+    return decodeResponse(await withDeadline(`asking ${broker} for its version`, timeoutMs, response))
   } finally {
     socket.destroy()
   }
 }
 
-/** Length, then key, version, correlation id, and a client id that is null. */
+/** Length; key, version, correlation id, a client id that is null, no tags; name and version of the client, no tags. */
 function encodeRequest(): Buffer {
-  const request = Buffer.alloc(14)
-  request.writeInt32BE(10, 0)
-  request.writeInt16BE(API_VERSIONS, 4)
-  request.writeInt16BE(0, 6)
-  request.writeInt32BE(1, 8)
-  request.writeInt16BE(-1, 12)
-  return request
+  const header = Buffer.alloc(11)
+  header.writeInt16BE(API_VERSIONS, 0)
+  header.writeInt16BE(API_VERSIONS_VERSION, 2)
+  header.writeInt32BE(1, 4)
+  header.writeInt16BE(-1, 8)
+  const body = Buffer.concat([header, compact(SOFTWARE), compact('1'), Buffer.alloc(1)])
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(body.length)
+  return Buffer.concat([length, body])
+}
+
+function compact(text: string): Buffer {
+  return Buffer.concat([Buffer.of(text.length + 1), Buffer.from(text)])
 }
 
 function readFrame(socket: Socket): Promise<Buffer> {
@@ -51,12 +74,77 @@ function readFrame(socket: Socket): Promise<Buffer> {
   })
 }
 
-/** After the correlation id and an error code: an array of key, lowest and highest version. */
-function lowestVersions(body: Buffer): Map<number, number> {
-  const count = body.readInt32BE(6)
-  const lowest = new Map<number, number>()
-  for (let index = 0, at = 10; index < count; index += 1, at += 6) {
-    lowest.set(body.readInt16BE(at), body.readInt16BE(at + 2))
+/** After the correlation id: an error code, the requests with their lowest and highest version, a throttle time, tags. */
+function decodeResponse(body: Buffer): KafkaVersion {
+  const reader = createReader(body, 4)
+  // A broker older than 2.4 does not know this form of the question.
+  if (reader.int16() !== 0) return { isKafka4: false, mayLeaveMarkOut: undefined }
+  let fetchMin = 0
+  for (let left = reader.varint() - 1; left > 0; left -= 1) {
+    const [key, min] = [reader.int16(), reader.int16()]
+    if (key === FETCH) fetchMin = min
+    reader.skip(2)
+    reader.skipTags()
   }
-  return lowest
+  reader.skip(4)
+  const newest = readFeature(reader, METADATA_VERSION)
+  const { min, max } = METADATA_VERSIONS_OF_4_3_AND_4_4
+  return {
+    isKafka4: fetchMin >= FETCH_MIN_OF_KAFKA_4,
+    mayLeaveMarkOut: newest === undefined ? undefined : newest >= min && newest <= max,
+  }
+}
+
+/** The highest version of a feature that the broker supports. */
+function readFeature(reader: Reader, wanted: string): number | undefined {
+  for (let tags = reader.varint(); tags > 0; tags -= 1) {
+    const [tag, bytes] = [reader.varint(), reader.varint()]
+    if (tag !== SUPPORTED_FEATURES) {
+      reader.skip(bytes)
+      continue
+    }
+    for (let left = reader.varint() - 1; left > 0; left -= 1) {
+      const name = reader.text()
+      reader.skip(2)
+      const max = reader.int16()
+      if (name === wanted) return max
+      reader.skipTags()
+    }
+  }
+  return undefined
+}
+
+type Reader = ReturnType<typeof createReader>
+
+function createReader(buffer: Buffer, start: number) {
+  let at = start
+  const reader = {
+    skip(bytes: number): void {
+      at += bytes
+    },
+    int16(): number {
+      at += 2
+      return buffer.readInt16BE(at - 2)
+    },
+    varint(): number {
+      let value = 0
+      for (let shift = 0; ; shift += 7) {
+        const byte = buffer.readUInt8(at++)
+        value |= (byte & 0x7f) << shift
+        if (byte < 0x80) return value
+      }
+    },
+    text(): string {
+      const length = reader.varint() - 1
+      at += length
+      return buffer.toString('utf8', at - length, at)
+    },
+    skipTags(): void {
+      for (let left = reader.varint(); left > 0; left -= 1) {
+        reader.varint()
+        reader.skip(reader.varint())
+      }
+    },
+  }
+  return reader
 }

@@ -18,6 +18,7 @@ import { createRelayMetrics } from './metrics.ts'
 import { createOutbox } from './outbox.ts'
 import { createLeases } from './partition-lease.ts'
 import type { Kafka } from './publisher.ts'
+import { ReadBack } from './read-back.ts'
 import { Relay } from './relay.ts'
 
 const config = readConfig(loadRelayConfig)
@@ -61,6 +62,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       outbox: createOutbox(pool),
       leases: createLeases(pool, instance, config.lease.leaseMs),
       kafka,
+      readBack: new ReadBack(kafka.look, config.kafka.stepTimeoutMs),
       logger,
       metrics,
       batch: config.batch,

@@ -21,12 +21,25 @@ export interface Receipt {
   offset: number
 }
 
+/** What Kafka shows of a partition. */
+export interface Sight {
+  /** Undefined: there is none. One that can't be parsed comes as its text. */
+  receipt: Receipt | string | undefined
+  /** The last stable offset: consumers read up to here. It is the first of a transaction that is open or hangs, or the end. */
+  stable: number
+}
+
 /** One partition's writer. Opening one fences whoever wrote before, so there is one that counts at any time. */
 export interface Publisher {
   /** Publishes a batch with its receipt in one Kafka transaction. After any error its outcome is unknown. */
   publish(batch: Batch): Promise<Receipt>
-  /** Writes a receipt by itself, at the partition's end: the first one, or one that is about to expire. */
-  writeReceipt(seq: number): Promise<Receipt>
+  /** Writes a receipt by itself. After any error its outcome is unknown. */
+  writeReceipt(receipt: Receipt): Promise<void>
+  /**
+   * Writes a record and this receipt, and aborts both: the abort ends whatever an earlier writer of this partition has
+   * left hanging before it. Returns the record's offset; the end is settled when the last stable offset has passed it.
+   */
+  fence(receipt: Receipt): Promise<number>
   /** Lets go of it, whatever state it is in. Never rejects. */
   discard(): Promise<void>
 }
@@ -35,11 +48,11 @@ export interface Publisher {
 export interface Kafka {
   /** Opens a partition's writer: older ones are fenced and their open transaction is settled when this resolves. */
   openPublisher(partition: number): Promise<Publisher>
-  /** Undefined: there is none. A receipt that can't be parsed comes back as its text. */
-  readReceipt(partition: number): Promise<Receipt | string | undefined>
-  /** One past the partition's last stable record: the first of a transaction that is still open, if there is one. */
+  /** What Kafka shows of every partition. */
+  look(): Promise<Map<number, Sight>>
+  /** One past the partition's last record, whatever became of its transaction. */
   readEndOffset(partition: number): Promise<number>
-  /** Whether a committed record of the batch lies between the two offsets. */
-  containsBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<boolean>
+  /** The offset of the batch's first record, if it lies committed between the two offsets, below the last stable one. */
+  findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
   close(): Promise<void>
 }

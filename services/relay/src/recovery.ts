@@ -1,35 +1,60 @@
 import type { Lane } from './outbox.ts'
-import type { Receipt } from './publisher.ts'
+import type { Receipt, Sight } from './publisher.ts'
 
 /** What a lane does about the batch that may or may not be in Kafka. */
 export type Verdict =
   | { kind: 'go_on'; nextOffset: number }
-  | { kind: 'publish_again'; from: number }
-  | { kind: 'write_receipt' }
+  /** The receipt of the open batch is there: see that the batch is, too. */
+  | { kind: 'look_up'; receipt: Receipt; from: number }
+  /** Nothing says for certain what became of the open batch: end what may hang of it, then look for it from there on. */
+  | { kind: 'settle'; receipt: Receipt; from: number }
+  | { kind: 'write_receipt'; offset: number }
   /** `behind`: Kafka shows less than it may know. A coordinator that has just loaded its group answers so for a moment. */
   | { kind: 'halt'; reason: string; behind: boolean }
 
-/** Holds what Postgres intended against what Kafka has the receipt of. Pure; every line has its row in docs/architecture.md. */
-export function judge(lane: Lane, receipt: Receipt | string | undefined): Verdict {
-  if (typeof receipt === 'string')
-    return { kind: 'halt', reason: `the receipt cannot be read: ${receipt}`, behind: false }
-  const { batch } = lane
+/** What Kafka shows of a partition, and one past its last record. */
+export interface Shown extends Sight {
+  end: number
+}
+
+/** Holds what Postgres intended against what Kafka shows. Pure; every line has its row in docs/architecture.md. */
+export function judge(lane: Lane, { receipt, stable, end }: Shown): Verdict {
+  if (typeof receipt === 'string') return halt(`the receipt cannot be read: ${receipt}`)
+  const { batch, batchSeq } = lane
   if (!receipt) {
-    if (!batch) return { kind: 'write_receipt' }
-    return { kind: 'halt', reason: `batch ${lane.batchSeq} is open and there is no receipt of any batch`, behind: true }
+    if (!batch) return { kind: 'write_receipt', offset: stable }
+    return behind(`batch ${batchSeq} is open and there is no receipt of any batch`)
   }
-  const published = { kind: 'go_on', nextOffset: receipt.offset } as const
-  if (receipt.seq === lane.batchSeq) {
-    if (!batch || batch.batchId === receipt.batchId) return published
-    return {
-      kind: 'halt',
-      reason: `the receipt of batch ${receipt.seq} is for ${receipt.batchId}, and the open batch is ${batch.batchId}`,
-      behind: false,
-    }
+  if (receipt.seq === batchSeq && batch && batch.batchId !== receipt.batchId) {
+    return halt(`the receipt of batch ${batchSeq} is for ${receipt.batchId}, and the open batch is ${batch.batchId}`)
   }
-  if (batch && receipt.seq === lane.batchSeq - 1) {
-    return { kind: 'publish_again', from: Math.min(lane.nextOffset ?? receipt.offset, receipt.offset) }
+  const isOfLast = receipt.seq === batchSeq
+  const isOfOneBefore = batch !== undefined && receipt.seq === batchSeq - 1
+  if (!isOfLast && !isOfOneBefore) {
+    const reason = `the receipt is of batch ${receipt.seq}, and Postgres is at batch ${batchSeq}`
+    return receipt.seq < batchSeq ? behind(reason) : halt(reason)
   }
-  const reason = `the receipt is of batch ${receipt.seq}, and Postgres is at batch ${lane.batchSeq}`
-  return { kind: 'halt', reason, behind: receipt.seq < lane.batchSeq }
+  // A new leader may show an older end for a moment.
+  if (end < receipt.offset) {
+    return behind(`the partition ends at ${end}, before the end of batch ${receipt.seq} at ${receipt.offset}`)
+  }
+  const isReadable = stable >= receipt.offset
+  if (batch && isOfLast) {
+    const from = Math.min(lane.nextOffset ?? receipt.offset, receipt.offset - batch.rows)
+    return { kind: isReadable ? 'look_up' : 'settle', receipt, from }
+  }
+  if (!isReadable) {
+    // The rows of that batch are gone, so nothing may abort what hangs of it.
+    return behind(`batch ${receipt.seq} is confirmed, and consumers read only to ${stable} of its ${receipt.offset}`)
+  }
+  if (!batch) return { kind: 'go_on', nextOffset: receipt.offset }
+  return { kind: 'settle', receipt, from: Math.min(lane.nextOffset ?? receipt.offset, receipt.offset) }
+}
+
+function behind(reason: string): Verdict {
+  return { kind: 'halt', reason, behind: true }
+}
+
+function halt(reason: string): Verdict {
+  return { kind: 'halt', reason, behind: false }
 }

@@ -1,6 +1,7 @@
 import { type Logger, sleep } from '@streamledger/runtime'
 import { Doorbell, pollDelayMs } from './doorbell.ts'
-import { type HeldLease, type LaneDeps, runLane } from './lane.ts'
+import { runLane } from './lane.ts'
+import type { HeldLease, LaneDeps } from './lane-step.ts'
 import type { Leases, PartitionLease } from './partition-lease.ts'
 
 export interface RelayDeps extends LaneDeps {

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from '@streamledger/testkit'
-import { isKafka4 } from '../src/kafka-version.ts'
+import { readKafkaVersion } from '../src/kafka-version.ts'
 
 const TIMEOUT_MS = 2_000
 
-/** A broker that answers every request with these bytes: an old Kafka is not to be had from Maven beside the new one. */
+/** A broker that answers every request with these bytes: other Kafkas are not to be had beside the one of the tests. */
 async function answering(bytes: Buffer) {
   const server = createServer((socket) => socket.on('data', () => socket.write(bytes)))
   server.listen(0, '127.0.0.1')
@@ -13,38 +13,80 @@ async function answering(bytes: Buffer) {
   return { broker: `127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
 }
 
-/** An ApiVersions response that offers Fetch from this version on. */
-function offersFetchFrom(lowest: number): Buffer {
-  const response = Buffer.alloc(4 + 10 + 6)
-  response.writeInt32BE(16, 0)
-  response.writeInt32BE(1, 4)
-  response.writeInt32BE(1, 10)
-  response.writeInt16BE(1, 14)
-  response.writeInt16BE(lowest, 16)
-  response.writeInt16BE(17, 18)
-  return response
+const int16 = (value: number): number[] => [value >> 8, value & 0xff]
+const text = (value: string): number[] => [value.length + 1, ...Buffer.from(value)]
+
+function frame(...body: number[]): Buffer {
+  return Buffer.from([0, 0, body.length >> 8, body.length & 0xff, ...body])
 }
 
-test('the Kafka that the tests run on is new enough', async ({ engines }) => {
-  expect(await isKafka4(engines.brokers, TIMEOUT_MS)).toBe(true)
+/** An ApiVersions response that offers Fetch from this version on, and these features. */
+function offers(fetchMin: number, features: [name: string, max: number][] = []): Buffer {
+  const list = features.flatMap(([name, max]) => [...text(name), ...int16(1), ...int16(max), 0])
+  const tag = [0, list.length + 1, features.length + 1, ...list]
+  const fetch = [...int16(1), ...int16(fetchMin), ...int16(17), 0]
+  const other = [...int16(0), ...int16(3), ...int16(9), 1, 7, 2, 0xaa, 0xbb] // with a tag that nobody here knows
+  const unknown = [5, 1, 0xcc]
+  return frame(
+    0,
+    0,
+    0,
+    1,
+    0,
+    0,
+    3,
+    ...other,
+    ...fetch,
+    0,
+    0,
+    0,
+    0,
+    ...(features.length > 0 ? [2, ...unknown, ...tag] : [0]),
+  )
+}
+
+/** What a broker says that does not know the question in this form. */
+const UNSUPPORTED_VERSION = frame(0, 0, 0, 1, 0, 35, 0, 0, 0, 0)
+
+test('the Kafka that the tests run on is new enough, and leaves no mark out', async ({ engines }) => {
+  expect(await readKafkaVersion(engines.brokers, TIMEOUT_MS)).toEqual({ isKafka4: true, mayLeaveMarkOut: false })
 })
 
 test.for([
-  [0, false],
-  [3, false],
-  [4, true],
-] as const)('a broker that speaks Fetch from version %i on is new enough: %s', async ([lowest, expected]) => {
-  const { broker, close } = await answering(offersFetchFrom(lowest))
-  expect(await isKafka4(broker, TIMEOUT_MS)).toBe(expected)
+  ['0.11', UNSUPPORTED_VERSION, { isKafka4: false, mayLeaveMarkOut: undefined }],
+  ['3.9', offers(0, [['metadata.version', 21]]), { isKafka4: false, mayLeaveMarkOut: false }],
+  ['4.0', offers(4, [['metadata.version', 25]]), { isKafka4: true, mayLeaveMarkOut: false }],
+  [
+    '4.2',
+    offers(4, [
+      ['group.version', 1],
+      ['metadata.version', 29],
+    ]),
+    { isKafka4: true, mayLeaveMarkOut: false },
+  ],
+  [
+    '4.3',
+    offers(4, [
+      ['metadata.version', 30],
+      ['group.version', 1],
+    ]),
+    { isKafka4: true, mayLeaveMarkOut: true },
+  ],
+  ['4.4', offers(4, [['metadata.version', 33]]), { isKafka4: true, mayLeaveMarkOut: true }],
+  ['4.5', offers(4, [['metadata.version', 34]]), { isKafka4: true, mayLeaveMarkOut: false }],
+  ['that tells no features', offers(4), { isKafka4: true, mayLeaveMarkOut: undefined }],
+] as const)('a Kafka %s is told by its answer', async ([, answer, expected]) => {
+  const { broker, close } = await answering(answer)
+  expect(await readKafkaVersion(broker, TIMEOUT_MS)).toEqual(expected)
   close()
 })
 
 test('something that is no Kafka, or nothing at all, is an error and no verdict', async () => {
   const web = await answering(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))
-  await expect(isKafka4(web.broker, TIMEOUT_MS)).rejects.toThrow('not one of Kafka')
+  await expect(readKafkaVersion(web.broker, TIMEOUT_MS)).rejects.toThrow('not one of Kafka')
   web.close()
   const silent = await answering(Buffer.alloc(0))
-  await expect(isKafka4(silent.broker, 100)).rejects.toThrow('took longer')
+  await expect(readKafkaVersion(silent.broker, 100)).rejects.toThrow('took longer')
   silent.close()
-  await expect(isKafka4('127.0.0.1:9', TIMEOUT_MS)).rejects.toThrow('ECONNREFUSED')
+  await expect(readKafkaVersion('127.0.0.1:9', TIMEOUT_MS)).rejects.toThrow('ECONNREFUSED')
 })

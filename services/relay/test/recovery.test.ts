@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Lane } from '../src/outbox.ts'
 import type { Receipt } from '../src/publisher.ts'
-import { judge } from '../src/recovery.ts'
+import { judge, type Shown } from '../src/recovery.ts'
 
 const BATCH = '11111111-1111-4111-8111-111111111111'
 const OTHER = '22222222-2222-4222-8222-222222222222'
@@ -13,29 +13,46 @@ const lane = (batchSeq: number, batchId?: string): Lane => ({
   nextOffset: 40,
 })
 const receipt = (seq: number, batchId = BATCH): Receipt => ({ seq, batchId, offset: 50 })
+const shown = (found: Shown['receipt'], { stable = 60, end = 60 } = {}): Shown => ({ receipt: found, stable, end })
 
 describe('what a lane does about a batch in doubt', () => {
-  test('goes on when the receipt is of the open batch: it is in Kafka', () => {
-    expect(judge(lane(7, BATCH), receipt(7))).toEqual({ kind: 'go_on', nextOffset: 50 })
+  test('looks the open batch up when its receipt is there and consumers read past it', () => {
+    const verdict = { kind: 'look_up', receipt: receipt(7), from: 40 }
+    expect(judge(lane(7, BATCH), shown(receipt(7)))).toEqual(verdict)
+    expect(judge({ ...lane(7, BATCH), nextOffset: undefined }, shown(receipt(7)))).toEqual({ ...verdict, from: 47 })
   })
 
-  test('publishes the open batch again when the receipt is of the one before', () => {
-    expect(judge(lane(7, BATCH), receipt(6, OTHER))).toEqual({ kind: 'publish_again', from: 40 })
+  test('settles the open batch when its receipt is there and consumers do not read past it', () => {
+    const verdict = { kind: 'settle', receipt: receipt(7), from: 40 }
+    expect(judge(lane(7, BATCH), shown(receipt(7), { stable: 49 }))).toEqual(verdict)
+    expect(judge(lane(7, BATCH), shown(receipt(7), { stable: 50 })).kind).toBe('look_up')
+  })
+
+  test('settles the open batch when the receipt is of the one before', () => {
+    const before = receipt(6, OTHER)
+    expect(judge(lane(7, BATCH), shown(before))).toEqual({ kind: 'settle', receipt: before, from: 40 })
+    const unknown = { ...lane(7, BATCH), nextOffset: undefined }
+    expect(judge(unknown, shown(before))).toEqual({ kind: 'settle', receipt: before, from: 50 })
   })
 
   test('goes on when no batch is open and the receipt is of the last one', () => {
-    expect(judge(lane(7), receipt(7, OTHER))).toEqual({ kind: 'go_on', nextOffset: 50 })
+    expect(judge(lane(7), shown(receipt(7, OTHER)))).toEqual({ kind: 'go_on', nextOffset: 50 })
   })
 
   test('writes the receipt again when it expired and nothing is in doubt', () => {
-    expect(judge(lane(7), undefined)).toEqual({ kind: 'write_receipt' })
-    expect(judge(lane(0), undefined)).toEqual({ kind: 'write_receipt' })
+    expect(judge(lane(7), shown(undefined, { stable: 55 }))).toEqual({ kind: 'write_receipt', offset: 55 })
+    expect(judge(lane(0), shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
   })
 
   test.each([
-    ['no receipt at all while a batch is open', lane(7, BATCH), undefined],
-    ['a receipt too far behind', lane(7, BATCH), receipt(5)],
-    ['a receipt behind with no batch open', lane(7), receipt(6)],
+    ['no receipt at all while a batch is open', lane(7, BATCH), shown(undefined)],
+    ['a receipt too far behind', lane(7, BATCH), shown(receipt(5))],
+    ['a receipt behind with no batch open', lane(7), shown(receipt(6))],
+    ['a log that ends before the open batch does', lane(7, BATCH), shown(receipt(7), { end: 49, stable: 49 })],
+    ['a log that ends before the last batch does', lane(7), shown(receipt(7), { end: 49, stable: 49 })],
+    ['a log that ends before the batch before', lane(7, BATCH), shown(receipt(6), { end: 0, stable: 0 })],
+    ['a confirmed batch that consumers cannot read', lane(7), shown(receipt(7), { stable: 49 })],
+    ['the same with the next one open', lane(7, BATCH), shown(receipt(6), { stable: 49 })],
   ])('halts on %s, which may pass', (_, stored, found) => {
     expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: true })
   })
@@ -46,6 +63,6 @@ describe('what a lane does about a batch in doubt', () => {
     ['a receipt ahead of Postgres with no batch open', lane(7), receipt(8)],
     ['a receipt that is none', lane(7), 'offset 50, metadata "x"'],
   ])('halts on %s, which does not', (_, stored, found) => {
-    expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: false })
+    expect(judge(stored, shown(found))).toMatchObject({ kind: 'halt', behind: false })
   })
 })

@@ -1,0 +1,127 @@
+import type { Batch, Kafka, Receipt, Sight } from '../src/publisher.ts'
+
+// A broker cannot be made to skip a mark, or to answer with old receipts, when a test wants it: here the port stands for
+// it, with one partition. It keeps to what a log does: an open transaction hides everything after its first record, and
+// a mark ends all that its producer has left open, which is always the same producer here.
+
+/** What becomes of the marks of one transaction. */
+export interface Marks {
+  data: 'written' | 'skipped'
+  offsets: 'written' | 'skipped'
+}
+
+interface Entry {
+  offset: number
+  size: number
+  batch: Batch | undefined
+  state: 'open' | 'committed' | 'aborted'
+}
+
+export class FakeKafka implements Kafka {
+  readonly log: Entry[] = []
+  /** Of the transactions to come, in their order; of all others, both are written. */
+  readonly marks: Marks[] = []
+  /** Receipts that are shown instead of the newest, one a look. */
+  readonly shown: (Receipt | undefined)[] = []
+  readonly writers: string[] = []
+  /** Whether Kafka answers as if a mark were never written, whoever writes it. */
+  stuck = false
+  #receipt: Receipt | undefined
+  #pending: Receipt | undefined
+  #end = 0
+
+  constructor(receipt?: Receipt, end = receipt?.offset ?? 0) {
+    this.#receipt = receipt
+    this.#end = end
+  }
+
+  /** What a read_committed consumer sees. */
+  get readable(): string[] {
+    const stable = this.#stable()
+    return this.log
+      .filter(({ state, offset }) => state === 'committed' && offset < stable)
+      .flatMap(({ batch }) => batch?.rows.map(({ payload }) => payload) ?? [])
+  }
+
+  get receipt(): Receipt | undefined {
+    return this.#receipt
+  }
+
+  /** Writes as if a producer did that is gone by now. */
+  append(batch: Batch, marks: Marks): void {
+    this.#publish(batch, marks)
+  }
+
+  async openPublisher() {
+    return {
+      publish: async (batch: Batch) => {
+        this.writers.push(`batch ${batch.seq}`)
+        return this.#publish(batch, this.marks.shift())
+      },
+      writeReceipt: async (receipt: Receipt) => {
+        this.writers.push(`receipt ${receipt.seq}`)
+        this.#pending = receipt
+        this.#finish('committed', { data: 'skipped', offsets: this.marks.shift()?.offsets ?? 'written' })
+      },
+      fence: async (receipt: Receipt) => {
+        this.writers.push('fence')
+        const { offset } = this.#append(undefined, 1)
+        this.#pending = receipt
+        this.#finish('aborted', this.marks.shift())
+        return offset
+      },
+      discard: async () => {},
+    }
+  }
+
+  look = async (): Promise<Map<number, Sight>> => {
+    const receipt = this.shown.length > 0 ? this.shown.shift() : this.#receipt
+    return new Map(PARTITIONS.map((partition) => [partition, { receipt, stable: this.#stable() }]))
+  }
+
+  async readEndOffset(): Promise<number> {
+    return this.#end
+  }
+
+  async findBatch(_: number, batchId: string, { from, to }: { from: number; to: number }): Promise<number | undefined> {
+    return this.log.find(
+      ({ batch, offset, state }) =>
+        batch?.batchId === batchId && state === 'committed' && offset >= from && offset < to,
+    )?.offset
+  }
+
+  async close(): Promise<void> {}
+
+  #publish(batch: Batch, marks?: Marks): Receipt {
+    const { offset } = this.#append(batch, batch.rows.length)
+    const receipt = { seq: batch.seq, batchId: batch.batchId, offset: offset + batch.rows.length }
+    this.#pending = receipt
+    this.#finish('committed', marks)
+    return receipt
+  }
+
+  #append(batch: Batch | undefined, size: number): Entry {
+    const entry: Entry = { offset: this.#end, size, batch, state: 'open' }
+    this.log.push(entry)
+    this.#end += size
+    return entry
+  }
+
+  #finish(state: 'committed' | 'aborted', marks: Marks = { data: 'written', offsets: 'written' }): void {
+    if (marks.data === 'written' && !this.stuck) {
+      for (const entry of this.log) if (entry.state === 'open') entry.state = state
+      this.#end += 1
+    }
+    if (marks.offsets === 'written') {
+      if (state === 'committed') this.#receipt = this.#pending
+      this.#pending = undefined
+    }
+  }
+
+  #stable(): number {
+    return this.log.find(({ state }) => state === 'open')?.offset ?? this.#end
+  }
+}
+
+const PARTITIONS_MAX = 100
+const PARTITIONS = Array.from({ length: PARTITIONS_MAX }, (_, partition) => partition)

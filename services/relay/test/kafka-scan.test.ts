@@ -1,0 +1,118 @@
+import { expect, test } from '@streamledger/testkit'
+import { BATCH_HEADER } from '../src/kafka-client.ts'
+import type { LogRecord } from '../src/kafka-log.ts'
+import { scanForBatch } from '../src/kafka-scan.ts'
+
+type Line = [producerId: string, what: 'commit' | 'abort' | string]
+
+/** A log from offset 100 on, which shows `page` records a fetch. */
+function makeLog(lines: Line[], page = 2) {
+  const records = lines.map(([producerId, what], index): LogRecord => {
+    const mark = what === 'commit' || what === 'abort' ? what : undefined
+    return { offset: 100 + index, producerId, mark, headers: mark ? {} : { [BATCH_HEADER]: Buffer.from(what) } }
+  })
+  const fetch = async (_: number, offset: number) => records.slice(offset - 100, offset - 100 + page)
+  return { fetch }
+}
+
+const scan = (lines: Line[], to = 100 + lines.length) =>
+  scanForBatch(makeLog(lines), { partition: 0, batchId: 'wanted', offsets: { from: 100, to } })
+
+test.for<[string, Line[], number | undefined]>([
+  [
+    'it was committed',
+    [
+      ['a', 'other'],
+      ['a', 'commit'],
+      ['a', 'wanted'],
+      ['a', 'row'],
+      ['a', 'commit'],
+    ],
+    102,
+  ],
+  [
+    'it was aborted',
+    [
+      ['a', 'wanted'],
+      ['a', 'abort'],
+    ],
+    undefined,
+  ],
+  [
+    'it hung until a fence ended it',
+    [
+      ['a', 'wanted'],
+      ['a', 'row'],
+      ['a', 'fence'],
+      ['a', 'abort'],
+    ],
+    undefined,
+  ],
+  [
+    'it was aborted and published again',
+    [
+      ['a', 'wanted'],
+      ['a', 'abort'],
+      ['a', 'wanted'],
+      ['a', 'commit'],
+    ],
+    102,
+  ],
+  [
+    "another producer's abort came between",
+    [
+      ['b', 'row'],
+      ['a', 'wanted'],
+      ['b', 'abort'],
+      ['a', 'commit'],
+    ],
+    101,
+  ],
+  [
+    "another producer's commit came between",
+    [
+      ['b', 'row'],
+      ['a', 'wanted'],
+      ['b', 'commit'],
+      ['a', 'abort'],
+    ],
+    undefined,
+  ],
+  [
+    'it is not there',
+    [
+      ['a', 'other'],
+      ['a', 'commit'],
+    ],
+    undefined,
+  ],
+])('a batch is found only where its own transaction was committed: %s', async ([, lines, expected]) => {
+  expect(await scan(lines)).toBe(expected)
+})
+
+test('the mark of a batch is read also where it lies past the end of the scan', async () => {
+  expect(
+    await scan(
+      [
+        ['a', 'wanted'],
+        ['a', 'fence'],
+        ['a', 'abort'],
+      ],
+      101,
+    ),
+  ).toBeUndefined()
+  expect(
+    await scan(
+      [
+        ['a', 'wanted'],
+        ['a', 'row'],
+        ['a', 'commit'],
+      ],
+      101,
+    ),
+  ).toBe(100)
+})
+
+test('an answer that is empty where something must be is an error, and no word on the batch', async () => {
+  await expect(scan([['a', 'other']], 110)).rejects.toThrow('shows nothing at offset 101')
+})
