@@ -12,6 +12,13 @@ export interface TcpProxy {
   strand(): void
   /** Passes on again what it held back. */
   release(): void
+  /**
+   * From now on cuts each so-manieth connection on which the answer to such a statement has come back, and keeps the
+   * answer: the statement took effect, and nobody was told. Zero for none any more.
+   */
+  loseAnswers(to: string, every: number): void
+  /** How many answers were lost. */
+  readonly lost: number
   close(): Promise<void>
 }
 
@@ -20,6 +27,7 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let hanging = false
   let down = false
+  const losing = { to: '', every: 0, seen: 0, lost: 0 }
   const server = createServer((client) => {
     if (down) return void client.resetAndDestroy()
     const upstream = connect(Number(target.port), target.hostname)
@@ -33,8 +41,22 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
       })
       if (hanging) socket.pause()
     }
-    pipe(client, upstream)
-    pipe(upstream, client)
+    let asked = false
+    client.on('data', (chunk: Buffer) => {
+      asked ||= losing.every > 0 && chunk.includes(losing.to)
+      upstream.write(chunk)
+    })
+    upstream.on('data', (chunk: Buffer) => {
+      if (asked && isDone(chunk)) {
+        asked = false
+        losing.seen += 1
+        if (losing.every > 0 && losing.seen % losing.every === 0) {
+          losing.lost += 1
+          return void upstream.destroy()
+        }
+      }
+      client.write(chunk)
+    })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -63,6 +85,10 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
       hanging = false
       for (const socket of sockets) socket.resume()
     },
+    loseAnswers: (to, every) => Object.assign(losing, { to, every }),
+    get lost() {
+      return losing.lost
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -71,6 +97,7 @@ export async function startTcpProxy(databaseUrl: string): Promise<TcpProxy> {
   }
 }
 
-function pipe(from: Socket, to: Socket): void {
-  from.on('data', (chunk) => to.write(chunk))
-}
+/** ReadyForQuery outside a transaction: what Postgres says last, once the commit is durable. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+
+const isDone = (chunk: Buffer): boolean => chunk.subarray(-READY.length).equals(READY)

@@ -16,8 +16,11 @@ const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
 const CONFIRM_AFTER_MS = 250
 /** An idle lane looks by itself this often, should a ring ever be missed. */
 const IDLE_MS = 5_000
-/** A batch of this many rows shows a partition that is busy enough to linger. */
-const BUSY_ROWS = 20
+/**
+ * How long a lane lingers for each row of its last batch but the first: the more come, the fewer and fuller its
+ * transactions, each of which costs the broker as much as hundreds of rows. A single row lingers for nobody.
+ */
+const LINGER_MS_PER_ROW = 4
 
 /** Publishes one partition's rows until aborted, then confirms and lets go. Returns when the lane has ended. */
 export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSignal): Promise<void> {
@@ -90,7 +93,7 @@ async function rest(
   signal: AbortSignal,
 ): Promise<void> {
   if (rows >= batch.rowsMax) return
-  if (rows >= BUSY_ROWS) await sleep(pace.lingerMs, signal)
+  if (rows > 1) await sleep(Math.min(pace.lingerMs, (rows - 1) * LINGER_MS_PER_ROW), signal)
   else await lease.bell.wait(position.unconfirmed ? CONFIRM_AFTER_MS : IDLE_MS, signal)
 }
 

@@ -16,7 +16,7 @@ interface Waiter {
 }
 
 /** Longer than a commit takes to become visible under light load, and shorter than a busy lane's linger. */
-const POLL_MS = 5
+const POLL_MS = 25
 
 /** Looks at Kafka until it shows what lanes wait for: one look serves all of them. */
 export class ReadBack {

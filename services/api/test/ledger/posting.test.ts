@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import { LedgerError } from '../../src/ledger/errors.ts'
 import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
 import { startTcpProxy } from '../tcp-proxy.ts'
+import { credit, debit, ledgerOf } from './wallets.ts'
 
 const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 10_000 }
 const PARTITIONS = 12
@@ -37,13 +38,6 @@ async function makeUser(db: Db): Promise<number> {
   return id
 }
 
-const credit = (user_id: number, amount: number, trans_id: string = randomUUID()): PostTransaction => ({
-  ...{ user_id, entry: 'credit', amount, trans_id },
-})
-const debit = (user_id: number, amount: number, trans_id: string = randomUUID()): PostTransaction => ({
-  ...{ user_id, entry: 'debit', amount, trans_id },
-})
-
 /** The transaction, or the code of the refusal. */
 async function outcomeOf(posting: Posting | undefined, request: PostTransaction) {
   try {
@@ -63,38 +57,6 @@ async function retried(posting: Posting, request: PostTransaction) {
     const again = 'code' in outcome && (outcome.code === 'busy' || outcome.code === 'outcome_unknown')
     if (!again || attempt >= TRIES_MAX) return outcome
   }
-}
-
-/** What the tables say of a user: the wallet, and whether the history adds up to it, with one event each. */
-async function ledgerOf(db: Db, user_id: number) {
-  const wallet = await db.selectFrom('wallets').selectAll().where('user_id', '=', user_id).executeTakeFirstOrThrow()
-  const history = await db
-    .selectFrom('transactions')
-    .selectAll()
-    .where('wallet_id', '=', wallet.id)
-    .orderBy('sequence')
-    .execute()
-  const events = await db
-    .selectFrom('outbox')
-    .select(['payload', 'partition'])
-    .where('key', '=', String(user_id))
-    .orderBy('id')
-    .execute()
-  const refusals = await db.selectFrom('refusals').select('trans_id').where('wallet_id', '=', wallet.id).execute()
-  let balance = 0
-  for (const [index, row] of history.entries()) {
-    balance += row.entry === 'credit' ? row.amount : -row.amount
-    expect(row).toMatchObject({ sequence: index + 1, balance })
-    const value = JSON.parse(events[index]?.payload ?? '{}')
-    expect(value).toMatchObject({
-      ...{ user_id, wallet_id: wallet.id, transaction_id: row.id, trans_id: row.trans_id, entry: row.entry },
-      ...{ amount: row.amount, balance: row.balance, sequence: row.sequence, timestamp: row.created_at.toISOString() },
-    })
-  }
-  expect(wallet.balance).toBe(balance)
-  expect(wallet.sequence).toBe(history.length)
-  expect(new Set(events.map(({ partition }) => partition)).size).toBeLessThanOrEqual(1)
-  return { balance, transactions: history.length, events: events.length, refusals: refusals.length }
 }
 
 test('an accepted transaction, the balance and the event appear together', async ({

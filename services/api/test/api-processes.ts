@@ -1,0 +1,16 @@
+import type { ServiceProcess, SpawnService } from '@streamledger/testkit'
+import { makeEnv } from './api.ts'
+
+const MAIN = 'services/api/src/main.ts'
+
+/** So many API processes on one database, ready; their ports are picked by `spawnService`. */
+export async function spawnApis(
+  spawnService: SpawnService,
+  databaseUrl: string,
+  { count = 1, env = {} }: { count?: number; env?: Record<string, string> } = {},
+): Promise<ServiceProcess[]> {
+  const { PORT: _, ...rest } = makeEnv(databaseUrl, { LOG_LEVEL: 'warn', ...env })
+  const services = await Promise.all(Array.from({ length: count }, () => spawnService(MAIN, rest)))
+  await Promise.all(services.map((service) => service.ready()))
+  return services
+}

@@ -1,0 +1,82 @@
+import { createDatabase, type Database } from '@streamledger/db'
+import { expect, waitFor } from '@streamledger/testkit'
+import type { Pool } from 'pg'
+import { createTransactionIds } from '../../src/ledger/transaction-ids.ts'
+import { credit, ledgerOf, makeUsers, test } from './wallets.ts'
+
+const BLOCK = 1_000
+
+/** Each with one connection: a draw that hangs on it is in everybody's way. */
+const drawing = test.extend('drawers', async ({ database }, { onCleanup }) => {
+  const opened: Database[] = []
+  onCleanup(async () => void (await Promise.all(opened.map(({ close }) => close()))))
+  return Array.from({ length: 2 }, (_, index) => {
+    const applicationName = `drawer ${index}`
+    const options = { applicationName, connectionsMax: 1, statementTimeoutMs: 5_000 }
+    const one = createDatabase(database.url, options)
+    opened.push(one)
+    return { ids: createTransactionIds(one.pool), applicationName }
+  })
+})
+
+drawing('ids that two replicas draw in blocks, many takers at once, are nobody else’s', async ({ drawers }) => {
+  const counts = Array.from({ length: 200 }, (_, index) => (index % 50 === 0 ? 3 * BLOCK : 1 + (index % 90)))
+  const taken = await Promise.all(counts.flatMap((count) => drawers.map(({ ids }) => ids.take(count))))
+  expect(taken.map((ids) => ids.length)).toEqual(counts.flatMap((count) => drawers.map(() => count)))
+  const all = taken.flat()
+  expect(new Set(all).size).toBe(all.length)
+  expect(all.every(Number.isSafeInteger)).toBe(true)
+})
+
+drawing(
+  'a draw whose connection is ended fails for those who wait for it, and for nobody after them',
+  async ({ database: { pool }, drawers: [drawer] }) => {
+    const { ids, applicationName } = drawer as NonNullable<typeof drawer>
+    const outcomes = await whileNobodyDraws(pool, async () => {
+      const takers = Promise.allSettled([ids.take(10), ids.take(20), ids.take(2 * BLOCK)])
+      await endDraw(pool, applicationName)
+      return takers
+    })
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(await ids.take(2 * BLOCK)).toHaveLength(2 * BLOCK)
+  },
+)
+
+test('postings are tried again when the draw of their ids fails, and take effect once', async ({
+  database: { db, pool },
+  openReplica,
+}) => {
+  const users = await makeUsers(pool, 20)
+  const replica = openReplica()
+  const { posted } = await whileNobodyDraws(pool, async () => {
+    const posted = Promise.all(users.map((user) => replica.post(credit(user, 5))))
+    await endDraw(pool, replica.applicationName)
+    return { posted }
+  })
+  await posted
+  for (const user of users) expect(await ledgerOf(db, user)).toMatchObject({ balance: 5, transactions: 1, events: 1 })
+})
+
+/** Draws wait for a lock meanwhile, so that they can be ended in their middle. */
+async function whileNobodyDraws<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
+  const holder = await pool.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('alter sequence transactions_id_seq cache 1')
+    return await work()
+  } finally {
+    await holder.query('rollback')
+    holder.release()
+  }
+}
+
+async function endDraw(pool: Pool, applicationName: string): Promise<void> {
+  await waitFor(async () => {
+    const { rows } = await pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = $1 and wait_event_type = 'Lock' and query like '%nextval%'`,
+      [applicationName],
+    )
+    return rows.length > 0
+  })
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import { Agent } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { spawnApis } from './api-processes.ts'
+import { makeUsers } from './ledger/wallets.ts'
+import { expectTruth } from './ledger-truth.ts'
+import { type Answered, type Order, type Reply, send } from './posting-load.ts'
+
+const CONNECTIONS = 2_000
+/** All connections are open by then, and what is hot is compiled. */
+const WARM_REFUSALS = 5_000
+const REFUSALS = 15_000
+/** Of two cores that the clients use too: what is looked for is a refusal that waits for something. */
+const REFUSED_WITHIN_MS = 2_500
+/** V8 would rather grow than collect; in so much room, what is kept by mistake shows, and soon ends the process. */
+const NODE_OPTIONS = '--max-old-space-size=128 --max-semi-space-size=4'
+const GROWTH_MAX_MIB = 48
+/** How long a client waits that was told to come back: shorter than it was told, to keep the pressure up. */
+const PAUSE_MS = 100
+const TIMEOUT_MS = 25_000
+
+interface Refusal {
+  ms: number
+  retryAfter: string | undefined
+  code: string
+}
+
+/** All of them post without end; each on a connection of its own, and each order until it is taken. */
+function startCrowd(url: string, users: readonly number[]) {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: CONNECTIONS })
+  const answered: Answered[] = []
+  const refusals: Refusal[] = []
+  let stopped = false
+
+  async function insist(order: Order): Promise<Reply> {
+    for (;;) {
+      const sentAt = performance.now()
+      const reply = await send(url, order, { agent, timeoutMs: TIMEOUT_MS })
+      if (!reply) throw new Error('a connection broke')
+      if (reply.status !== 503) return reply
+      refusals.push({ ms: performance.now() - sentAt, retryAfter: reply.retryAfter, code: JSON.parse(reply.text).code })
+      await delay(PAUSE_MS)
+    }
+  }
+
+  async function client(index: number): Promise<void> {
+    const user_id = users[index % users.length] as number
+    while (!stopped) {
+      const order: Order = { user_id, entry: 'credit', amount: 1 + (index % 9), trans_id: randomUUID() }
+      answered.push({ order, reply: await insist(order), tries: [] })
+    }
+  }
+
+  const running = Promise.all(Array.from({ length: CONNECTIONS }, (_, index) => client(index)))
+  running.catch(() => {}) // told by `stop`
+  return {
+    answered,
+    refusals,
+    stop: async () => {
+      stopped = true
+      await running
+      agent.destroy()
+    },
+  }
+}
+
+async function residentMib({ opsUrl }: ServiceProcess): Promise<number> {
+  const metrics = await (await fetch(`${opsUrl}/metrics`)).text()
+  const [, bytes] = /^process_resident_memory_bytes(?:\{.*\})? (\d+)$/m.exec(metrics) ?? []
+  return Number(bytes) / 2 ** 20
+}
+
+test('a full waiting room refuses at once, serves those who are in it, and does not grow', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { pool, url } = await createDatabase()
+  const env = {
+    ...{ POSTING_WAITING_MAX: '100', POSTING_BATCH_ROWS_MAX: '50', NODE_OPTIONS },
+    POSTING_TIMEOUT_MS: '20000', // whoever was let in is served, however busy the machine is
+  }
+  const [api] = (await spawnApis(spawnService, url, { env })) as [ServiceProcess]
+  const crowd = startCrowd(api.url, await makeUsers(pool, 500))
+  const refusedTimes = (count: number) => waitFor(() => crowd.refusals.length >= count, { timeoutMs: 20_000 })
+  await refusedTimes(WARM_REFUSALS)
+  const before = await residentMib(api)
+  await refusedTimes(REFUSALS)
+  const after = await residentMib(api)
+  await crowd.stop()
+
+  const refusals = crowd.refusals.slice(WARM_REFUSALS)
+  const times = refusals.map(({ ms }) => ms).toSorted((one, other) => one - other)
+  expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(REFUSED_WITHIN_MS)
+  expect(new Set(refusals.map(({ code }) => code))).toEqual(new Set(['busy']))
+  expect(new Set(refusals.map(({ retryAfter }) => retryAfter))).toEqual(new Set(['1', '2', '3', '4']))
+  expect(after - before).toBeLessThan(GROWTH_MAX_MIB)
+  // Each of them was taken in the end, however often it was refused.
+  expect(crowd.answered.length).toBeGreaterThanOrEqual(CONNECTIONS)
+  expect(new Set(crowd.answered.map(({ reply }) => reply.status))).toEqual(new Set([201]))
+  await expectTruth(pool, crowd.answered)
+})
