@@ -24,7 +24,6 @@ test('of two API processes that post to one wallet without a pause, neither is s
   await waitFor(() => total() >= until, { timeoutMs: 30_000, intervalMs: 5 })
   const shares = counts().map((count, index) => (count - (before[index] as number)) / POSTINGS)
   await Promise.all(loads.map((load) => load.stop()))
-  console.log('SHARES', shares)
   expect(Math.min(...shares)).toBeGreaterThan(SHARE_MIN)
   await expectTruth(
     pool,
