@@ -1,9 +1,9 @@
 // Postgres's error codes by what a caller may do about them.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 
-/** The transaction was rolled back through no fault of its own: the same again may pass. */
 /** What lock_timeout raises. */
 const LOCK_NOT_AVAILABLE = '55P03'
+/** The transaction was rolled back through no fault of its own: the same again may pass. */
 const RETRYABLE = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected

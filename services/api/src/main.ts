@@ -18,6 +18,8 @@ import { openDatabases } from './open-databases.ts'
 
 const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
+/** Connections that are not accepted yet: with Node's 511, a thousand at once wait seconds for their second try. */
+const CONNECTIONS_WAITING_MAX = 4_096
 
 async function startApi(): Promise<RunningService> {
   let ready = false
@@ -46,7 +48,7 @@ async function startApi(): Promise<RunningService> {
     passwords: createPasswords(config.passwords),
     files: createExportFolder(config.exports.folder),
   })
-  const address = await app.listen({ host: config.http.host, port: config.http.port })
+  const address = await app.listen({ host: config.http.host, port: config.http.port, backlog: CONNECTIONS_WAITING_MAX })
   ready = true
   logger.info({ address, opsPort: ops.port }, 'ready')
 

@@ -29,7 +29,8 @@ export function createLedgerMemory(): LedgerMemory {
 
   function put(wallet: WalletRead): void {
     // The one that was used longest ago goes first.
-    if (wallets.size >= WALLETS_MAX) wallets.delete(wallets.keys().next().value as number)
+    if (wallets.size >= WALLETS_MAX && !wallets.has(wallet.user_id))
+      wallets.delete(wallets.keys().next().value as number)
     wallets.set(wallet.user_id, wallet)
   }
 
