@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
-import pg from 'pg'
+import { executeStatement } from '@streamledger/engines'
+import type pg from 'pg'
 import type { Watched } from '../measure/process-usage.ts'
 import type { BenchDeps } from '../suite.ts'
 import type { Engines } from './open-engines.ts'
@@ -34,7 +35,7 @@ export async function openInstallation(deps: BenchDeps, engines: Engines): Promi
   const name = `bench_${randomUUID().replaceAll('-', '')}`
   const url = new URL(engines.postgres.url)
   url.pathname = name
-  await execute(engines.postgres.url, `create database ${name}`)
+  await executeStatement(engines.postgres.url, `create database ${name}`)
   await prepareDatabase(url.href, { startTimeoutMs: START_TIMEOUT_MS })
   const { db, pool, close } = createDatabase(url.href, {
     applicationName: 'streamledger bench',
@@ -67,17 +68,7 @@ export async function openInstallation(deps: BenchDeps, engines: Engines): Promi
     [Symbol.asyncDispose]: async () => {
       await Promise.all(services.map((service) => service.stop()))
       await close()
-      await execute(engines.postgres.url, `drop database if exists ${name} with (force)`)
+      await executeStatement(engines.postgres.url, `drop database if exists ${name} with (force)`)
     },
-  }
-}
-
-async function execute(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
   }
 }

@@ -1,4 +1,5 @@
 export { EngineError, type EngineErrorCode, engineErrors } from './engine-error.ts'
+export { executeStatement } from './execute-statement.ts'
 export { type FetchKafkaJarsOptions, fetchKafkaJars } from './fetch-kafka-jars.ts'
 export { findJava } from './find-java.ts'
 export type { KafkaListener } from './kafka-properties.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createDatabase, type Database } from '@streamledger/db'
-import pg from 'pg'
+import { executeStatement } from '@streamledger/engines'
 
 const CONNECTIONS_MAX = 20
 const STATEMENT_TIMEOUT_MS = 30_000
@@ -10,7 +10,7 @@ export type TestDatabase = Pick<Database, 'db' | 'pool'> & { readonly url: strin
 /** A database of its own, cloned from the migrated template; closing it drops it. */
 export async function createTestDatabase(postgresUrl: string, template: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await execute(postgresUrl, `create database ${name} template ${template}`)
+  await executeStatement(postgresUrl, `create database ${name} template ${template}`)
   const url = new URL(postgresUrl)
   url.pathname = name
   const { db, pool, close } = createDatabase(url.href, {
@@ -23,17 +23,7 @@ export async function createTestDatabase(postgresUrl: string, template: string):
     close: async () => {
       await close()
       // "with (force)" also ends the sessions of a service that a test has killed.
-      await execute(postgresUrl, `drop database if exists ${name} with (force)`)
+      await executeStatement(postgresUrl, `drop database if exists ${name} with (force)`)
     },
-  }
-}
-
-async function execute(url: string, statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(statement)
-  } finally {
-    await client.end()
   }
 }

@@ -48,12 +48,15 @@ export function createLedgerMemory(): LedgerMemory {
       // While it is paused, each batch asks again.
       topic = ledger.topic.paused ? undefined : ledger.topic
       for (const { wallet } of ledger.requests) if (wallet) put(wallet)
+      for (const { after } of write.wallets) if (!unwritten.has(after.id)) after.version += 1
+      if (unwritten.size === 0) return
+
       const replayed = new Set([...recorded.values()].map(walletIdOf))
       const again = new Set(write.entries.filter((_, place) => !recorded.has(place)).map(walletIdOf))
       for (const { before, after } of write.wallets) {
+        if (!unwritten.has(after.id)) continue
         const now = unwritten.get(after.id)
-        if (!unwritten.has(after.id)) after.version += 1
-        else if (now && now.version !== before.version) put({ ...before, ...now })
+        if (now && now.version !== before.version) put({ ...before, ...now })
         else if (!again.has(after.id)) put(before)
         else {
           // It was as it was thought to be, and what goes again must be decided on a look at all its trans_ids.
