@@ -53,10 +53,9 @@ describe('refresh', () => {
   }) => {
     const strict = await startApi(database.url, { REFRESH_GRACE_MS: '0' })
     try {
-      for (const [server, statuses] of [
-        [api, [200, 200]],
-        [strict, [200, 401]],
-      ] as const) {
+      // Many times without a grace: which of two transactions began first, and which locks first, is up to Postgres.
+      const tries = [[api, [200, 200]] as const, ...Array.from({ length: 40 }, () => [strict, [200, 401]] as const)]
+      for (const [server, statuses] of tries) {
         const token = await signUpToken(api)
         const answers = await Promise.all([refresh(server.anonymous, token), refresh(server.anonymous, token)])
         expect(answers.map(({ status }) => status).sort()).toEqual(statuses)

@@ -71,13 +71,16 @@ interface ShownToken {
   in_grace: boolean
 }
 
-/** Both rows are locked: of two refreshes with one token, the second waits and then sees what the first has written. */
+/**
+ * Both rows are locked: of two refreshes with one token, the second waits and then sees what the first has written. The
+ * grace is held to the clock, not to now(): the second may have begun before the first, whose mark then lies in its future.
+ */
 async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<ShownToken | undefined> {
   const { rows } = await sql<ShownToken>`
     select s.id as session_id, s.user_id,
            s.revoked_at is not null or t.expires_at <= now() as dead,
            t.used_at is not null as used,
-           coalesce(t.used_at > now() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
+           coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
       from sessions s join refresh_tokens t on t.session_id = s.id
      where t.hash = ${hash}
        for update of s, t`.execute(trx)
