@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { type KafkaEngine, startKafka } from '@streamledger/engines'
+import { type KafkaDoor, openKafkaDoor } from './kafka-door.ts'
+import type { TcpProxy } from './tcp-proxy.ts'
 import { abandon, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
@@ -11,12 +13,20 @@ export interface OwnKafka extends TestKafka {
   start(): Promise<void>
 }
 
-export type StartOwnKafka = () => Promise<OwnKafka>
+/** One that is reached directly, and through a proxy. */
+export interface ProxiedKafka extends OwnKafka {
+  /** Whoever is given these stays behind the proxy. */
+  readonly proxiedBrokers: string
+  readonly proxy: TcpProxy
+}
 
-export async function startOwnKafka(): Promise<OwnKafka & { remove(): Promise<void> }> {
+export type StartOwnKafka = () => Promise<OwnKafka>
+export type StartProxiedKafka = () => Promise<ProxiedKafka>
+
+export async function startOwnKafka(door?: KafkaDoor): Promise<OwnKafka & { remove(): Promise<void> }> {
   const runDir = makeRunDir()
-  const dataDir = join(runDir, 'kafka')
-  let engine: KafkaEngine = await startKafka({ dataDir })
+  const options = { dataDir: join(runDir, 'kafka'), listeners: door ? [door.listener] : [] }
+  let engine: KafkaEngine = await startKafka(options)
   const { brokers, port } = engine
   // As for a run's own engines: Ctrl-C twice leaves nothing behind.
   const onExit = () => abandon(runDir)
@@ -25,12 +35,24 @@ export async function startOwnKafka(): Promise<OwnKafka & { remove(): Promise<vo
     ...createTestKafka(brokers),
     kill: () => engine.kill(),
     start: async () => {
-      engine = await startKafka({ dataDir, port })
+      engine = await startKafka({ ...options, port })
     },
     remove: async () => {
       await engine.kill()
       process.off('exit', onExit)
       abandon(runDir)
+    },
+  }
+}
+
+export async function startProxiedKafka(): Promise<ProxiedKafka & { remove(): Promise<void> }> {
+  const door = await openKafkaDoor()
+  const kafka = await startOwnKafka(door)
+  return {
+    ...{ ...kafka, proxiedBrokers: door.brokers, proxy: door.proxy },
+    remove: async () => {
+      await kafka.remove()
+      await door.proxy.close()
     },
   }
 }

@@ -1,6 +1,6 @@
 import { test as base, inject } from 'vitest'
 import type {} from './global-setup.ts' // what `inject` may ask for
-import { type StartOwnKafka, startOwnKafka } from './own-kafka.ts'
+import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxiedKafka } from './own-kafka.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
@@ -49,6 +49,16 @@ export const test = base
     onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
     return async () => {
       const kafka = await startOwnKafka()
+      started.push(kafka)
+      return kafka
+    }
+  })
+  // For tests that cut it off, slow it down or make it silent.
+  .extend('startProxiedKafka', async ({ engines: _ }, { onCleanup }): Promise<StartProxiedKafka> => {
+    const started: Awaited<ReturnType<typeof startProxiedKafka>>[] = []
+    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+    return async () => {
+      const kafka = await startProxiedKafka()
       started.push(kafka)
       return kafka
     }

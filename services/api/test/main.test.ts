@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { claimInstallation } from '@streamledger/db'
-import type { ServiceProcess } from '@streamledger/testkit'
+import { type ServiceProcess, startTcpProxy } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { describe, expect, makeEnv, makePerson, test, waitFor } from './api.ts'
 import { createClient } from './client.ts'
-import { startTcpProxy } from './tcp-proxy.ts'
 
 const MAIN = 'services/api/src/main.ts'
 
@@ -106,12 +105,12 @@ describe('the process', () => {
     const { url } = await createDatabase()
     const proxy = await startTcpProxy(url)
     try {
-      await proxy.goDown()
-      const service = await spawnService(MAIN, serviceEnv(proxy.url))
+      proxy.goDown()
+      const service = await spawnService(MAIN, serviceEnv(proxy.address))
       await waitFor(() => service.logs.includes('trying again'))
       expect((await fetch(`${service.opsUrl}/health/live`)).status).toBe(200)
       expect((await fetch(`${service.opsUrl}/health/ready`)).status).toBe(503)
-      await proxy.comeUp()
+      proxy.comeUp()
       await service.ready()
       expect((await signUp(service.url)).account.wallet.balance).toBe(0)
     } finally {

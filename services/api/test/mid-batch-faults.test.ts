@@ -1,11 +1,10 @@
 import { createDatabase } from '@streamledger/db'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, type ServiceProcess, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { spawnApis } from './api-processes.ts'
 import { makeUsers } from './ledger/wallets.ts'
 import { expectTruth } from './ledger-truth.ts'
 import { type Answered, type Load, startLoad } from './posting-load.ts'
-import { startTcpProxy } from './tcp-proxy.ts'
 
 // Real API processes under load, on a real Postgres, and something breaks in the middle of their batches. Clients send
 // again whatever has no final answer. Whatever was answered must be in the ledger then, as it was answered, and once.
@@ -64,7 +63,7 @@ test('connections that are cut after the commit and before its answer', async ({
 }) => {
   const { pool, url } = await create()
   const proxy = await startTcpProxy(url)
-  const targets = urlsOf(await spawnApis(spawnService, proxy.url))
+  const targets = urlsOf(await spawnApis(spawnService, proxy.address))
   const load = startLoad({ targets, users: await makeUsers(pool, USERS), clients: CLIENTS })
   try {
     await progress(load, 200)

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { startTcpProxy } from '@streamledger/testkit'
 import { expect, startApi, test, waitFor } from './api.ts'
 import { type Client, createClient } from './client.ts'
-import { startTcpProxy } from './tcp-proxy.ts'
 
 /** An API whose way to the database can be cut. */
 const cut = test.extend('cut', async ({ database, api }, { onCleanup }) => {
   const proxy = await startTcpProxy(database.url)
-  const server = await startApi(proxy.url, { STATEMENT_TIMEOUT_MS: '500', DATABASE_POOL_MAX: '4' })
+  const server = await startApi(proxy.address, { STATEMENT_TIMEOUT_MS: '500', DATABASE_POOL_MAX: '4' })
   const { account } = await api.signUp()
   onCleanup(async () => {
     proxy.release()
@@ -41,9 +41,9 @@ async function expectFlowing(client: Client): Promise<void> {
 
 cut('a database that is down is answered 503 and found again when it is back', async ({ cut: { proxy, client } }) => {
   await expectFlowing(client)
-  await proxy.goDown()
+  proxy.goDown()
   await expectTurnedAway(client)
-  await proxy.comeUp()
+  proxy.comeUp()
   await expectFlowing(client)
 })
 
@@ -79,9 +79,9 @@ cut('a posting whose answer was lost takes effect once when it is sent again', a
   const before = await client.balance()
   const trans_id = randomUUID()
   const sent = client.post('credit', 10, trans_id)
-  await proxy.goDown()
+  proxy.goDown()
   const first = await sent
-  await proxy.comeUp()
+  proxy.comeUp()
   await waitFor(async () => (await client.get('/wallet')).status === 200)
   expect([201, 503]).toContain(first.status)
   expect(await client.post('credit', 10, trans_id)).toMatchObject({ status: 201 })

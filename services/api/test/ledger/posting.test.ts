@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { claimInstallation, createDatabase, type Db } from '@streamledger/db'
-import { afterAll, test as base, expect, waitFor } from '@streamledger/testkit'
+import { afterAll, test as base, expect, startTcpProxy, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { LedgerError } from '../../src/ledger/errors.ts'
 import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
-import { startTcpProxy } from '../tcp-proxy.ts'
 import { credit, debit, ledgerOf } from './wallets.ts'
 
 const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 10_000 }
@@ -267,7 +266,7 @@ test('a database that falls silent does not keep a client waiting past the bound
   database: { db, url },
 }) => {
   const proxy = await startTcpProxy(url)
-  const { pool, close } = createDatabase(proxy.url, {
+  const { pool, close } = createDatabase(proxy.address, {
     applicationName: 'test',
     connectionsMax: 2,
     statementTimeoutMs: 1_000,

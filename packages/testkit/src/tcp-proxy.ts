@@ -1,0 +1,211 @@
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { createPipe, type Direction, type Pipe } from './pipe.ts'
+
+/**
+ * A way to one or more servers that a test can cut, close, slow down or make silent. A fault is for all of its targets,
+ * and for both directions where none is named.
+ */
+export interface TcpProxy {
+  /** The first target's address behind the proxy, in the form that it was given in: a URL, or host:port. */
+  readonly address: string
+  /** Those of all targets, in their order. */
+  readonly addresses: readonly string[]
+  /** Ends all connections; new ones work. */
+  cut(): void
+  /** Ends all connections and refuses new ones. */
+  goDown(): void
+  comeUp(): void
+  /** Keeps all connections, takes new ones, and passes nothing on. */
+  hang(direction?: Direction): void
+  /** Keeps the connections there are, silent for ever; new ones work. */
+  strand(): void
+  /**
+   * Keeps back the next piece that holds this text on its way to a target, with all that follows on its connection. The
+   * target gets it at the release, whatever has become of the client: a request that was on its way for a long time.
+   */
+  hold(text: string): HeldRequest
+  /** Passes on again what it held back. */
+  release(): void
+  /** From now on each byte takes this long, in order. Zero: no longer than it must. */
+  delay(ms: number, direction?: Direction): void
+  /**
+   * From now on cuts each so-manieth connection on which Postgres's answer to such a statement has come back, and keeps
+   * the answer: the statement took effect, and nobody was told. Zero for none any more.
+   */
+  loseAnswers(to: string, every: number): void
+  /** How many answers were lost. */
+  readonly lost: number
+  close(): Promise<void>
+}
+
+export interface HeldRequest {
+  readonly isCaught: boolean
+  release(): void
+}
+
+const DIRECTIONS: readonly Direction[] = ['to_target', 'to_client']
+
+/** A Postgres URL, or any host:port. */
+export async function startTcpProxy(...targets: string[]): Promise<TcpProxy> {
+  const proxy = createFaults()
+  const servers = await Promise.all(targets.map((target) => listen(target, proxy)))
+  const addresses = servers.map(({ address }) => address)
+  return {
+    ...proxy.controls,
+    get lost() {
+      return proxy.losing.lost
+    },
+    address: addresses[0] ?? '',
+    addresses,
+    close: async () => {
+      const closed = servers.map(({ server }) => new Promise((resolve) => server.close(resolve)))
+      proxy.controls.cut()
+      await Promise.all(closed)
+    },
+  }
+}
+
+interface Link {
+  client: Socket
+  target: Socket
+  pipes: Record<Direction, Pipe>
+  isStranded: boolean
+  /** The request that is kept back on this connection. */
+  held: Held | undefined
+}
+
+interface Held {
+  text: string
+  isCaught: boolean
+  isReleased: boolean
+}
+
+type Faults = ReturnType<typeof createFaults>
+
+function createFaults() {
+  const links = new Set<Link>()
+  const state = { isDown: false, hanging: new Set<Direction>(), delayMs: { to_target: 0, to_client: 0 } }
+  const losing = { to: '', every: 0, seen: 0, lost: 0 }
+  const holding = new Set<Held>()
+  const flow = () => {
+    for (const { pipes } of links) for (const direction of DIRECTIONS) pipes[direction].flow()
+  }
+  const cut = () => {
+    for (const link of links) cutLink(link)
+  }
+  const toBoth = (direction: Direction | undefined) => (direction ? [direction] : DIRECTIONS)
+  const controls = {
+    cut,
+    goDown: () => {
+      state.isDown = true
+      cut()
+    },
+    comeUp: () => {
+      state.isDown = false
+    },
+    hang: (direction?: Direction) => {
+      for (const each of toBoth(direction)) state.hanging.add(each)
+    },
+    strand: () => {
+      for (const link of links) link.isStranded = true
+    },
+    hold: (text: string): HeldRequest => {
+      const held = { text, isCaught: false, isReleased: false }
+      holding.add(held)
+      return {
+        get isCaught() {
+          return held.isCaught
+        },
+        release: () => {
+          held.isReleased = true
+          holding.delete(held)
+          flow()
+        },
+      }
+    },
+    release: () => {
+      state.hanging.clear()
+      for (const link of links) {
+        link.isStranded = false
+        if (link.held) link.held.isReleased = true
+      }
+      holding.clear()
+      flow()
+    },
+    delay: (ms: number, direction?: Direction) => {
+      for (const each of toBoth(direction)) state.delayMs[each] = ms
+    },
+    loseAnswers: (to: string, every: number) => void Object.assign(losing, { to, every }),
+  }
+  return { links, state, losing, holding, controls }
+}
+
+function cutLink({ client, target, pipes }: Link): void {
+  for (const direction of DIRECTIONS) pipes[direction].stop()
+  client.destroy()
+  target.destroy()
+}
+
+async function listen(target: string, faults: Faults): Promise<{ server: Server; address: string }> {
+  const isUrl = target.includes('://')
+  const url = new URL(isUrl ? target : `tcp://${target}`)
+  const { hostname, port } = url
+  const server = createServer((client) => {
+    if (faults.state.isDown) return void client.resetAndDestroy()
+    openLink(client, connect(Number(port), hostname), faults)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { server, address: isUrl ? url.href : url.host }
+}
+
+function openLink(client: Socket, target: Socket, { links, state, losing, holding }: Faults): void {
+  const createOne = (direction: Direction, from: Socket, to: Socket): Pipe =>
+    createPipe({
+      ...{ from, to, delayMs: () => state.delayMs[direction] },
+      isHeld: () =>
+        link.isStranded ||
+        state.hanging.has(direction) ||
+        (direction === 'to_target' && link.held !== undefined && !link.held.isReleased),
+    })
+  const pipes = {
+    to_target: createOne('to_target', client, target),
+    to_client: createOne('to_client', target, client),
+  }
+  const link: Link = { client, target, pipes, isStranded: false, held: undefined }
+  links.add(link)
+  for (const socket of [client, target]) socket.on('error', () => {}).setNoDelay()
+  // What is still on its way to the one that is left passes first.
+  for (const [direction, from, to] of [
+    ['to_target', client, target],
+    ['to_client', target, client],
+  ] as const) {
+    from.on('close', () => {
+      if (to.closed) links.delete(link)
+      else pipes[direction].end()
+    })
+  }
+  let isAsked = false
+  client.on('data', (chunk: Buffer) => {
+    isAsked ||= losing.every > 0 && chunk.includes(losing.to)
+    const caught = [...holding].find(({ text, isCaught }) => !isCaught && chunk.includes(text))
+    if (caught) Object.assign(link, { held: caught }).held.isCaught = true
+    pipes.to_target.push(chunk)
+  })
+  target.on('data', (chunk: Buffer) => {
+    if (isAsked && isDone(chunk)) {
+      isAsked = false
+      losing.seen += 1
+      if (losing.every > 0 && losing.seen % losing.every === 0) {
+        losing.lost += 1
+        return cutLink(link)
+      }
+    }
+    pipes.to_client.push(chunk)
+  })
+}
+
+/** ReadyForQuery outside a transaction: what Postgres says last, once the commit is durable. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+
+const isDone = (chunk: Buffer): boolean => chunk.subarray(-READY.length).equals(READY)
