@@ -19,6 +19,12 @@ function print(script: string): string {
   return execFileSync(process.execPath, [join(ROOT, script)], { encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX })
 }
 
+/** The document as types. It was made just before. */
+function printOpenapiTypes(): string {
+  const program = join(ROOT, 'packages/client/node_modules/.bin/openapi-typescript')
+  return execFileSync(program, ['docs/openapi.json'], { cwd: ROOT, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX })
+}
+
 const GENERATED: readonly Generated[] = [
   {
     path: 'db/schema.sql',
@@ -28,6 +34,7 @@ const GENERATED: readonly Generated[] = [
     },
   },
   { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
+  { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
   {
     path: 'README.md',

@@ -1,0 +1,136 @@
+import createHttpClient, { type Client } from 'openapi-fetch'
+import { type Problem, ProblemError } from './errors.ts'
+import type { components, paths } from './openapi.ts'
+import { createRetryingFetch, type Fetch, RETRY_DEFAULTS, type RetryOptions } from './retry.ts'
+import { Session, type Tokens } from './session.ts'
+
+type Schemas = components['schemas']
+export type Person = Schemas['SignUp']
+export type Credentials = Schemas['LogIn']
+
+export interface Posting {
+  entry: 'credit' | 'debit'
+  /** Integer kobo, 1 or more. */
+  amount: number
+  /** Your idempotency key. Without one, a random one is made: it is in the answer, and in the error if none comes. */
+  trans_id?: string
+}
+
+export interface Posted {
+  transaction: Schemas['Transaction']
+  /** It was recorded before: by an earlier try of this call, or with the same trans_id long ago. */
+  replayed: boolean
+}
+
+export interface HistoryFilters {
+  entry?: 'credit' | 'debit'
+  /** Posted at this instant or later (RFC 3339, with its offset). */
+  from?: string
+  /** Posted before this instant. */
+  to?: string
+}
+
+export interface LedgerClientOptions {
+  /** Where the API is, for example http://127.0.0.1:3000. */
+  baseUrl: string
+  /** Of an earlier session. */
+  tokens?: Tokens
+  /** Called with each new pair of tokens, and with undefined when there is none any more: to be kept over a restart. */
+  onTokens?: (tokens: Tokens | undefined) => void
+  retry?: Partial<RetryOptions>
+  fetch?: Fetch
+}
+
+/**
+ * One user's way to the API. What is safe to repeat is repeated by itself, on network errors and while the API is busy:
+ * reads, and writes that carry a key. Every method rejects with a ProblemError when the API says no, and with an
+ * UnansweredError when no final answer came in time.
+ */
+export interface LedgerClient {
+  /** Makes a user and logs them in. Sent once: if its answer is lost, log in. */
+  signUp(person: Person): Promise<Schemas['SignedIn']>
+  logIn(credentials: Credentials): Promise<Schemas['SignedIn']>
+  logOut(): Promise<void>
+  wallet(): Promise<Schemas['OwnedWallet']>
+  /** Credits or debits the wallet, once, however often it has to be sent. */
+  post(posting: Posting): Promise<Posted>
+  /** What became of a trans_id: its transaction or its refusal. Asking executes nothing. */
+  outcome(transId: string): Promise<Schemas['Outcome']>
+  /** The history, newest first, page after page as it is read. */
+  transactions(filters?: HistoryFilters): AsyncGenerator<Schemas['Transaction'], void>
+  /** Every path of the API, typed and authorized; nothing is repeated. */
+  readonly http: Client<paths>
+}
+
+export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
+  const { baseUrl, tokens, onTokens, fetch = globalThis.fetch } = options
+  const retry = { ...RETRY_DEFAULTS, ...options.retry }
+  const http = createHttpClient<paths>({ baseUrl, fetch: (request) => session.authorize(fetch)(request) })
+  const plain = createHttpClient<paths>({ baseUrl, fetch })
+  const patient = createRetryingFetch(fetch, retry)
+  const session = new Session({
+    ...{ tokens, onTokens },
+    // The API takes a refresh token again for some seconds when its answer was lost.
+    refresh: async (refresh_token) =>
+      contentOf(await plain.POST('/api/v1/auth/refresh', { body: { refresh_token }, fetch: patient })),
+  })
+  const patientAndAuthorized = session.authorize(patient)
+
+  function signIn(account: Schemas['SignedIn']): Schemas['SignedIn'] {
+    session.set({ access_token: account.access_token, refresh_token: account.refresh_token })
+    return account
+  }
+
+  return {
+    http,
+    signUp: async (body) => signIn(contentOf(await plain.POST('/api/v1/auth/signup', { body }))),
+    logIn: async (body) => signIn(contentOf(await plain.POST('/api/v1/auth/login', { body, fetch: patient }))),
+    logOut: async () => {
+      const refresh_token = session.tokens?.refresh_token.token
+      if (refresh_token === undefined) return
+      const { error, response } = await plain.POST('/api/v1/auth/logout', { body: { refresh_token }, fetch: patient })
+      if (error) throw new ProblemError(isProblem(error) ? error : unknownProblem(response))
+      session.set(undefined)
+    },
+    wallet: async () => contentOf(await http.GET('/api/v1/wallet', { fetch: patientAndAuthorized })),
+    post: async ({ entry, amount, trans_id = crypto.randomUUID() }) => {
+      const keyed = session.authorize(createRetryingFetch(fetch, retry, trans_id))
+      const answer = await http.POST('/api/v1/transactions', { body: { entry, amount, trans_id }, fetch: keyed })
+      const replayed = answer.response.headers.get('idempotent-replayed') === 'true'
+      return { transaction: contentOf(answer), replayed }
+    },
+    outcome: async (trans_id) =>
+      contentOf(
+        await http.GET('/api/v1/transactions/by-trans-id/{trans_id}', {
+          params: { path: { trans_id } },
+          fetch: patientAndAuthorized,
+        }),
+      ),
+    async *transactions(filters = {}) {
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const query = cursor === undefined ? filters : { cursor } // which carries the filters
+        const page = contentOf(
+          await http.GET('/api/v1/transactions', { params: { query }, fetch: patientAndAuthorized }),
+        )
+        yield* page.data
+        cursor = page.pagination.next_cursor
+      }
+    },
+  }
+}
+
+/** What was answered, or the problem thrown. */
+function contentOf<Content>(answer: { data?: Content; error?: Problem; response: Response }): Content {
+  if (answer.data !== undefined) return answer.data
+  throw new ProblemError(isProblem(answer.error) ? answer.error : unknownProblem(answer.response))
+}
+
+const isProblem = (error: Problem | undefined): error is Problem => typeof error?.code === 'string'
+
+/** Not every answer is the API's own: something in between may have spoken. */
+function unknownProblem({ status, url }: Response): Problem {
+  const { pathname } = new URL(url)
+  const detail = `answered ${status} without saying why`
+  const code = 'not_a_problem'
+  return { type: `urn:streamledger:problem:${code}`, title: 'Not a problem', ...{ status, detail, code }, instance: pathname, request_id: '' } // biome-ignore format: one line
+}

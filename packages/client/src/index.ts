@@ -1,0 +1,6 @@
+export type { Credentials, LedgerClient, LedgerClientOptions, Person, Posted, Posting } from './create-ledger-client.ts'
+export { createLedgerClient } from './create-ledger-client.ts'
+export { ProblemError, UnansweredError } from './errors.ts'
+export type { components, paths } from './openapi.ts'
+export type { RetryOptions } from './retry.ts'
+export type { Tokens } from './session.ts'

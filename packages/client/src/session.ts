@@ -1,0 +1,82 @@
+import { ProblemError } from './errors.ts'
+import type { components } from './openapi.ts'
+import type { Fetch } from './retry.ts'
+
+export type Tokens = Pick<components['schemas']['Tokens'], 'access_token' | 'refresh_token'>
+
+export interface SessionOptions {
+  tokens: Tokens | undefined
+  /** Called with each new pair, and with undefined when there is none any more: to be kept over a restart. */
+  onTokens: ((tokens: Tokens | undefined) => void) | undefined
+  /** Exchanges a refresh token for the next pair. @throws ProblemError */
+  refresh(refreshToken: string): Promise<Tokens>
+}
+
+/** An access token this close to its end is replaced before it is used, in ms. */
+const RENEW_BEFORE_MS = 30_000
+
+/** Who is logged in. Any number of requests at once share one refresh: a refresh token is good for one use. */
+export class Session {
+  readonly #options: SessionOptions
+  #tokens: Tokens | undefined
+  #refreshing: Promise<Tokens> | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#tokens = options.tokens
+  }
+
+  get tokens(): Tokens | undefined {
+    return this.#tokens
+  }
+
+  set(tokens: Tokens | undefined): void {
+    this.#tokens = tokens
+    this.#options.onTokens?.(tokens)
+  }
+
+  /** Wraps a fetch so that each request is authorized, and tried a second time when its token is not taken any more. */
+  authorize(fetch: Fetch): Fetch {
+    return async (request) => {
+      const first = await this.#accessToken()
+      const response = await fetch(withToken(request.clone(), first))
+      if (response.status !== 401 || !this.#tokens) return response
+      // Somebody else may have refreshed since.
+      const second = this.#tokens.access_token.token === first ? (await this.#refresh()).access_token.token : undefined
+      await response.body?.cancel()
+      return fetch(withToken(request, second ?? this.#tokens.access_token.token))
+    }
+  }
+
+  async #accessToken(): Promise<string | undefined> {
+    if (!this.#tokens) return undefined
+    const endsAt = Date.parse(this.#tokens.access_token.expires_at)
+    const tokens = endsAt - Date.now() < RENEW_BEFORE_MS ? await this.#refresh() : this.#tokens
+    return tokens.access_token.token
+  }
+
+  #refresh(): Promise<Tokens> {
+    const { refresh_token } = this.#tokens as Tokens
+    this.#refreshing ??= this.#exchange(refresh_token.token).finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  async #exchange(refreshToken: string): Promise<Tokens> {
+    try {
+      const tokens = await this.#options.refresh(refreshToken)
+      this.set(tokens)
+      return tokens
+    } catch (error) {
+      // It is spent: nobody can go on with it. After any other error it may still be good.
+      if (error instanceof ProblemError && error.status === 401) this.set(undefined)
+      throw error
+    }
+  }
+}
+
+function withToken(request: Request, token: string | undefined): Request {
+  if (token !== undefined) request.headers.set('authorization', `Bearer ${token}`)
+  return request
+}

@@ -1,0 +1,55 @@
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What becomes of one request on its way. */
+export type Mishap =
+  | 'none'
+  /** The connection breaks before the API has it. */
+  | 'lost'
+  /** The API does it, and the connection breaks before the answer. */
+  | 'unanswered'
+  /** The API does it, and the answer never comes: the connection stays open. */
+  | 'silent'
+  /** Somebody in between is too busy. */
+  | 'busy'
+
+/** A way to the API on which things happen: `next` decides for each request. */
+export interface UnreliableWay {
+  url: string
+  next: (path: string) => Mishap
+  close(): Promise<void>
+}
+
+export async function startUnreliableWay(target: string): Promise<UnreliableWay> {
+  const server = createServer((incoming, outgoing) => {
+    const mishap = way.next(incoming.url ?? '')
+    if (mishap === 'lost') return void incoming.socket.destroy()
+    if (mishap === 'busy') return void outgoing.writeHead(503, { 'retry-after': '0' }).end('try later')
+    pass(target, incoming, outgoing, mishap)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const way: UnreliableWay = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    next: () => 'none',
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+  return way
+}
+
+function pass(target: string, incoming: IncomingMessage, outgoing: ServerResponse, mishap: Mishap): void {
+  const { method, headers } = incoming
+  const forwarded = request(`${target}${incoming.url}`, { method, headers }, (answer) => {
+    if (mishap === 'none') {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(outgoing)
+      return
+    }
+    answer.resume()
+    if (mishap === 'unanswered') incoming.socket.destroy()
+  })
+  incoming.pipe(forwarded)
+}
