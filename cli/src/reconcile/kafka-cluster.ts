@@ -2,38 +2,10 @@
 // and says nothing, where an offset is out of range; it takes an answer that it could not decode for an empty one and goes
 // on; it needs a group, whose join takes three seconds and whose rebalance begins at the beginning. Below the consumer,
 // kafkajs speaks the protocol well. So this asks the cluster object of the pinned version directly, fetch by fetch.
-import { type IHeaders, Kafka, logLevel } from 'kafkajs'
+import { type InnerBroker, type InnerCluster, openInnerCluster } from '@streamledger/kafka'
+import { Kafka, logLevel } from 'kafkajs'
 
-/** The parts of kafkajs's inner cluster that are used here; its types do not name them. */
-interface InnerCluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addTargetTopic(topic: string): Promise<void>
-  refreshMetadata(): Promise<void>
-  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
-  findBroker(node: { nodeId: number }): Promise<InnerBroker>
-}
-
-interface InnerBroker {
-  fetch(request: object): Promise<{ responses: { partitions: FetchedPartition[] }[] }>
-  listOffsets(request: object): Promise<{ responses: { partitions: { partition: number; offset: string }[] }[] }>
-}
-
-export interface FetchedPartition {
-  lastStableOffset: string
-  abortedTransactions: { producerId: string; firstOffset: string }[]
-  messages: FetchedMessage[]
-}
-
-export interface FetchedMessage {
-  offset: string
-  timestamp: string
-  key: Buffer | null
-  value: Buffer | null
-  headers: IHeaders
-  isControlRecord: boolean
-  batchContext: { producerId: string; inTransaction: boolean }
-}
+export type FetchedPartition = Awaited<ReturnType<InnerBroker['fetch']>>['responses'][number]['partitions'][number]
 
 const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -105,10 +77,7 @@ function createCluster(brokers: string[]): InnerCluster {
     retry: { retries: RETRIES_WITHIN_KAFKAJS, initialRetryTime: 100, maxRetryTime: 500 },
     logLevel: logLevel.NOTHING,
   })
-  const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description?.endsWith('createCluster'))
-  if (!symbol) throw new Error('this kafkajs has no inner cluster: the CLI was written for 2.2.4')
-  const create = (kafka as unknown as Record<symbol, (options: object) => InnerCluster>)[symbol]
-  return (create as (options: object) => InnerCluster)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 })
+  return openInnerCluster(kafka)
 }
 
 function only<Partition>(responses: { partitions: Partition[] }[], partition: number): Partition {

@@ -1,15 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { InnerMessage } from '@streamledger/kafka'
 import { backOffMs } from '@streamledger/runtime'
 import { CliError } from '../errors.ts'
 import { committedRecords, type RawRecord } from './committed-records.ts'
-import {
-  connectCluster,
-  EARLIEST,
-  type FetchedMessage,
-  type FetchedPartition,
-  type KafkaCluster,
-  LATEST,
-} from './kafka-cluster.ts'
+import { connectCluster, EARLIEST, type FetchedPartition, type KafkaCluster, LATEST } from './kafka-cluster.ts'
 import type { PartitionRange, TopicChunk, TopicLog, TopicRecord } from './topic-log.ts'
 
 /** Failures in a row before a request is given up: about ten seconds of a broker that restarts. */
@@ -103,7 +97,7 @@ function decode(partition: number, { messages, abortedTransactions }: FetchedPar
   )
 }
 
-function toRaw(message: FetchedMessage): RawRecord & { message: FetchedMessage } {
+function toRaw(message: InnerMessage): RawRecord & { message: InnerMessage } {
   const { offset, batchContext, isControlRecord, key } = message
   return {
     message,
@@ -115,7 +109,7 @@ function toRaw(message: FetchedMessage): RawRecord & { message: FetchedMessage }
   }
 }
 
-function toRecord(partition: number, offset: number, { key, value, headers }: FetchedMessage): TopicRecord {
+function toRecord(partition: number, offset: number, { key, value, headers }: InnerMessage): TopicRecord {
   const texts = Object.entries(headers ?? {}).map(([name, text]) => [name, String(text)])
   return {
     partition,

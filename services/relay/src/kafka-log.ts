@@ -1,39 +1,10 @@
 // Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). Its
 // admin asks for the last stable offset where the log's end is meant, and takes five requests for what needs two; its
 // consumer needs a group, and tells aborted records from committed ones wrongly where two producers overlap.
+import { type InnerMessage, openInnerCluster } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
-import type { IHeaders, Kafka } from 'kafkajs'
+import type { IHeaders } from 'kafkajs'
 import { createKafkaClient } from './kafka-client.ts'
-
-/** The parts of kafkajs's inner cluster that are used here; its types do not name them. */
-interface InnerCluster {
-  connect(): Promise<void>
-  disconnect(): Promise<void>
-  addTargetTopic(topic: string): Promise<void>
-  refreshMetadata(): Promise<void>
-  refreshMetadataIfNecessary(): Promise<void>
-  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
-  findGroupCoordinator(group: { groupId: string }): Promise<InnerBroker & { nodeId: number }>
-  findBroker(node: { nodeId: number }): Promise<InnerBroker>
-}
-
-interface InnerBroker {
-  offsetFetch(request: object): Promise<Answer<CommittedOffset>>
-  listOffsets(request: object): Promise<Answer<{ partition: number; offset: string }>>
-  fetch(request: object): Promise<Answer<{ messages: InnerMessage[] }>>
-}
-
-interface Answer<Partition> {
-  responses: { partitions: Partition[] }[]
-}
-
-interface InnerMessage {
-  offset: string
-  key: Buffer | null
-  headers: IHeaders
-  isControlRecord: boolean
-  batchContext: { producerId: string }
-}
 
 export interface CommittedOffset {
   partition: number
@@ -75,7 +46,7 @@ export async function connectLog(
   logger: Logger,
   requestTimeoutMs: number,
 ): Promise<KafkaLog> {
-  const cluster = createCluster(createKafkaClient(brokers, logger, requestTimeoutMs))
+  const cluster = openInnerCluster(createKafkaClient(brokers, logger, requestTimeoutMs))
   /** Asked for once: kafkajs would ask before each reading. */
   let coordinator: number | undefined
   /** After an error, whoever leads or coordinates may be another one. */
@@ -149,11 +120,4 @@ function toLogRecord({ offset, key, headers, isControlRecord, batchContext }: In
   const kind = isControlRecord ? key?.readInt16BE(MARK_KIND_AT) : undefined
   const mark = isControlRecord ? (kind === MARK_COMMIT ? 'commit' : 'abort') : undefined
   return { offset: Number(offset), producerId: batchContext.producerId, headers, mark }
-}
-
-function createCluster(kafka: Kafka): InnerCluster {
-  const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description?.endsWith('createCluster'))
-  if (!symbol) throw new Error('this kafkajs has no inner cluster: the relay was written for 2.2.4')
-  const create = (kafka as unknown as Record<symbol, (options: object) => InnerCluster>)[symbol]
-  return (create as (options: object) => InnerCluster)({ allowAutoTopicCreation: false, metadataMaxAge: 300_000 })
 }

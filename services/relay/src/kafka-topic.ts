@@ -1,16 +1,13 @@
+import { createTopic, messageBytesMin, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
-import kafkajs, { type Admin } from 'kafkajs'
+import type { Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
 import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
 
-export interface TopicOptions {
+/** With as many partitions as the database says. */
+export interface TopicOptions extends WantedTopic {
   brokers: string[]
-  topic: string
-  /** As the database says. */
-  partitions: number
-  replicationFactor: number
-  batchBytesMax: number
   stepTimeoutMs: number
 }
 
@@ -19,18 +16,17 @@ export class TopicError extends Error {
   override name = 'TopicError'
 }
 
-/** A record batch is larger than the payloads and headers that it is made of. */
-const ROOM = 2
-
 /** Makes the topic if there is none, and holds an existing one to what the protocol rests on. */
 export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
   const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).admin()
   try {
     await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
     await checkVersion(options, logger)
-    await createTopic(admin, options, logger)
-    await checkPartitions(admin, options, logger)
-    await checkConfig(admin, options, logger)
+    await makeTopic(admin, options, logger)
+    const state = await readTopicState(admin, options.topic)
+    if (!state) throw new Error(`topic ${options.topic} was made and is not there yet`)
+    checkPartitions(state, options, logger)
+    checkConfig(state, options, logger)
   } finally {
     await withDeadline('disconnecting from Kafka', options.stepTimeoutMs, admin.disconnect()).catch(() => {})
   }
@@ -58,30 +54,13 @@ async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions, logger: Lo
   }
 }
 
-async function createTopic(admin: Admin, options: TopicOptions, logger: Logger): Promise<void> {
-  const { topic, partitions, replicationFactor, batchBytesMax } = options
-  if ((await admin.listTopics()).includes(topic)) return
-  const configEntries = [
-    { name: 'cleanup.policy', value: 'delete' },
-    { name: 'retention.ms', value: '-1' },
-    { name: 'retention.bytes', value: '-1' },
-    { name: 'max.message.bytes', value: String(ROOM * batchBytesMax) },
-    { name: 'min.insync.replicas', value: String(Math.max(1, replicationFactor - 1)) },
-    { name: 'unclean.leader.election.enable', value: 'false' },
-  ]
-  const made = await admin
-    .createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }] })
-    .catch((error) => {
-      // Another replica was faster.
-      if (error?.type === 'TOPIC_ALREADY_EXISTS' || /already exists/i.test(String(error?.message))) return false
-      throw error
-    })
-  if (made) logger.info({ topic, partitions, replicationFactor }, 'topic created')
+async function makeTopic(admin: Admin, options: TopicOptions, logger: Logger): Promise<void> {
+  const { topic, partitions, replicationFactor } = options
+  if (await createTopic(admin, options)) logger.info({ topic, partitions, replicationFactor }, 'topic created')
 }
 
-async function checkPartitions(admin: Admin, { topic, partitions }: TopicOptions, logger: Logger): Promise<void> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-  const found = topics[0]?.partitions.length ?? 0
+function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions, logger: Logger): void {
+  const found = state.partitions
   if (found < partitions) {
     throw new TopicError(
       `topic ${topic} has ${found} partitions and the database posts to ${partitions}: add the missing ones`,
@@ -95,16 +74,12 @@ async function checkPartitions(admin: Admin, { topic, partitions }: TopicOptions
   }
 }
 
-async function checkConfig(admin: Admin, { topic, batchBytesMax }: TopicOptions, logger: Logger): Promise<void> {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
-  })
-  const config = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOptions, logger: Logger): void {
   const bytesMax = Number(config.get('max.message.bytes'))
-  if (!(bytesMax >= ROOM * batchBytesMax)) {
+  const wanted = messageBytesMin(batchBytesMax)
+  if (!(bytesMax >= wanted)) {
     throw new TopicError(
-      `topic ${topic} takes ${bytesMax} bytes at most: raise its max.message.bytes to ${ROOM * batchBytesMax}, or lower RELAY_BATCH_BYTES_MAX`,
+      `topic ${topic} takes ${bytesMax} bytes at most: raise its max.message.bytes to ${wanted}, or lower RELAY_BATCH_BYTES_MAX`,
     )
   }
   if (config.get('cleanup.policy') !== 'delete') {

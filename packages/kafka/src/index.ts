@@ -1,0 +1,9 @@
+export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
+export {
+  createTopic,
+  messageBytesMin,
+  readTopicState,
+  settingsOf,
+  type TopicState,
+  type WantedTopic,
+} from './topic.ts'
