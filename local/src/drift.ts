@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { dumpSchema, migrate } from '@streamledger/db'
+import { asyncapiDocument } from '@streamledger/events'
+import { stringify } from 'yaml'
 import { ROOT } from './local-config.ts'
 
 interface Generated {
@@ -12,6 +14,7 @@ interface Generated {
 }
 
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+const YAML = { lineWidth: 0, aliasDuplicateObjects: false }
 const TABLE = /(?<=<!-- environment:begin -->\n).*?(?=<!-- environment:end -->)/s
 
 /** What a script prints. The services' own code runs in a process of its own: nothing imports a service. */
@@ -35,6 +38,7 @@ const GENERATED: readonly Generated[] = [
   },
   { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
+  { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
   {
     path: 'README.md',

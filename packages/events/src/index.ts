@@ -1,3 +1,4 @@
+export { asyncapiDocument } from './asyncapi-document.ts'
 export type { ExportRequested } from './export-requested.ts'
 export { EXPORT_TASK, parseExportRequested } from './export-requested.ts'
 export { partitionFor } from './partition.ts'
