@@ -1,5 +1,7 @@
 export type { ReadTopicOptions, TopicRecord } from '@streamledger/engines'
-export { type KafkaDoor, openKafkaDoor } from './kafka-door.ts'
+export { type KafkaDoor, openKafkaDoor, openWatchedKafkaDoor } from './kafka-door.ts'
+export type { KafkaApi, KafkaError } from './kafka-frame.ts'
+export type { Disturbance, KafkaFault, KafkaProxy, KafkaRequest } from './kafka-proxy.ts'
 export type { OwnKafka, ProxiedKafka, StartOwnKafka, StartProxiedKafka } from './own-kafka.ts'
 export type { OwnPostgres, StartOwnPostgres } from './own-postgres.ts'
 export type { Direction } from './pipe.ts'

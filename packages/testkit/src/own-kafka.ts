@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type KafkaEngine, startKafka } from '@streamledger/engines'
-import { type KafkaDoor, openKafkaDoor } from './kafka-door.ts'
-import type { TcpProxy } from './tcp-proxy.ts'
+import { type KafkaDoor, openWatchedKafkaDoor } from './kafka-door.ts'
+import type { KafkaProxy } from './kafka-proxy.ts'
 import { abandon, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
@@ -17,7 +17,7 @@ export interface OwnKafka extends TestKafka {
 export interface ProxiedKafka extends OwnKafka {
   /** Whoever is given these stays behind the proxy. */
   readonly proxiedBrokers: string
-  readonly proxy: TcpProxy
+  readonly proxy: KafkaProxy
 }
 
 export type StartOwnKafka = () => Promise<OwnKafka>
@@ -46,7 +46,7 @@ export async function startOwnKafka(door?: KafkaDoor): Promise<OwnKafka & { remo
 }
 
 export async function startProxiedKafka(): Promise<ProxiedKafka & { remove(): Promise<void> }> {
-  const door = await openKafkaDoor()
+  const door = await openWatchedKafkaDoor()
   const kafka = await startOwnKafka(door)
   return {
     ...{ ...kafka, proxiedBrokers: door.brokers, proxy: door.proxy },

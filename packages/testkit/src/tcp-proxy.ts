@@ -45,9 +45,28 @@ export interface HeldRequest {
 
 const DIRECTIONS: readonly Direction[] = ['to_target', 'to_client']
 
+/** One connection, as whoever reads along on it sees it. */
+export interface TappedLink {
+  pass(direction: Direction, bytes: Buffer): void
+  cut(): void
+  /** Keeps back what is passed to the target from now on, until this is released. */
+  keepBack(held: Held): void
+}
+
+/** Gets all that comes on one connection, and decides what is passed. */
+export type Tap = Record<Direction, (chunk: Buffer) => void>
+
 /** A Postgres URL, or any host:port. */
-export async function startTcpProxy(...targets: string[]): Promise<TcpProxy> {
-  const proxy = createFaults()
+export function startTcpProxy(...targets: string[]): Promise<TcpProxy> {
+  return startTappedProxy(targets)
+}
+
+/** `tapLink` is called for each new connection; without it, everything is passed. */
+export async function startTappedProxy(
+  targets: readonly string[],
+  tapLink: (link: TappedLink) => Tap = passAll,
+): Promise<TcpProxy> {
+  const proxy = createFaults(tapLink)
   const servers = await Promise.all(targets.map((target) => listen(target, proxy)))
   const addresses = servers.map(({ address }) => address)
   return {
@@ -65,6 +84,11 @@ export async function startTcpProxy(...targets: string[]): Promise<TcpProxy> {
   }
 }
 
+const passAll = ({ pass }: TappedLink): Tap => ({
+  to_target: (chunk) => pass('to_target', chunk),
+  to_client: (chunk) => pass('to_client', chunk),
+})
+
 interface Link {
   client: Socket
   target: Socket
@@ -74,19 +98,20 @@ interface Link {
   held: Held | undefined
 }
 
-interface Held {
-  text: string
+export interface Held {
   isCaught: boolean
   isReleased: boolean
+  /** Lets through what was kept back for it. */
+  wake?: () => void
 }
 
 type Faults = ReturnType<typeof createFaults>
 
-function createFaults() {
+function createFaults(tapLink: (link: TappedLink) => Tap) {
   const links = new Set<Link>()
   const state = { isDown: false, hanging: new Set<Direction>(), delayMs: { to_target: 0, to_client: 0 } }
   const losing = { to: '', every: 0, seen: 0, lost: 0 }
-  const holding = new Set<Held>()
+  const holding = new Map<Held, string>()
   const flow = () => {
     for (const { pipes } of links) for (const direction of DIRECTIONS) pipes[direction].flow()
   }
@@ -110,18 +135,9 @@ function createFaults() {
       for (const link of links) link.isStranded = true
     },
     hold: (text: string): HeldRequest => {
-      const held = { text, isCaught: false, isReleased: false }
-      holding.add(held)
-      return {
-        get isCaught() {
-          return held.isCaught
-        },
-        release: () => {
-          held.isReleased = true
-          holding.delete(held)
-          flow()
-        },
-      }
+      const held: Held = { isCaught: false, isReleased: false }
+      holding.set(held, text)
+      return createHeldRequest(held, () => holding.delete(held))
     },
     release: () => {
       state.hanging.clear()
@@ -137,7 +153,20 @@ function createFaults() {
     },
     loseAnswers: (to: string, every: number) => void Object.assign(losing, { to, every }),
   }
-  return { links, state, losing, holding, controls }
+  return { links, state, losing, holding, controls, tapLink }
+}
+
+export function createHeldRequest(held: Held, forget: () => void): HeldRequest {
+  return {
+    get isCaught() {
+      return held.isCaught
+    },
+    release: () => {
+      held.isReleased = true
+      forget()
+      held.wake?.()
+    },
+  }
 }
 
 function cutLink({ client, target, pipes }: Link): void {
@@ -159,7 +188,8 @@ async function listen(target: string, faults: Faults): Promise<{ server: Server;
   return { server, address: isUrl ? url.href : url.host }
 }
 
-function openLink(client: Socket, target: Socket, { links, state, losing, holding }: Faults): void {
+function openLink(client: Socket, target: Socket, faults: Faults): void {
+  const { links, state, losing, holding } = faults
   const createOne = (direction: Direction, from: Socket, to: Socket): Pipe =>
     createPipe({
       ...{ from, to, delayMs: () => state.delayMs[direction] },
@@ -185,12 +215,22 @@ function openLink(client: Socket, target: Socket, { links, state, losing, holdin
       else pipes[direction].end()
     })
   }
+  const keepBack = (held: Held): void => {
+    link.held = held
+    Object.assign(held, { isCaught: true, wake: pipes.to_target.flow })
+  }
+  const tap = faults.tapLink({
+    pass: (direction, bytes) => pipes[direction].push(bytes),
+    cut: () => cutLink(link),
+    keepBack,
+  })
   let isAsked = false
   client.on('data', (chunk: Buffer) => {
     isAsked ||= losing.every > 0 && chunk.includes(losing.to)
-    const caught = [...holding].find(({ text, isCaught }) => !isCaught && chunk.includes(text))
-    if (caught) Object.assign(link, { held: caught }).held.isCaught = true
-    pipes.to_target.push(chunk)
+    for (const [held, text] of holding) {
+      if (!held.isCaught && chunk.includes(text)) keepBack(held)
+    }
+    tap.to_target(chunk)
   })
   target.on('data', (chunk: Buffer) => {
     if (isAsked && isDone(chunk)) {
@@ -201,7 +241,7 @@ function openLink(client: Socket, target: Socket, { links, state, losing, holdin
         return cutLink(link)
       }
     }
-    pipes.to_client.push(chunk)
+    tap.to_client(chunk)
   })
 }
 
