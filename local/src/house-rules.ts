@@ -147,7 +147,7 @@ const ENTRIES = [
   /\.d\.mts$/,
 ]
 const ENTRY_NAMES = [
-  /\/(check-[a-z]+|openapi-document|env-example|environment-table|global-setup|summary-reporter)\.ts$/,
+  /\/(check-[a-z]+|openapi-document|errors-document|env-example|environment-table|global-setup|summary-reporter)\.ts$/,
 ]
 
 function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
