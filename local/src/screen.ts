@@ -38,7 +38,7 @@ export function showStack(screen: Screen, stack: Stack, localDir: string): void 
     'API',
     stack.api.map((url) => `${url}/api/v1`),
   )
-  if (api) list('Docs', [`${api}/api/v1/docs`])
+  if (api) list('Docs', [`${api}/docs`])
   list(
     'Ops',
     stack.ops.map(({ name, url }) => `${url}  ${name}: /health/ready, /metrics`),
