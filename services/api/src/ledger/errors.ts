@@ -31,3 +31,7 @@ export class LedgerError extends Error {
     this.details = details
   }
 }
+
+/** One for all: under a flood it is thrown thousands of times a second, and where it was made tells nobody anything. */
+export const busy = new LedgerError('busy')
+delete busy.stack

@@ -1,4 +1,4 @@
-import { LedgerError } from './errors.ts'
+import { busy } from './errors.ts'
 
 export interface GatherBounds {
   /** Queries under way at once. */
@@ -58,7 +58,7 @@ export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value
 
   return (key: Key): Promise<Value | undefined> =>
     new Promise((resolve, reject) => {
-      if (lookUps >= bounds.waitingMax) return reject(new LedgerError('busy'))
+      if (lookUps >= bounds.waitingMax) return reject(busy)
       lookUps += 1
       const others = waiting.get(key)
       if (others) others.push({ resolve, reject })

@@ -3,7 +3,7 @@ import { backOffMs, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { createBatches } from './batches.ts'
 import type { PostTransaction } from './decide.ts'
-import { LedgerError } from './errors.ts'
+import { busy, LedgerError } from './errors.ts'
 import { createPostTransactions, type Settled } from './post-transactions.ts'
 import { createWaitingRoom, type Waiting } from './waiting-room.ts'
 
@@ -18,6 +18,8 @@ export interface Posted {
 export interface Posting {
   /** @throws LedgerError with the reason why there is no transaction. */
   post(request: PostTransaction): Promise<Posted>
+  /** Whether `post` would refuse at once: whoever asks first need not read a request that has no place. */
+  isFull(): boolean
   /** How many requests wait or are under way. */
   pending(): number
   /** Resolves when everything that was accepted for posting is answered. */
@@ -50,7 +52,7 @@ const OVERDUE_INTERVAL_MS = 100
 /** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
 export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const postTransactions = createPostTransactions(pool)
-  const room = createWaitingRoom()
+  const room = createWaitingRoom(options.waitingMax)
   const batches = createBatches(options.batchesMax)
   const paused = new Set<readonly Waiting[]>()
   let failures = 0
@@ -130,11 +132,12 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   return {
     post: (request) =>
       new Promise((resolve, reject) => {
-        if (room.size >= options.waitingMax) return reject(new LedgerError('busy'))
+        if (room.isFull) return reject(busy)
         const deadline = performance.now() + options.timeoutMs
         room.add({ request, deadline, alone: false, impatient: false, resolve, reject })
         pump()
       }),
+    isFull: () => room.isFull,
     pending,
     close: () => {
       closing ??= new Promise<void>((resolve) => {

@@ -17,7 +17,7 @@ export interface Waiting {
 }
 
 /** Keeps postings in the order of their arrival, and each user's in one batch at a time. */
-export function createWaitingRoom() {
+export function createWaitingRoom(waitingMax: number) {
   let waiting: Waiting[] = []
   /** Users with a posting under way: their next ones wait for it, which keeps their order. */
   const underway = new Set<number>()
@@ -25,6 +25,11 @@ export function createWaitingRoom() {
   return {
     get size(): number {
       return waiting.length
+    },
+
+    /** Those who go again come back all the same. */
+    get isFull(): boolean {
+      return waiting.length >= waitingMax
     },
 
     add(entry: Waiting): void {

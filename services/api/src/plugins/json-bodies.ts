@@ -14,11 +14,11 @@ export const jsonBodies = fp(
       if (!isUtf8(body)) return done(new RequestError('malformed_request'))
       return parse(request, body.toString(), done)
     })
-    app.addHook('onRequest', async ({ headers, method }) => {
+    app.addHook('onRequest', ({ headers, method }, _reply, done) => {
       const encoding = headers['content-encoding']
-      if (method !== 'GET' && method !== 'HEAD' && encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-        throw new RequestError('unsupported_media_type', { headers: { 'accept-encoding': 'identity' } })
-      }
+      if (encoding === undefined || encoding.toLowerCase() === 'identity' || method === 'GET' || method === 'HEAD')
+        return done()
+      done(new RequestError('unsupported_media_type', { headers: { 'accept-encoding': 'identity' } }))
     })
   },
   { name: 'json-bodies' },

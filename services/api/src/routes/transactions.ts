@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
+import { busy } from '../ledger/errors.ts'
 import { getOutcome } from '../ledger/get-outcome.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
+import { createRefusals } from '../plugins/refusals.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 import {
@@ -41,10 +43,13 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
   const { db, posting, cursors } = options
   const pages = createTransactionPages(db)
   const base = `${app.prefix}/transactions`
+  const refusals = createRefusals()
 
   app.post(
     '/transactions',
     {
+      // Before the body is read: under a flood, what is refused must cost far less than what is served.
+      onRequest: (_request, _reply, done) => (posting.isFull() ? refusals.add(() => done(busy)) : done()),
       schema: {
         ...common,
         operationId: 'postTransaction',
