@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { takeRunLock } from '@streamledger/engines'
 import type { BenchArguments, SuiteName } from './bench-arguments.ts'
 import { findTool } from './find-tool.ts'
 import { describeMachine } from './measure/process-usage.ts'
@@ -7,7 +8,6 @@ import { FULL, QUICK } from './pace.ts'
 import { judgeGoals } from './report/goals.ts'
 import type { Report } from './report/report.ts'
 import type { Screen } from './screen.ts'
-import { takeLock } from './stack/take-lock.ts'
 import type { BenchDeps, Measurement, Suite } from './suite.ts'
 import { runExport } from './suites/export.ts'
 import { runIdle } from './suites/idle.ts'
@@ -32,7 +32,7 @@ const SETTING =
 
 /** Runs the chosen suites, one after another. A suite that fails is in the report, and the next one still runs. */
 export async function runBench(args: BenchArguments, screen: Screen, signal: AbortSignal): Promise<Report> {
-  const lock = await takeLock(DIR)
+  const lock = await takeRunLock({ dir: DIR, name: 'bench', entry: 'bench/src/main.ts' })
   const startedAt = performance.now()
   const began_at = new Date().toISOString()
   try {

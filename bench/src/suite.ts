@@ -1,9 +1,9 @@
+import type { RunLock } from '@streamledger/engines'
 import type { LoadDeps } from './load/run-load.ts'
 import type { ProcessUsage } from './measure/process-usage.ts'
 import type { Spread } from './measure/statistics.ts'
 import type { Pace } from './pace.ts'
 import type { Screen } from './screen.ts'
-import type { BenchLock } from './stack/take-lock.ts'
 
 /** What every suite is given. */
 export interface BenchDeps {
@@ -11,7 +11,7 @@ export interface BenchDeps {
   readonly dir: string
   readonly pace: Pace
   readonly screen: Screen
-  readonly lock: BenchLock
+  readonly lock: RunLock
   readonly signal: AbortSignal
   readonly load: LoadDeps
   /** Where pgbench is, or undefined for the pg driver. */

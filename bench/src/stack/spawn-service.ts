@@ -2,8 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pickFreePort } from '@streamledger/engines'
-import type { Recorded } from './take-lock.ts'
+import { pickFreePort, type RecordedProcess } from '@streamledger/engines'
 
 export type ServiceName = 'api' | 'relay' | 'exporter'
 
@@ -22,7 +21,7 @@ export interface SpawnServiceOptions {
   readonly env: Readonly<Record<string, string>>
   readonly logDir: string
   readonly signal: AbortSignal
-  readonly record: (recorded: Recorded) => void
+  readonly record: (recorded: RecordedProcess) => void
 }
 
 const ROOT = resolve(import.meta.dirname, '../../..')

@@ -2,16 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isProcess } from '@streamledger/engines'
-import { waitFor } from '@streamledger/testkit'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { takeLock } from '../src/stack/take-lock.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { isProcess } from '../src/processes.ts'
+import { takeRunLock } from '../src/take-run-lock.ts'
 
 let dir: string
 const children: ChildProcess[] = []
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'bench-lock-'))
+  dir = mkdtempSync(join(tmpdir(), 'run-lock-'))
 })
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
@@ -22,16 +21,17 @@ afterEach(() => {
 async function spawnWaiting(word: string): Promise<number> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', word], { stdio: 'ignore' })
   children.push(child)
-  await waitFor(() => isProcess(child.pid as number, [word]))
+  await vi.waitFor(() => expect(isProcess(child.pid as number, [word])).toBe(true))
   return child.pid as number
 }
 
+const take = () => takeRunLock({ dir, name: 'bench', entry: 'bench/src/main.ts' })
 const writeLock = (content: object) => writeFileSync(join(dir, 'bench.lock'), JSON.stringify(content))
 
 test('a second bench is refused while the first one runs', async () => {
   const pid = await spawnWaiting('bench/src/main.ts')
   writeLock({ pid, processes: [] })
-  await expect(takeLock(dir)).rejects.toThrow(`Another bench is running (pid ${pid})`)
+  await expect(take()).rejects.toThrow(`Another bench is running (pid ${pid})`)
 })
 
 test('what a killed bench left behind is ended, and a process that only has its number is not', async () => {
@@ -39,7 +39,7 @@ test('what a killed bench left behind is ended, and a process that only has its 
   const stranger = await spawnWaiting('somebody-else')
   const processes = [left, stranger].map((pid) => ({ pid, words: ['left-behind'], signal: 'SIGTERM' }))
   writeLock({ pid: 2 ** 22 + 1, processes })
-  const lock = await takeLock(dir)
+  const lock = await take()
   expect(isProcess(left, ['left-behind'])).toBe(false)
   expect(isProcess(stranger, ['somebody-else'])).toBe(true)
   lock.release()
@@ -47,8 +47,8 @@ test('what a killed bench left behind is ended, and a process that only has its 
 
 test('a lock that was cut off while it was written holds nobody up', async () => {
   writeFileSync(join(dir, 'bench.lock'), '{"pid":')
-  const lock = await takeLock(dir)
+  const lock = await take()
   lock.release()
-  const again = await takeLock(dir)
+  const again = await take()
   again.release()
 })

@@ -1,39 +1,47 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { endProcess, isProcess } from '@streamledger/engines'
+import { endProcess, isProcess } from './processes.ts'
 
 /** A process that the next run must end if this one is killed. */
-export interface Recorded {
+export interface RecordedProcess {
   readonly pid: number
   /** What its command line holds: a pid may be somebody else's by then. */
   readonly words: readonly string[]
   readonly signal: NodeJS.Signals
 }
 
-export interface BenchLock {
-  record(process: Recorded): void
+export interface RunLock {
+  record(process: RecordedProcess): void
   release(): void
 }
 
 interface LockContent {
   pid: number
-  processes: Recorded[]
+  processes: RecordedProcess[]
 }
 
-const HOLDER_WORDS = ['bench/src/main.ts']
 const END_DEADLINE_MS = 10_000
 
+export interface TakeRunLock {
+  /** Where the lock is kept; it is made. */
+  readonly dir: string
+  /** What runs there, as its messages call it: `bench`. */
+  readonly name: string
+  /** The end of its command line: the folder of a program whose pid was given to another is free. */
+  readonly entry: string
+}
+
 /**
- * Two benches at once would measure each other, so there is one at a time; what a killed one left behind is ended.
+ * Takes a folder for one run of a program that starts others; what a killed one left behind is ended.
  *
- * @throws Error, one line, while another bench runs.
+ * @throws Error, one line, while another one runs there.
  */
-export async function takeLock(dir: string): Promise<BenchLock> {
+export async function takeRunLock({ dir, name, entry }: TakeRunLock): Promise<RunLock> {
   mkdirSync(dir, { recursive: true })
-  const file = join(dir, 'bench.lock')
+  const file = join(dir, `${name}.lock`)
   const holder = readLock(file)
-  if (holder && holder.pid !== process.pid && isProcess(holder.pid, HOLDER_WORDS)) {
-    throw new Error(`Another bench is running (pid ${holder.pid}): wait for its end, or stop it.`)
+  if (holder && holder.pid !== process.pid && isProcess(holder.pid, [entry])) {
+    throw new Error(`Another ${name} is running (pid ${holder.pid}): wait for its end, or stop it.`)
   }
   for (const { pid, words, signal } of holder?.processes ?? []) {
     await endProcess(pid, { words, signal, deadlineMs: END_DEADLINE_MS })
