@@ -35,6 +35,8 @@ export interface TcpProxy {
   loseAnswers(to: string, every: number): void
   /** How many answers were lost. */
   readonly lost: number
+  /** How many connections there are. */
+  readonly connections: number
   close(): Promise<void>
 }
 
@@ -73,6 +75,9 @@ export async function startTappedProxy(
     ...proxy.controls,
     get lost() {
       return proxy.losing.lost
+    },
+    get connections() {
+      return proxy.links.size
     },
     address: addresses[0] ?? '',
     addresses,
