@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util'
+
+export interface ChaosArguments {
+  readonly seed: number
+  /** When the last fault is begun, or how many there are: whichever comes first. */
+  readonly minutes: number | undefined
+  readonly faults: number | undefined
+  /** Postings a second, at most. */
+  readonly rate: number
+  /** A folder that is kept, and gone on with. */
+  readonly campaign: string | undefined
+  readonly json: string | undefined
+  readonly verbose: boolean
+  readonly help: boolean
+}
+
+const SEED_MAX = 2 ** 31 - 1
+const MINUTES_MAX = 24 * 60
+const FAULTS_MAX = 100_000
+const RATE_MAX = 5_000
+const RATE = 200
+
+export const USAGE = `npm run chaos -- --seed N (--minutes M | --faults F) [options]
+
+Starts the whole system, lets clients post, and meanwhile kills, stops, restarts, cuts off and scales its processes, one
+fault every few seconds, in an order that the seed decides. Then it lets the system come to rest and looks for whatever
+is lost, doubled, out of order or otherwise than it was answered. See chaos/README.md.
+
+  --seed N          0 to ${SEED_MAX}: the same seed, the same faults in the same order
+  --minutes M       begins faults for so long; coming to rest and the verdict take about a minute more
+  --faults F        begins so many faults
+  --campaign DIR    keeps the data in DIR; the next run with the same DIR goes on with the same database, the same topic
+                    and the next faults, and DIR/campaign.json adds up what they have done
+  --rate R          postings a second at most (${RATE})
+  --json FILE       writes the result to FILE
+  --verbose         a line for each fault
+  --help            shows this
+
+Exit code 0: all is well. 1: something was found, or went wrong. 130: it was stopped.`
+
+/** @throws Error, one line, for arguments that make no sense. */
+export function parseChaosArguments(args: readonly string[]): ChaosArguments {
+  const values = parseInOneLine(args)
+  const { campaign, json, verbose, help } = values
+  const parsed = {
+    seed: parseNumber('seed', values.seed, { min: 0, max: SEED_MAX }),
+    minutes: parseNumber('minutes', values.minutes, { min: 0.1, max: MINUTES_MAX }),
+    faults: parseNumber('faults', values.faults, { min: 1, max: FAULTS_MAX }),
+    rate: parseNumber('rate', values.rate, { min: 1, max: RATE_MAX }) ?? RATE,
+  }
+  if (help) return { ...parsed, seed: 0, campaign, json, verbose, help }
+  if (parsed.seed === undefined) throw new Error('--seed is missing: any number, such as --seed 1. Try --help.')
+  if (parsed.minutes === undefined && parsed.faults === undefined) {
+    throw new Error('How long? Say --minutes or --faults. Try --help.')
+  }
+  return { ...parsed, seed: parsed.seed, campaign, json, verbose, help }
+}
+
+/** parseArgs explains itself over several lines; the first says what is wrong. */
+function parseInOneLine(args: readonly string[]) {
+  const text = { type: 'string' } as const
+  const flag = { type: 'boolean', default: false } as const
+  try {
+    const options = {
+      ...{ seed: text, minutes: text, faults: text, rate: text, campaign: text, json: text },
+      ...{ verbose: flag, help: { ...flag, short: 'h' } },
+    }
+    return parseArgs({ args: [...args], options }).values
+  } catch (error) {
+    throw new Error(`${(error as Error).message.split('\n')[0]} Try --help.`)
+  }
+}
+
+function parseNumber(
+  name: string,
+  text: string | undefined,
+  { min, max }: { min: number; max: number },
+): number | undefined {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  const isWhole = Number.isInteger(number) || name === 'minutes'
+  if (text.trim() !== '' && isWhole && number >= min && number <= max) return number
+  throw new Error(`--${name} wants a ${name === 'minutes' ? '' : 'whole '}number from ${min} to ${max}, not "${text}".`)
+}

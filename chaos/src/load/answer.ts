@@ -1,0 +1,38 @@
+import type { User } from './sign-up.ts'
+
+export interface Order {
+  readonly user: User
+  readonly entry: 'credit' | 'debit'
+  readonly amount: number
+  readonly trans_id: string
+}
+
+/** What a client was told for good, and the ledger has to know for ever. */
+export interface Answer {
+  readonly wallet_id: number
+  readonly trans_id: string
+  readonly entry: 'credit' | 'debit'
+  readonly amount: number
+  readonly status: number
+  /** Of a 201: its bytes. Of a refusal: what does not change from one answer to the next. */
+  readonly body: string
+}
+
+/** @throws Error for an answer that no order of ours may get. */
+export function toAnswer({ user, entry, amount, trans_id }: Order, status: number, text: string): Answer {
+  const answer = { wallet_id: user.wallet_id, trans_id, entry, amount, status }
+  if (status === 201) return { ...answer, body: text }
+  const { code, balance } = readProblem(text)
+  if (status === 422 && (code === 'insufficient_funds' || code === 'balance_limit')) {
+    return { ...answer, body: JSON.stringify({ code, balance }) }
+  }
+  throw new Error(`${entry} ${amount} with trans_id ${trans_id} was answered ${status}: ${text}`)
+}
+
+export function readProblem(text: string): { code?: string; balance?: number } {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,42 @@
+/** What is done to the system, and how many of each there are among a hundred faults. */
+export const FAULT_KINDS = {
+  relay_killed: { share: 15, what: 'a relay is killed' },
+  relay_paused: { share: 13, what: 'a relay is stopped past its lease, and goes on' },
+  api_killed: { share: 8, what: 'an API is killed with requests under way' },
+  api_paused: { share: 8, what: 'an API is stopped with requests under way, and goes on' },
+  broker_killed: { share: 4, what: 'the broker is killed, and started again' },
+  broker_stopped: { share: 4, what: 'the broker is stopped in order, and started again' },
+  postgres_killed: { share: 4, what: 'Postgres is killed, and started again' },
+  postgres_stopped: { share: 4, what: 'Postgres is stopped fast, and started again' },
+  exporter_killed: { share: 7, what: 'an exporter is killed' },
+  exporter_paused: { share: 3, what: 'an exporter is stopped, and goes on' },
+  api_database_cut: { share: 3, what: 'the connections from an API to Postgres are cut' },
+  api_database_hung: { share: 3, what: 'the connections from an API to Postgres are silent for a while' },
+  relay_database_cut: { share: 3, what: 'the connections from a relay to Postgres are cut' },
+  relay_database_hung: { share: 3, what: 'the connections from a relay to Postgres are silent for a while' },
+  relay_broker_cut: { share: 4, what: 'the connections from a relay to the broker are cut' },
+  relay_broker_hung: { share: 4, what: 'the connections from a relay to the broker are silent for a while' },
+  relay_scaled: { share: 6, what: 'relays are added or drained' },
+  api_scaled: { share: 4, what: 'APIs are added or drained' },
+} as const
+
+export type FaultKind = keyof typeof FAULT_KINDS
+
+export const faultKinds = Object.keys(FAULT_KINDS) as FaultKind[]
+
+export interface Minimum {
+  name: string
+  kinds: readonly FaultKind[]
+  count: number
+}
+
+/** What a campaign of a thousand faults must have done, and have seen take effect. */
+export const CAMPAIGN_FAULTS = 1_000
+export const MINIMUMS: readonly Minimum[] = [
+  { name: 'relay killed', kinds: ['relay_killed'], count: 100 },
+  { name: 'relay paused past its lease', kinds: ['relay_paused'], count: 100 },
+  { name: 'API killed or paused in mid-batch', kinds: ['api_killed', 'api_paused'], count: 100 },
+  { name: 'broker restarted', kinds: ['broker_killed', 'broker_stopped'], count: 50 },
+  { name: 'Postgres restarted', kinds: ['postgres_killed', 'postgres_stopped'], count: 50 },
+  { name: 'exporter killed', kinds: ['exporter_killed'], count: 50 },
+]

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Exit, pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { isStopped } from './is-stopped.ts'
+
+export type Role = 'api' | 'relay' | 'exporter'
+
+export interface ReplicaOptions {
+  readonly role: Role
+  readonly name: string
+  readonly env: Readonly<Record<string, string>>
+  readonly logDir: string
+  readonly record: (process: RecordedProcess) => void
+  /** Told when the process ends without having been told to. It is started again. */
+  readonly onSelfExit: (line: string) => void
+}
+
+const ROOT = resolve(import.meta.dirname, '../../..')
+const READY_POLL_MS = 50
+const PROBE_TIMEOUT_MS = 1_000
+const STOP_DEADLINE_MS = 20_000
+const RESTART_BACK_OFF_MS = 500
+const LOG_TAIL_LINES = 5
+
+/** One service process as it runs in production, which comes back under the same name with each start. */
+export class Replica {
+  readonly name: string
+  readonly role: Role
+  readonly logFile: string
+  readonly #options: ReplicaOptions
+  #child: ChildProcess | undefined
+  #exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
+  #port = 0
+  #opsPort = 0
+  /** Whoever ends it says so first: any other end is its own. */
+  #endsOnPurpose = false
+  /** Where the log was when this process began. */
+  #logStart = 0
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options
+    this.name = options.name
+    this.role = options.role
+    this.logFile = join(options.logDir, `${options.name}.log`)
+  }
+
+  get pid(): number | undefined {
+    const child = this.#child
+    return child && child.exitCode === null && child.signalCode === null ? child.pid : undefined
+  }
+
+  /** Where the API's clients find it. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  async start(): Promise<void> {
+    this.#port = await pickFreePort()
+    this.#opsPort = await pickFreePort()
+    const { role, env, record } = this.#options
+    const entry = join(ROOT, 'services', role, 'src', 'main.ts')
+    appendFileSync(this.logFile, '')
+    this.#logStart = readFileSync(this.logFile).length
+    const log = openSync(this.logFile, 'a')
+    this.#endsOnPurpose = false
+    const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
+      env: {
+        ...process.env, // a service's own settings pass through from the shell
+        ...env,
+        ...{ NODE_ENV: 'production', HOST: '127.0.0.1' },
+        ...{ PORT: String(this.#port), OPS_PORT: String(this.#opsPort) },
+      },
+      detached: true, // Ctrl-C reaches this program alone, which stops everything in order
+      stdio: ['ignore', log, log],
+    })
+    closeSync(log)
+    this.#child = child
+    this.#exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+    if (child.pid === undefined) throw new Error(`${this.name} could not be started`)
+    record({ pid: child.pid, words: [entry], signal: 'SIGTERM' })
+    void this.#exited.then((exit) => this.#onExit(child, exit))
+  }
+
+  async #onExit(child: ChildProcess, { code, signal }: Exit): Promise<void> {
+    if (this.#endsOnPurpose || child !== this.#child) return
+    const tail = this.readLog().trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
+    this.#options.onSelfExit(
+      `${this.name} (pid ${child.pid}) ended by itself, ${signal ?? `exit code ${code}`}:\n${tail}`,
+    )
+    await delay(RESTART_BACK_OFF_MS)
+    if (!this.#endsOnPurpose) await this.start()
+  }
+
+  /** What this process has written, without what its predecessors did. */
+  readLog(): string {
+    return readFileSync(this.logFile).subarray(this.#logStart).toString('utf8')
+  }
+
+  /** @throws Error when it is not ready in time. */
+  async untilReady(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const deadline = performance.now() + timeoutMs
+    while (!(await this.#isReady())) {
+      if (performance.now() > deadline) throw new Error(`${this.name} is not ready within ${timeoutMs / 1_000} s`)
+      await delay(READY_POLL_MS, undefined, { signal })
+    }
+  }
+
+  async #isReady(): Promise<boolean> {
+    if (this.pid === undefined) return false
+    try {
+      const response = await fetch(`http://127.0.0.1:${this.#opsPort}/health/ready`, {
+        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+      })
+      await response.body?.cancel()
+      return response.status === 200
+    } catch {
+      return false
+    }
+  }
+
+  /** True when the process was there and is gone by this signal. */
+  async kill(): Promise<boolean> {
+    if (this.pid === undefined) return false
+    this.#endsOnPurpose = true
+    this.#child?.kill('SIGKILL')
+    return (await this.#exited).signal === 'SIGKILL'
+  }
+
+  /** Resolves when the kernel holds it; false if there is nothing to hold. */
+  async pause(): Promise<boolean> {
+    const { pid } = this
+    if (pid === undefined) return false
+    this.#child?.kill('SIGSTOP')
+    for (let tries = 0; tries < 50 && !isStopped(pid); tries++) await delay(2)
+    return isStopped(pid)
+  }
+
+  /** True when it was still held until now. */
+  resume(): boolean {
+    const { pid } = this
+    const held = pid !== undefined && isStopped(pid)
+    this.#child?.kill('SIGCONT')
+    return held
+  }
+
+  /** SIGTERM; SIGKILL when it takes too long. Tells how it ended. */
+  async stop(): Promise<Exit> {
+    this.#endsOnPurpose = true
+    if (this.pid !== undefined) {
+      this.#child?.kill('SIGTERM')
+      this.#child?.kill('SIGCONT')
+    }
+    const late = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_DEADLINE_MS)
+    const exit = await this.#exited
+    clearTimeout(late)
+    return exit
+  }
+}

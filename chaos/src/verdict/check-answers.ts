@@ -1,0 +1,67 @@
+import type pg from 'pg'
+import type { Answer } from '../load/answer.ts'
+import { readAnswers } from '../load/answer-file.ts'
+import type { Findings } from './findings.ts'
+
+interface Recorded {
+  transaction_id: number | null
+  wallet_id: number
+  entry: string | null
+  amount: number | null
+  balance: number | null
+  trans_id: string
+  sequence: number | null
+  created_at: Date | null
+  code: string | null
+  refused_entry: string | null
+  refused_amount: number | null
+  refused_balance: number | null
+}
+
+const ANSWERS_PER_PAGE = 2_000
+
+const RECORDED = `
+  select asked.wallet_id, asked.trans_id, t.id as transaction_id, t.entry, t.amount, t.balance, t.sequence, t.created_at,
+         r.code, r.entry as refused_entry, r.amount as refused_amount, r.balance as refused_balance
+    from unnest($1::bigint[], $2::text[]) with ordinality as asked (wallet_id, trans_id, place)
+    left join transactions t on t.wallet_id = asked.wallet_id and t.trans_id = asked.trans_id
+    left join refusals r on r.wallet_id = asked.wallet_id and r.trans_id = asked.trans_id
+   order by asked.place`
+
+/** Holds the ledger to every answer in these files: each is in it, exactly as it was given. Returns how many there were. */
+export async function checkAnswers(pool: pg.Pool, paths: readonly string[], findings: Findings): Promise<number> {
+  let checked = 0
+  for (const path of paths) {
+    for await (const answers of readAnswers(path, ANSWERS_PER_PAGE)) {
+      const { rows } = await pool.query<Recorded>(RECORDED, [
+        answers.map(({ wallet_id }) => wallet_id),
+        answers.map(({ trans_id }) => trans_id),
+      ])
+      for (const [at, answer] of answers.entries()) judge(answer, rows[at] as Recorded, findings)
+      checked += answers.length
+    }
+  }
+  return checked
+}
+
+function judge(answer: Answer, row: Recorded, findings: Findings): void {
+  const name = `wallet ${answer.wallet_id}, trans_id ${answer.trans_id}`
+  if (row.transaction_id === null && row.code === null) {
+    findings.add('gone', `${name}: answered ${answer.status} ${answer.body}, and the ledger does not know it`)
+    return
+  }
+  const recorded = describe(row)
+  const given = JSON.stringify([answer.status, answer.entry, answer.amount, answer.body])
+  if (recorded !== given) findings.add('differing', `${name}: answered ${given}, and the ledger has ${recorded}`)
+}
+
+/** What the ledger would answer, byte by byte. */
+function describe(row: Recorded): string {
+  if (row.transaction_id === null) {
+    const body = JSON.stringify({ code: row.code, balance: row.refused_balance })
+    return JSON.stringify([422, row.refused_entry, row.refused_amount, body])
+  }
+  const { transaction_id, wallet_id, entry, amount, balance, trans_id, sequence, created_at } = row
+  const body = { transaction_id, wallet_id, entry, amount, balance, trans_id, sequence, created_at }
+  return JSON.stringify([201, entry, amount, JSON.stringify(body)])
+}
