@@ -137,11 +137,26 @@ create table relay_partitions (
   receipt_at timestamp with time zone,
   halted_at timestamp with time zone,
   halted_reason text,
+  resolved_end bigint,
   constraint relay_partitions_batch_whole CHECK ((num_nulls(batch_id, batch_last_id, batch_snapshot, batch_rows) = ANY (ARRAY[0, 4]))),
   constraint relay_partitions_halt_whole CHECK ((num_nulls(halted_at, halted_reason) = ANY (ARRAY[0, 2]))),
   constraint relay_partitions_lease_whole CHECK ((num_nulls(lease_owner, lease_token, lease_expires_at) = ANY (ARRAY[0, 3]))),
   constraint relay_partitions_pk PRIMARY KEY (partition)
 ) with (fillfactor=10);
+
+create table relay_resolutions (
+  id bigint not null generated always as identity,
+  partition integer not null,
+  batch_seq bigint not null,
+  batch_id uuid,
+  outcome text not null,
+  reason text not null,
+  resolved_by text not null,
+  evidence json not null,
+  resolved_at timestamp with time zone not null default now(),
+  constraint relay_resolutions_outcome_known CHECK ((outcome = ANY (ARRAY['published'::text, 'unpublished'::text, 'partly'::text]))),
+  constraint relay_resolutions_pk PRIMARY KEY (id)
+);
 
 create table schema_migrations (
   version integer not null,
@@ -168,6 +183,7 @@ create table topic (
   generation bigint not null default 1,
   paused boolean not null default false,
   event_source text not null,
+  paused_reason text,
   constraint topic_only_one CHECK (singleton),
   constraint topic_partitions_range CHECK (((partitions >= 1) AND (partitions <= 1000))),
   constraint topic_pk PRIMARY KEY (singleton)
@@ -236,5 +252,7 @@ CREATE INDEX transactions_by_entry ON public.transactions USING btree (wallet_id
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (lower(email));
 
 CREATE TRIGGER refusals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refusals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER relay_resolutions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.relay_resolutions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER transactions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

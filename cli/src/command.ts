@@ -9,6 +9,11 @@ export interface CommandContext {
   options: OptionValues
   env: NodeJS.ProcessEnv
   progress: Progress
+  /**
+   * From the call on, Ctrl-C and SIGTERM abort this signal instead of ending the process: for a command that has to put
+   * something back first.
+   */
+  catchStop: () => AbortSignal
 }
 
 /** What a command has found: for programs, for people, and for whoever only looks at the exit code. */

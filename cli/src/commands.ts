@@ -1,7 +1,9 @@
 import type { Command } from './command.ts'
 import { outboxStatus } from './outbox-status.ts'
 import { reconcile } from './reconcile.ts'
+import { topicCreate } from './topic-create.ts'
+import { topicGrow } from './topic-grow.ts'
 import { verify } from './verify.ts'
 
 /** In the order in which --help lists them. */
-export const COMMANDS: readonly Command[] = [verify, reconcile, outboxStatus]
+export const COMMANDS: readonly Command[] = [verify, reconcile, outboxStatus, topicCreate, topicGrow]

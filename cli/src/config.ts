@@ -1,9 +1,17 @@
-import { parseEnv } from '@streamledger/runtime'
+import { installationEnv, parseEnv } from '@streamledger/runtime'
 import Type, { type Static, type TObject } from 'typebox'
 import { CliError } from './errors.ts'
 
 const databaseEnv = Type.Object({ DATABASE_URL: Type.String({ minLength: 1 }) })
 const streamEnv = Type.Object({ ...databaseEnv.properties, KAFKA_BROKERS: Type.String({ minLength: 1 }) })
+
+const topicEnv = Type.Object({
+  ...installationEnv,
+  INSTALLATION_ID: Type.Optional(installationEnv.INSTALLATION_ID),
+  KAFKA_BROKERS: streamEnv.properties.KAFKA_BROKERS,
+  TOPIC_REPLICATION_FACTOR: Type.Integer({ minimum: 1, maximum: 10, default: 3 }),
+  RELAY_BATCH_BYTES_MAX: Type.Integer({ minimum: 16_384, maximum: 33_554_432, default: 1_048_576 }),
+})
 
 /** Of commands that ask only Postgres. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv) {
@@ -13,8 +21,22 @@ export function loadDatabaseConfig(env: NodeJS.ProcessEnv) {
 /** Of commands that read the topic, too. Which topic it is, the database knows. */
 export function loadStreamConfig(env: NodeJS.ProcessEnv) {
   const { DATABASE_URL, KAFKA_BROKERS } = load(streamEnv, env)
-  return { databaseUrl: DATABASE_URL, brokers: KAFKA_BROKERS.split(',').map((broker) => broker.trim()) }
+  return { databaseUrl: DATABASE_URL, brokers: parseBrokers(KAFKA_BROKERS) }
 }
+
+/** Of the command that makes the topic: what it shall be like unless the command line says so. It needs no database. */
+export function loadTopicConfig(env: NodeJS.ProcessEnv) {
+  const vars = load(topicEnv, env)
+  return {
+    brokers: parseBrokers(vars.KAFKA_BROKERS),
+    topic: vars.KAFKA_TOPIC,
+    partitions: vars.TOPIC_PARTITIONS,
+    replicationFactor: vars.TOPIC_REPLICATION_FACTOR,
+    batchBytesMax: vars.RELAY_BATCH_BYTES_MAX,
+  }
+}
+
+const parseBrokers = (text: string): string[] => text.split(',').map((broker) => broker.trim())
 
 function load<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
   try {

@@ -17,7 +17,8 @@ Exit code:
 export function renderHelp(command: Command | undefined): string {
   if (command) return `streamledger ${command.name}: ${command.summary}\n\n${command.help.trim()}\n${COMMON}\n`
   const list = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}`)
-  return `streamledger <command> [options]: tells whether a StreamLedger installation keeps its promises. It only reads.
+  return `streamledger <command> [options]: tells whether a StreamLedger installation keeps its promises, and
+sees to its event stream. What changes something shows first what it would do, and does it with --yes.
 
 Commands:
 ${list.join('\n')}
@@ -26,7 +27,7 @@ Try \`streamledger verify --help\` for what one of them does, with examples.
 
 Environment, as the services have it:
   DATABASE_URL    Postgres, as postgres://user:password@host:port/database
-  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (reconcile only)
+  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (not for verify and outbox status)
 ${COMMON}
 `
 }

@@ -51,7 +51,7 @@ function readMaxAge({ 'max-age': text }: OptionValues): number {
 }
 
 function renderResult(state: OutboxState, faults: LaneFault[]): CommandResult {
-  const { lanes, relays, topic, paused } = state
+  const { lanes, relays, topic, paused, paused_reason } = state
   const ok = faults.length === 0
   const rows = lanes.reduce((sum, lane) => sum + lane.rows, 0)
   const oldest_s = Math.max(0, ...lanes.map((lane) => lane.oldest_s ?? 0))
@@ -69,7 +69,7 @@ function renderResult(state: OutboxState, faults: LaneFault[]): CommandResult {
   const summary = `${renderQuantity(rows, 'row')} of topic ${topic} in the outbox${age}; ${renderQuantity(relays, 'relay')} alive.`
   return {
     exitCode: ok ? EXIT.well : EXIT.faults,
-    json: { command: 'outbox status', ok, topic, paused, totals, faults, partitions },
+    json: { command: 'outbox status', ok, topic, paused, paused_reason, totals, faults, partitions },
     text: [
       renderTable(
         ['partition', 'rows', 'oldest', 'open batch', 'lease', 'state'],
@@ -77,7 +77,7 @@ function renderResult(state: OutboxState, faults: LaneFault[]): CommandResult {
       ),
       '',
       ...faults.map(({ message }) => message),
-      ...(paused ? ['Posting is paused while the topic is changed.'] : []),
+      ...(paused ? [`Posting is paused: ${paused_reason ?? 'nobody said why'}.`] : []),
       `${summary} ${ok ? 'All is well.' : `${renderQuantity(faults.length, 'fault')}.`}`,
     ].join('\n'),
   }

@@ -5,10 +5,11 @@ import { createProgress, type Output, writeText } from './output.ts'
 
 export interface World extends Output {
   env: NodeJS.ProcessEnv
+  catchStop: () => AbortSignal
 }
 
 /** Runs one command line to its end. What it returns is the process's exit code. */
-export async function run(args: readonly string[], { env, stdout, stderr }: World): Promise<ExitCode> {
+export async function run(args: readonly string[], { env, stdout, stderr, catchStop }: World): Promise<ExitCode> {
   // Also where the arguments can't be understood: a program that asked for JSON reads JSON.
   const wantsJson = args.includes('--json')
   const progress = createProgress(stderr, { forced: args.includes('--progress') })
@@ -18,7 +19,7 @@ export async function run(args: readonly string[], { env, stdout, stderr }: Worl
       await writeText(command || options.help ? stdout : stderr, renderHelp(command))
       return command || options.help ? EXIT.well : EXIT.failed
     }
-    const result = await command.run({ options, env, progress })
+    const result = await command.run({ options, env, progress, catchStop })
     progress.clear()
     await writeText(stdout, wantsJson ? JSON.stringify(result.json, undefined, 2) : result.text)
     return result.exitCode

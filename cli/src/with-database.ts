@@ -8,13 +8,22 @@ const STATEMENT_TIMEOUT_MS = 60_000
 const UNDEFINED_TABLE = '42P01'
 const REFUSED_LOGINS = new Set(['28P01', '28000', '3D000'])
 
+export interface DatabaseUse {
+  /** For a command that changes something. What only looks must not be able to, by a slip of ours either. */
+  writes?: boolean
+}
+
 /**
- * Lends a pool whose sessions cannot write, and explains what keeps Postgres from answering.
+ * Lends a pool, whose sessions cannot write unless that is asked for, and explains what keeps Postgres from answering.
  *
  * @throws CliError `unavailable`, `unsuitable`
  */
-export async function withDatabase<T>(url: string, use: (pool: Pool) => Promise<T>): Promise<T> {
-  const { pool, close } = open(url)
+export async function withDatabase<T>(
+  url: string,
+  use: (pool: Pool) => Promise<T>,
+  { writes = false }: DatabaseUse = {},
+): Promise<T> {
+  const { pool, close } = open(url, writes)
   try {
     return await use(pool)
   } catch (error) {
@@ -24,23 +33,25 @@ export async function withDatabase<T>(url: string, use: (pool: Pool) => Promise<
   }
 }
 
-function open(url: string) {
+function open(text: string, writes: boolean) {
+  const url = parseUrl(text)
   try {
-    return createDatabase(readOnly(url).href, {
+    return createDatabase((writes ? url : readOnly(url)).href, {
       applicationName: 'streamledger cli',
       connectionsMax: CONNECTIONS_MAX,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     })
   } catch (error) {
-    throw explain(url, error)
+    throw explain(text, error)
   }
 }
 
-/** What only looks must not be able to change anything, by a slip of ours either. */
-function readOnly(text: string): URL {
-  if (!URL.canParse(text)) {
-    throw new CliError('configuration', 'DATABASE_URL is no URL: it wants postgres://user:password@host:port/database.')
-  }
+function parseUrl(text: string): URL {
+  if (URL.canParse(text)) return new URL(text)
+  throw new CliError('configuration', 'DATABASE_URL is no URL: it wants postgres://user:password@host:port/database.')
+}
+
+function readOnly(text: URL): URL {
   const url = new URL(text)
   const options = [url.searchParams.get('options'), '-c default_transaction_read_only=on'].filter(Boolean).join(' ')
   url.searchParams.set('options', options)

@@ -76,6 +76,7 @@ export interface TopicTable {
   partitions: number
   generation: Generated<number>
   paused: Generated<boolean>
+  paused_reason: string | null
   event_source: string
 }
 
@@ -109,6 +110,19 @@ export interface RelayPartitionsTable {
   receipt_at: Date | null
   halted_at: Date | null
   halted_reason: string | null
+  resolved_end: number | null
+}
+
+export interface RelayResolutionsTable {
+  id: Generated<number>
+  partition: number
+  batch_seq: number
+  batch_id: string | null
+  outcome: 'published' | 'unpublished' | 'partly'
+  reason: string
+  resolved_by: string
+  evidence: JSONColumnType<object>
+  resolved_at: DefaultNow
 }
 
 export interface ExportsTable {
@@ -145,6 +159,7 @@ export interface Tables {
   outbox: OutboxTable
   relay_instances: RelayInstancesTable
   relay_partitions: RelayPartitionsTable
+  relay_resolutions: RelayResolutionsTable
   exports: ExportsTable
 }
 

@@ -19,6 +19,7 @@ export interface LaneStatus {
 export interface OutboxState {
   topic: string
   paused: boolean
+  paused_reason: string | null
   /** Relays that were heard of within the last lease or so. */
   relays: number
   lanes: LaneStatus[]
@@ -60,10 +61,10 @@ const RELAYS = `select count(*)::int as relays from relay_instances where heartb
 
 /** Everything in one snapshot, so that the figures of a partition fit each other. */
 export async function readOutboxState(pool: Pool): Promise<OutboxState> {
-  const { name: topic, paused } = await readTopicRow(pool)
+  const { name: topic, paused, paused_reason } = await readTopicRow(pool)
   const { rows: lanes } = await pool.query<Row>(LANES)
   const { rows: counts } = await pool.query<{ relays: number }>(RELAYS)
-  return { topic, paused, relays: counts[0]?.relays ?? 0, lanes: lanes.map(toLane) }
+  return { topic, paused, paused_reason, relays: counts[0]?.relays ?? 0, lanes: lanes.map(toLane) }
 }
 
 function toLane(row: Row): LaneStatus {

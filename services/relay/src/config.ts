@@ -54,6 +54,12 @@ export const relayEnv = Type.Object({
     default: 60_000,
     description: 'How long a receipt may lag behind Postgres before the partition halts: a restarted broker loads it.',
   }),
+  RELAY_TOPIC_CHECK_MS: Type.Integer({
+    minimum: 100,
+    maximum: 3_600_000,
+    default: 30_000,
+    description: 'How often the topic is asked whether somebody has added partitions that the database does not know.',
+  }),
   RELAY_POLL_MS: Type.Integer({
     minimum: 1,
     maximum: 1_000,
@@ -107,6 +113,7 @@ export function loadRelayConfig(env: NodeJS.ProcessEnv) {
       transactionTimeoutMs: vars.RELAY_TRANSACTION_TIMEOUT_MS,
     },
     lease: { leaseMs: vars.RELAY_LEASE_MS, stepTimeoutMs: vars.RELAY_STEP_TIMEOUT_MS },
+    topicCheckMs: vars.RELAY_TOPIC_CHECK_MS,
     receiptPatienceMs: vars.RELAY_RECEIPT_PATIENCE_MS,
     batch: { rowsMax: vars.RELAY_BATCH_ROWS_MAX, bytesMax: vars.RELAY_BATCH_BYTES_MAX },
     pace: { pollMs: vars.RELAY_POLL_MS, pollIdleMs: vars.RELAY_POLL_IDLE_MS, lingerMs: vars.RELAY_LINGER_MS },

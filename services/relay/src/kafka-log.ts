@@ -23,6 +23,9 @@ export interface LogRecord {
 }
 
 export interface KafkaLog {
+  /** Makes sure that a partition is among those that are read: one that was added lately may not be known yet. */
+  include(partition: number): Promise<void>
+  countPartitions(): Promise<number>
   /** The group's offsets, of every partition of the topic. */
   readOffsets(groupId: string): Promise<CommittedOffset[]>
   /** Where each partition ends: for everyone, or for a read_committed reader, which is the last stable offset. */
@@ -62,6 +65,17 @@ export async function connectLog(
   const readPartitions = async () => {
     await cluster.refreshMetadataIfNecessary()
     return cluster.findTopicPartitionMetadata(topic)
+  }
+
+  async function include(partition: number): Promise<void> {
+    const isKnown = () => cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition)
+    if (!isKnown()) await cluster.refreshMetadata()
+    if (!isKnown()) throw new Error(`topic ${topic} has no partition ${partition}`)
+  }
+
+  async function countPartitions(): Promise<number> {
+    await cluster.refreshMetadata()
+    return cluster.findTopicPartitionMetadata(topic).length
   }
 
   async function readOffsets(groupId: string): Promise<CommittedOffset[]> {
@@ -109,6 +123,8 @@ export async function connectLog(
     throw error
   }
   return {
+    include: (partition) => asking(() => include(partition)),
+    countPartitions: () => asking(countPartitions),
     readOffsets: (groupId) => asking(() => readOffsets(groupId)),
     readEnds: (reader) => asking(() => readEnds(reader)),
     fetch: (partition, offset) => asking(() => fetch(partition, offset)),

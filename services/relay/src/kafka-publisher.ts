@@ -26,6 +26,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
 
   return {
     async openPublisher(partition) {
+      await step('asking for the partition', log.include(partition))
       const producer = client.producer({
         transactionalId: `${installationId}-${topic}-${partition}`,
         transactionTimeout: options.transactionTimeoutMs,
@@ -55,6 +56,8 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       const both = [...ends].filter(([partition]) => receipts.has(partition))
       return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
     },
+
+    countPartitions: () => step('counting partitions', log.countPartitions()),
 
     async readEndOffset(partition) {
       const end = (await step('reading end offsets', log.readEnds('everyone'))).get(partition)

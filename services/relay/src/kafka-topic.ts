@@ -25,7 +25,7 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
     await makeTopic(admin, options, logger)
     const state = await readTopicState(admin, options.topic)
     if (!state) throw new Error(`topic ${options.topic} was made and is not there yet`)
-    checkPartitions(state, options, logger)
+    checkPartitions(state, options)
     checkConfig(state, options, logger)
   } finally {
     await withDeadline('disconnecting from Kafka', options.stepTimeoutMs, admin.disconnect()).catch(() => {})
@@ -59,17 +59,12 @@ async function makeTopic(admin: Admin, options: TopicOptions, logger: Logger): P
   if (await createTopic(admin, options)) logger.info({ topic, partitions, replicationFactor }, 'topic created')
 }
 
-function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions, logger: Logger): void {
+/** More than the database knows are watched for all the time, see watch-partitions.ts. */
+function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions): void {
   const found = state.partitions
   if (found < partitions) {
     throw new TopicError(
       `topic ${topic} has ${found} partitions and the database posts to ${partitions}: add the missing ones`,
-    )
-  }
-  if (found > partitions) {
-    logger.error(
-      { topic, found, partitions },
-      'the topic has partitions that the database does not know: they get no rows',
     )
   }
 }

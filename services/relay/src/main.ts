@@ -20,6 +20,7 @@ import { createLeases } from './partition-lease.ts'
 import type { Kafka } from './publisher.ts'
 import { ReadBack } from './read-back.ts'
 import { Relay } from './relay.ts'
+import { watchPartitions } from './watch-partitions.ts'
 
 const config = readConfig(loadRelayConfig)
 const logger = createLogger({ service: 'relay', level: config.service.logLevel })
@@ -70,7 +71,9 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       pace: config.pace,
       lease: config.lease,
     })
+    const watching = watchPartitions({ pool, kafka, logger, metrics, intervalMs: config.topicCheckMs }, stop.signal)
     await relay.run(stop.signal)
+    await watching
     await kafka.close()
   })()
   // A topic that cannot be used ends the process, as any error that nobody caught.

@@ -39,6 +39,11 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
       registers,
     }),
     halts: new Counter({ name: 'streamledger_relay_halts_total', help: 'Partitions this replica halted.', registers }),
+    unknownPartitions: new Gauge({
+      name: 'streamledger_topic_partitions_unknown',
+      help: 'Partitions of the topic that the database does not post to.',
+      registers,
+    }),
     leases: new Gauge({ name: 'streamledger_relay_leases', help: 'Partitions this replica holds.', registers }),
   }
 }

@@ -9,6 +9,8 @@ export interface Lane {
   batch: { batchId: string; rows: number } | undefined
   /** In Kafka, after the last confirmed batch. */
   nextOffset: number | undefined
+  /** An operator has settled what was in doubt, with the partition ending here; undefined: nobody had to. */
+  resolvedEnd: number | undefined
 }
 
 export interface Intent {
@@ -57,6 +59,7 @@ const INTEND = `
            batch_snapshot = case when exists (select from chosen) then pg_current_snapshot() end,
            batch_rows = (select nullif(count(*), 0) from chosen),
            next_offset = coalesce($6, p.next_offset),
+           resolved_end = null,
            receipt_at = case when p.batch_id is not null then now() else p.receipt_at end
      where p.partition = $1 and p.lease_token = $2 and p.batch_seq = $3 and p.halted_at is null
     returning old.batch_id as old_id, old.batch_last_id as old_last_id, old.batch_snapshot as old_snapshot,
@@ -93,13 +96,19 @@ export function createOutbox(pool: Pool) {
     /** Undefined: the lease is no longer ours. */
     async readLane(partition: number, token: string): Promise<Lane | undefined> {
       const { rows } = await pool.query(
-        'select batch_seq, batch_id, batch_rows, next_offset from relay_partitions where partition = $1 and lease_token = $2 and halted_at is null',
+        'select batch_seq, batch_id, batch_rows, next_offset, resolved_end from relay_partitions where partition = $1 and lease_token = $2 and halted_at is null',
         [partition, token],
       )
       const [row] = rows
       if (!row) return undefined
       const batch = row.batch_id === null ? undefined : { batchId: row.batch_id, rows: row.batch_rows }
-      return { partition, batchSeq: row.batch_seq, batch, nextOffset: row.next_offset ?? undefined }
+      return {
+        partition,
+        batchSeq: row.batch_seq,
+        batch,
+        nextOffset: row.next_offset ?? undefined,
+        resolvedEnd: row.resolved_end ?? undefined,
+      }
     },
 
     /**
@@ -131,7 +140,7 @@ export function createOutbox(pool: Pool) {
     /** Remembers that a receipt was written by itself. */
     async noteReceipt(partition: number, token: string, nextOffset: number): Promise<void> {
       await pool.query(
-        'update relay_partitions set receipt_at = now(), next_offset = $3 where partition = $1 and lease_token = $2',
+        'update relay_partitions set receipt_at = now(), next_offset = $3, resolved_end = null where partition = $1 and lease_token = $2',
         [partition, token, nextOffset],
       )
     },
@@ -140,7 +149,8 @@ export function createOutbox(pool: Pool) {
     async halt(partition: number, token: string, batchSeq: number, reason: string): Promise<boolean> {
       const { rowCount } = await pool.query(
         `update relay_partitions
-            set halted_at = now(), halted_reason = $4, lease_owner = null, lease_token = null, lease_expires_at = null
+            set halted_at = now(), halted_reason = $4, lease_owner = null, lease_token = null, lease_expires_at = null,
+                resolved_end = null
           where partition = $1 and lease_token = $2 and batch_seq = $3 and halted_at is null`,
         [partition, token, batchSeq, reason],
       )

@@ -50,6 +50,8 @@ export interface Kafka {
   openPublisher(partition: number): Promise<Publisher>
   /** What Kafka shows of every partition. */
   look(): Promise<Map<number, Sight>>
+  /** How many partitions the topic has now. */
+  countPartitions(): Promise<number>
   /** One past the partition's last record, whatever became of its transaction. */
   readEndOffset(partition: number): Promise<number>
   /** The offset of the batch's first record, if it lies committed between the two offsets, below the last stable one. */

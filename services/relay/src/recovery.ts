@@ -18,7 +18,9 @@ export interface Shown extends Sight {
 }
 
 /** Holds what Postgres intended against what Kafka shows. Pure; every line has its row in docs/architecture.md. */
-export function judge(lane: Lane, { receipt, stable, end }: Shown): Verdict {
+export function judge(lane: Lane, shown: Shown): Verdict {
+  if (lane.resolvedEnd !== undefined && !lane.batch) return judgeResolved(lane, lane.resolvedEnd, shown)
+  const { receipt, stable, end } = shown
   if (typeof receipt === 'string') return halt(`the receipt cannot be read: ${receipt}`)
   const { batch, batchSeq } = lane
   if (!receipt) {
@@ -49,6 +51,23 @@ export function judge(lane: Lane, { receipt, stable, end }: Shown): Verdict {
   }
   if (!batch) return { kind: 'go_on', nextOffset: receipt.offset }
   return { kind: 'settle', receipt, from: Math.min(lane.nextOffset ?? receipt.offset, receipt.offset) }
+}
+
+/**
+ * An operator has settled the partition, under a number that no receipt had: the one to write now. Whatever else is in
+ * the group is from before. It holds for the partition as the operator saw it, and for no other.
+ */
+function judgeResolved({ batchSeq }: Lane, resolvedEnd: number, { receipt, stable, end }: Shown): Verdict {
+  if (typeof receipt === 'object' && receipt.seq > batchSeq) {
+    return halt(`the receipt is of batch ${receipt.seq}, and the partition was resolved as batch ${batchSeq}`)
+  }
+  if (end > resolvedEnd) {
+    return halt(`the partition was resolved up to ${resolvedEnd}, and ends at ${end}: somebody else writes to it`)
+  }
+  if (stable < resolvedEnd) {
+    return behind(`the partition was resolved up to ${resolvedEnd}, and consumers read only to ${stable}`)
+  }
+  return { kind: 'write_receipt', offset: resolvedEnd }
 }
 
 function behind(reason: string): Verdict {

@@ -52,6 +52,10 @@ export class FakeKafka implements Kafka {
     this.#publish(batch, marks)
   }
 
+  async countPartitions(): Promise<number> {
+    return 1
+  }
+
   async openPublisher() {
     return {
       publish: async (batch: Batch) => {

@@ -11,6 +11,7 @@ const lane = (batchSeq: number, batchId?: string): Lane => ({
   batchSeq,
   batch: batchId ? { batchId, rows: 3 } : undefined,
   nextOffset: 40,
+  resolvedEnd: undefined,
 })
 const receipt = (seq: number, batchId = BATCH): Receipt => ({ seq, batchId, offset: 50 })
 const shown = (found: Shown['receipt'], { stable = 60, end = 60 } = {}): Shown => ({ receipt: found, stable, end })
@@ -55,6 +56,21 @@ describe('what a lane does about a batch in doubt', () => {
     ['the same with the next one open', lane(7, BATCH), shown(receipt(6), { stable: 49 })],
   ])('halts on %s, which may pass', (_, stored, found) => {
     expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: true })
+  })
+
+  test('writes the receipt of a partition that an operator has resolved, whatever receipt there was', () => {
+    const resolved = { ...lane(9), resolvedEnd: 60 }
+    for (const found of [undefined, 'nonsense', receipt(3), receipt(8), receipt(9)]) {
+      expect(judge(resolved, shown(found))).toEqual({ kind: 'write_receipt', offset: 60 })
+    }
+  })
+
+  test.each([
+    ['ends later than it was resolved to', shown(receipt(8), { end: 61, stable: 61 }), false],
+    ['has a receipt from after it was resolved', shown(receipt(10)), false],
+    ['shows less than it was resolved to', shown(receipt(8), { stable: 59 }), true],
+  ])('halts a resolved partition that %s', (_, found, mayPass) => {
+    expect(judge({ ...lane(9), resolvedEnd: 60 }, found)).toMatchObject({ kind: 'halt', behind: mayPass })
   })
 
   test.each([

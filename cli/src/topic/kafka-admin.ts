@@ -1,0 +1,74 @@
+import { createTopic, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
+import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs'
+import { CliError } from '../errors.ts'
+
+const CONNECT_TIMEOUT_MS = 3_000
+const REQUEST_TIMEOUT_MS = 10_000
+const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 500 }
+
+/** What decides whether Kafka keeps receipts and transactions, and no command can set: the brokers' own settings. */
+export type BrokerSettings = ReadonlyMap<string, string>
+
+/** Kafka, as far as the commands about the topic need it. */
+export interface KafkaAdmin {
+  /** Makes the topic; false: there is one, which is left as it is. */
+  createTopic(wanted: WantedTopic): Promise<boolean>
+  readTopic(topic: string): Promise<TopicState | undefined>
+  /** Adds partitions until there are so many. */
+  addPartitions(topic: string, count: number): Promise<void>
+  /** How many brokers there are, and the settings of one of them. */
+  readBrokers(): Promise<{ brokers: number; settings: BrokerSettings }>
+}
+
+/**
+ * Lends an admin's connection, and explains what keeps Kafka from answering.
+ *
+ * @throws CliError `unavailable`
+ */
+export async function withKafkaAdmin<T>(brokers: string[], use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({
+    clientId: 'streamledger-cli',
+    brokers,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: logLevel.NOTHING,
+  }).admin()
+  try {
+    await admin.connect()
+    return await use({
+      createTopic: (wanted) => createTopic(admin, wanted),
+      readTopic: (topic) => readTopicState(admin, topic),
+      addPartitions: async (topic, count) => {
+        await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+      },
+      readBrokers: () => readBrokers(admin),
+    })
+  } catch (error) {
+    throw explain(brokers, error)
+  } finally {
+    await admin.disconnect().catch(() => {})
+  }
+}
+
+async function readBrokers(admin: Admin) {
+  const { brokers } = await admin.describeCluster()
+  const name = String(brokers[0]?.nodeId)
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.BROKER, name }],
+  })
+  const entries = resources[0]?.configEntries ?? []
+  return {
+    brokers: brokers.length,
+    settings: new Map(entries.map(({ configName, configValue }) => [configName, configValue])),
+  }
+}
+
+/** Errors of kafkajs, whose names all begin so; every other one is ours, or Postgres's. */
+function explain(brokers: string[], error: unknown): unknown {
+  const { name = '', message = '' } = error as Error
+  if (!name.startsWith('KafkaJS')) return error
+  const text = `Kafka at ${brokers.join(', ')} cannot be reached, or refuses (${message}). Is it running, and is KAFKA_BROKERS right?`
+  return new CliError('unavailable', text, { cause: error })
+}
