@@ -32,6 +32,8 @@ export type StartKafkaOptions = {
   logFile?: string
   /** The heap's largest size, in java's words. */
   heap?: string
+  /** More of java's flags, such as those of a broker that is not to live for long. */
+  jvmFlags?: readonly string[]
   listeners?: readonly KafkaListener[]
   /** Broker settings that go over this package's own. */
   settings?: Record<string, string>
@@ -51,7 +53,7 @@ export type KafkaEngine = {
 }
 
 type Layout = { logs: string; propertiesFile: string; pidFile: string; logFile: string }
-type Jvm = { java: string; classpath: string; heap: string }
+type Jvm = { java: string; classpath: string; heap: string; flags: readonly string[] }
 
 /** Starts Apache Kafka on this data folder, creating it the first time and recovering whatever a killed start left. */
 export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngine> {
@@ -89,19 +91,19 @@ export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngin
   }
 }
 
-async function prepareJvm({ heap = HEAP, cacheDir, signal, log }: StartKafkaOptions): Promise<Jvm> {
+async function prepareJvm({ heap = HEAP, jvmFlags = [], cacheDir, signal, log }: StartKafkaOptions): Promise<Jvm> {
   const java = await findJava()
   const jars = await fetchKafkaJars({
     ...(cacheDir ? { cacheDir } : {}),
     ...(signal ? { signal } : {}),
     ...(log ? { log } : {}),
   })
-  return { java, classpath: join(jars, '*'), heap }
+  return { java, classpath: join(jars, '*'), heap, flags: jvmFlags }
 }
 
-function jvmArgs({ java: _, classpath, heap }: Jvm, main: string, ...args: string[]): string[] {
-  const flags = ['-Xms64m', `-Xmx${heap}`, '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:+ExitOnOutOfMemoryError']
+function jvmArgs({ classpath, heap, flags }: Jvm, main: string, ...args: string[]): string[] {
   return [
+    ...['-Xms64m', `-Xmx${heap}`, '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:+ExitOnOutOfMemoryError'],
     ...flags,
     '-Djava.awt.headless=true',
     `-Dlog4j2.configurationFile=${LOGGING}`,
