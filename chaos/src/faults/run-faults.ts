@@ -70,6 +70,8 @@ export async function runFaults(deps: FaultDeps, { faults, goesOn, onInjected }:
         })
       for (const victim of fault.victims) active.set(victim, one)
     }
+  } catch (error) {
+    if (!signal.aborted) throw error // a wait that was cut short does not say why
   } finally {
     // Also when all is being stopped: nobody may start a process again behind the stop's back.
     await Promise.all(active.values())

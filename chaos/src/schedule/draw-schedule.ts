@@ -43,7 +43,7 @@ export function* drawSchedule(seed: number): Generator<PlannedFault, never> {
   let replicas = REPLICAS_FIRST
   let index = 0
   for (let deck: readonly FaultKind[] = OPENING; ; deck = DECK) {
-    for (const kind of random.shuffle(deck)) {
+    for (const kind of shuffleApart(random, deck)) {
       const fault = drawFault(random, { index, kind, replicas })
       replicas = fault.replicas ?? replicas
       index += 1
@@ -51,6 +51,22 @@ export function* drawSchedule(seed: number): Generator<PlannedFault, never> {
     }
   }
 }
+
+/** In any order, but for restarts of the same engine: between two of them it has some time to be of use. */
+function shuffleApart(random: Random, deck: readonly FaultKind[]): FaultKind[] {
+  const engines = ['broker', 'postgres'].map((engine) => random.shuffle(deck.filter((kind) => isOf(engine, kind))))
+  const others = deck.filter((kind) => !isOf('broker', kind) && !isOf('postgres', kind))
+  const placed = [
+    ...others.map((kind) => ({ kind, place: random.next() })),
+    // Each within a part of the deck of its own, and not at the edge of it.
+    ...engines.flatMap((kinds) =>
+      kinds.map((kind, at) => ({ kind, place: (at + 0.2 + 0.6 * random.next()) / kinds.length })),
+    ),
+  ]
+  return placed.sort((a, b) => a.place - b.place).map(({ kind }) => kind)
+}
+
+const isOf = (engine: string, kind: FaultKind): boolean => kind.startsWith(`${engine}_`)
 
 /** How many replicas there are when all faults before this one have happened. */
 export function replicasBefore(seed: number, index: number): Replicas {
