@@ -4,8 +4,9 @@ import type { Replica } from '../stack/replica.ts'
 import { awaitExport, awaitMidBatch } from './await-moment.ts'
 import { type FaultDeps, type Inject, RECOVERY_MAX_MS } from './effect.ts'
 
+const LEASES_WAIT_MAX_MS = 5_000
 const EXPIRY_WAIT_MAX_MS = 10_000
-const EXPIRY_POLL_MS = 100
+const POLL_MS = 100
 
 export function replicaOf({ victims }: PlannedFault, { stack }: FaultDeps): Replica {
   const replica = stack.replicas.get(victims[0] ?? '')
@@ -47,17 +48,17 @@ async function pause(
 
 export const killRelay: Inject = async (fault, deps) => {
   const replica = replicaOf(fault, deps)
-  const leases = await countLeases(replica, deps)
-  return { confirmed: await kill(replica, fault, deps), detail: `it held ${leases ?? 'unknown'} leases` }
+  const leases = await awaitLeases(replica, deps)
+  return { confirmed: await kill(replica, fault, deps), detail: `it held ${leases} leases` }
 }
 
 export const pauseRelay: Inject = async (fault, deps) => {
   const replica = replicaOf(fault, deps)
-  const before = await countLeases(replica, deps)
+  const leases = await awaitLeases(replica, deps)
   const ask = () => awaitExpiry(replica, deps)
   const { held, found } = await pause(replica, fault, { signal: deps.signal, ask })
   const past = found ? 'all had run out before it went on' : 'some may not have run out'
-  return { confirmed: held && found, detail: `it held ${before ?? 'unknown'} leases, ${past}` }
+  return { confirmed: held && found && leases > 0, detail: `it held ${leases} leases, ${past}` }
 }
 
 export const killApi: Inject = async (fault, deps) => {
@@ -85,12 +86,22 @@ export const pauseExporter: Inject = async (fault, deps) => {
   return { confirmed: held, detail: `${running} exports running` }
 }
 
+/** Waits until a relay has something to lose; tells how many leases it holds. */
+async function awaitLeases(replica: Replica, deps: FaultDeps): Promise<number> {
+  const deadline = performance.now() + LEASES_WAIT_MAX_MS
+  for (;;) {
+    const leases = await countLeases(replica, deps)
+    if (leases || performance.now() > deadline) return leases ?? 0
+    await delay(POLL_MS, undefined, { signal: deps.signal })
+  }
+}
+
 /** Keeps a relay stopped until the database, which may be down, has said that none of its leases is left. */
 async function awaitExpiry(replica: Replica, deps: FaultDeps): Promise<boolean> {
   const deadline = performance.now() + EXPIRY_WAIT_MAX_MS
   while ((await countLeases(replica, deps)) !== 0) {
     if (performance.now() > deadline) return false
-    await delay(EXPIRY_POLL_MS, undefined, { signal: deps.signal })
+    await delay(POLL_MS, undefined, { signal: deps.signal })
   }
   return true
 }
