@@ -1,34 +1,3 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
-import { fetchKafkaJars, findJava } from '@streamledger/engines'
-import { ROOT } from './local-config.ts'
-import { runProgram } from './run-program.ts'
+import { runVitest } from './run-vitest.ts'
 
-const DOCKER_TIMEOUT_MS = 5_000
-
-/** Fetches Kafka before the tests begin, so that nobody waits for a silent download inside them. */
-async function prepareKafka(): Promise<void> {
-  const engines = process.env.TEST_ENGINES
-  const docker = () => spawnSync('docker', ['info'], { stdio: 'ignore', timeout: DOCKER_TIMEOUT_MS }).status === 0
-  if (engines === 'containers' || (!engines && docker())) return
-  await findJava()
-  await fetchKafkaJars({ log: console.log })
-}
-
-/** What `npm test` runs. The last line is "N passed, N failed", even when the tests could not begin. */
-async function test(): Promise<number> {
-  try {
-    await prepareKafka()
-  } catch (error) {
-    console.error((error as Error).message)
-    console.log('0 passed, 1 failed')
-    return 1
-  }
-  const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
-  const args = ['--disable-warning=TimeoutNegativeWarning', vitest, 'run', ...process.argv.slice(2)]
-  const { code, signal } = await runProgram(process.execPath, args)
-  if (signal) console.log('0 passed, 1 failed') // killed before it could say so itself
-  return code ?? 1
-}
-
-process.exit(await test())
+process.exit(await runVitest(process.argv.slice(2)))

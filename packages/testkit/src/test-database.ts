@@ -4,6 +4,8 @@ import { executeStatement } from '@streamledger/engines'
 
 const CONNECTIONS_MAX = 20
 const STATEMENT_TIMEOUT_MS = 30_000
+/** A machine that is busy with other tests is no failure of this one. */
+const CONNECT_TIMEOUT_MS = 30_000
 
 export type TestDatabase = Pick<Database, 'db' | 'pool'> & { readonly url: string; close(): Promise<void> }
 
@@ -17,6 +19,7 @@ export async function createTestDatabase(postgresUrl: string, template: string):
     applicationName: 'test',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
   })
   return {
     ...{ url: url.href, db, pool },

@@ -1,6 +1,6 @@
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, test, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
-import { countOutbox, examine, insertRows, makeInstallation, relayEnvironment } from './system.ts'
+import { countOutbox, examine, insertRows, makeInstallation, readMetric, relayEnvironment } from './system.ts'
 
 const RELAY = 'services/relay/src/main.ts'
 const LEASE_MS = 1_000
@@ -16,14 +16,6 @@ async function readShares(pool: Pool): Promise<number[]> {
 
 const sharesBecome = (pool: Pool, shares: number[]): Promise<void> =>
   waitFor(async () => expect(await readShares(pool)).toEqual(shares), { timeoutMs: 15_000 }).then(() => {})
-
-async function metric(service: ServiceProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${service.opsUrl}/metrics`)).text()
-  const line = text
-    .split('\n')
-    .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `))
-  return Number(line?.split(' ').at(-1))
-}
 
 test('replicas share the partitions fairly, and one that is told to stop hands its own over at once', async ({
   createDatabase,
@@ -139,7 +131,7 @@ test('a partition whose receipt is ahead of Postgres halts and says so; the othe
   await insertRows(database.pool, installation, { keys: 20, rows: 100, from: 6 })
   const after = await spawnService(RELAY, env)
   await after.ready()
-  await waitFor(async () => expect(await metric(after, 'streamledger_relay_partitions_halted')).toBe(1))
+  await waitFor(async () => expect(await readMetric(after, 'streamledger_relay_partitions_halted')).toBe(1))
   const { rows } = await database.pool.query(
     'select partition, halted_reason from relay_partitions where halted_at is not null',
   )

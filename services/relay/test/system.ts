@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { claimInstallation, type Db } from '@streamledger/db'
 import { partitionFor } from '@streamledger/events'
-import type { TopicRecord } from '@streamledger/testkit'
+import type { ServiceProcess, TopicRecord } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 
 /** One installation: what a relay's environment and the rows it publishes have in common. */
@@ -51,6 +51,14 @@ export async function insertRows(
 export async function countOutbox(pool: Pool): Promise<number> {
   const { rows } = await pool.query('select count(*)::int as count from outbox')
   return rows[0].count
+}
+
+export async function readMetric({ opsUrl }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${opsUrl}/metrics`)).text()
+  const line = text
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `))
+  return Number(line?.split(' ').at(-1))
 }
 
 export interface Verdict {

@@ -1,0 +1,114 @@
+import { expect, test, waitFor } from '@streamledger/testkit'
+import type { Pool } from 'pg'
+import { readMetric } from '../system.ts'
+import { openCell, PARTITIONS, PATIENT, waitUntilStruck } from './cell.ts'
+import { deleteReceipts, readReceipts, withAdmin } from './receipt-group.ts'
+
+// What somebody does to the topic or to the receipts behind the relay's back.
+
+test.concurrent('partitions that are added behind its back get no rows, and the relay says so', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const cell = await openCell({ createDatabase, kafka, spawnService })
+  const { topic } = cell.installation
+  const relay = await cell.start({ RELAY_TOPIC_CHECK_MS: '200' })
+  await cell.isSteady(1)
+  await cell.insert()
+  await withAdmin(kafka.brokers, (admin) =>
+    admin.createPartitions({ topicPartitions: [{ topic, count: PARTITIONS + 2 }] }),
+  )
+  await waitFor(async () => expect(await readMetric(relay, 'streamledger_topic_partitions_unknown')).toBe(2), PATIENT)
+  await waitFor(() => expect(relay.logs).toContain('partitions that the database does not know'), PATIENT)
+  await cell.insert()
+  await cell.isDrained()
+  relay.signal('SIGKILL')
+  await cell.start()
+  await cell.insert()
+  await cell.isDrained()
+  await cell.isOnceAndInOrder()
+  const records = await kafka.readAll(topic)
+  expect(Math.max(...records.map(({ partition }) => partition))).toBeLessThan(PARTITIONS)
+  cell.close()
+})
+
+test.concurrent('receipts that are deleted while no batch is open are written again, running or not', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const cell = await openCell({ createDatabase, kafka, spawnService })
+  const relay = await cell.start()
+  await cell.isSteady(1)
+  await cell.insert()
+  await cell.isDrained()
+  await deleteReceipts(kafka.brokers, cell.installation)
+  await cell.insert()
+  await cell.isDrained()
+
+  relay.signal('SIGTERM')
+  expect(await relay.exited).toEqual({ code: 0, signal: null })
+  await deleteReceipts(kafka.brokers, cell.installation)
+  await cell.start()
+  await waitFor(async () => {
+    const receipts = [...(await readReceipts(kafka.brokers, cell.installation)).values()]
+    expect(receipts.filter(({ metadata }) => metadata)).toHaveLength(PARTITIONS)
+  })
+  await cell.insert()
+  await cell.isDrained()
+  await cell.isOnceAndInOrder()
+  cell.close()
+})
+
+test.concurrent.for(['before', 'after'] as const)(
+  'receipts that are deleted with a batch open, by a relay that died %s its commit, halt that partition and no other',
+  async (point, { createDatabase, kafka, spawnService }) => {
+    const cell = await openCell({ createDatabase, kafka, spawnService })
+    const dead = await cell.start()
+    await cell.isSteady(1)
+    const fault = cell.arm({ step: 'commit', nth: 1, point, signal: 'SIGKILL' })
+    await cell.insert()
+    await waitUntilStruck(fault, [dead])
+    const open = await readOpen(cell.pool)
+    expect(open.length).toBeGreaterThan(0)
+    await deleteReceipts(kafka.brokers, cell.installation)
+
+    const relay = await cell.start({ RELAY_RECEIPT_PATIENCE_MS: '500' })
+    await waitFor(
+      async () => expect((await readHalted(cell.pool)).map(({ partition }) => partition)).toEqual(open),
+      PATIENT,
+    )
+    for (const { halted_reason } of await readHalted(cell.pool)) {
+      expect(halted_reason).toContain('is open and there is no receipt of any batch')
+    }
+    expect(await readMetric(relay, 'streamledger_relay_partitions_halted')).toBe(open.length)
+    expect(relay.logs).toContain('partition halted: what is published cannot be decided; see docs/runbook.md')
+    await cell.insert()
+    await waitFor(async () => expect(await readWaiting(cell.pool)).toEqual(open), PATIENT)
+    expect(await cell.examine()).toMatchObject({ doubled: 0, outOfOrder: 0 })
+    cell.close()
+  },
+)
+
+const partitionsOf = (rows: { partition: number }[]): number[] => rows.map(({ partition }) => partition)
+
+async function readOpen(pool: Pool): Promise<number[]> {
+  const { rows } = await pool.query(
+    'select partition from relay_partitions where batch_id is not null order by partition',
+  )
+  return partitionsOf(rows)
+}
+
+async function readHalted(pool: Pool): Promise<{ partition: number; halted_reason: string }[]> {
+  const { rows } = await pool.query(
+    'select partition, halted_reason from relay_partitions where halted_at is not null order by partition',
+  )
+  return rows
+}
+
+/** Partitions with rows in the outbox. */
+async function readWaiting(pool: Pool): Promise<number[]> {
+  const { rows } = await pool.query('select distinct partition from outbox order by partition')
+  return partitionsOf(rows)
+}
