@@ -29,7 +29,7 @@ const PRELOAD = pathToFileURL(join(import.meta.dirname, 'fault-preload.ts')).hre
 export const PARTITIONS = 3
 const KEYS = 12
 /** Of one insert. */
-const ROWS = 120
+export const ROWS = 120
 /** Short times, so that a cell takes seconds; small batches, so that several are to come when one is struck. */
 const ENVIRONMENT = {
   RELAY_LEASE_MS: '1000',

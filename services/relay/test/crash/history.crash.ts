@@ -1,13 +1,39 @@
 import { partitionFor } from '@streamledger/events'
 import { expect, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import pg, { type Pool } from 'pg'
-import { type Cell, openCell, PATIENT, waitUntilStruck } from './cell.ts'
+import { countOutbox } from '../system.ts'
+import { type Cell, openCell, PATIENT, ROWS, waitUntilStruck } from './cell.ts'
 
 // What comes late: rows that commit after others with higher ids, and an intent that was on its way for a long time.
 
+const BATCHES = 1_000
 const LATE_KEYS = ['late-1', 'late-2', 'late-3']
 const LATE_ROWS = 5
 const LATE_TOTAL = LATE_KEYS.length * LATE_ROWS
+
+test.concurrent('rows that commit a thousand batches late, with lower ids, come out once and in order', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+  onTestFinished,
+}) => {
+  const cell = await openCell({ createDatabase, kafka, spawnService })
+  const { pool, installation } = cell
+  const late = await beginLate(cell)
+  onTestFinished(() => late.end())
+  for (let rows = 0; rows < BATCHES; rows += ROWS) await cell.insert()
+  await cell.start({ RELAY_BATCH_ROWS_MAX: '1' })
+  await waitFor(async () => expect(await countOutbox(pool)).toBe(0), PATIENT)
+  expect(await readBatches(pool)).toBeGreaterThanOrEqual(BATCHES)
+  await cell.isOnceAndInOrder()
+
+  await commitLate(cell, late)
+  await cell.isDrained()
+  await cell.isOnceAndInOrder()
+  const ofLate = (await kafka.readAll(installation.topic)).filter(({ key }) => LATE_KEYS.includes(key ?? ''))
+  expect(ofLate).toHaveLength(LATE_TOTAL)
+  cell.close()
+}, 240_000)
 
 test.concurrent('a row that commits while a batch with higher ids is open is not confirmed with it', async ({
   createDatabase,
@@ -94,6 +120,11 @@ async function beginLate({ databaseUrl, installation }: Cell): Promise<pg.Client
 async function commitLate(cell: Cell, client: pg.Client): Promise<void> {
   await client.query('commit')
   cell.expectMore(LATE_TOTAL)
+}
+
+async function readBatches(pool: Pool): Promise<number> {
+  const { rows } = await pool.query('select sum(batch_seq)::int as batches from relay_partitions')
+  return rows[0].batches
 }
 
 async function readLane(pool: Pool) {
