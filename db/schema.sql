@@ -79,7 +79,11 @@ create table installation (
 
 create table outbox (
   partition integer not null,
-  id bigint not null generated always as identity,
+  id bigint not null default 
+CASE
+    WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('outbox_ids'::regclass)
+    ELSE NULL::bigint
+END,
   xid xid8 not null default pg_current_xact_id(),
   created_at timestamp with time zone not null default now(),
   key text not null,
@@ -138,7 +142,11 @@ create table relay_partitions (
   halted_at timestamp with time zone,
   halted_reason text,
   resolved_end bigint,
+  floor_id bigint not null default 0,
+  floor_next_id bigint,
+  floor_next_xid xid8,
   constraint relay_partitions_batch_whole CHECK ((num_nulls(batch_id, batch_last_id, batch_snapshot, batch_rows) = ANY (ARRAY[0, 4]))),
+  constraint relay_partitions_floor_next_whole CHECK ((num_nulls(floor_next_id, floor_next_xid) = ANY (ARRAY[0, 2]))),
   constraint relay_partitions_halt_whole CHECK ((num_nulls(halted_at, halted_reason) = ANY (ARRAY[0, 2]))),
   constraint relay_partitions_lease_whole CHECK ((num_nulls(lease_owner, lease_token, lease_expires_at) = ANY (ARRAY[0, 3]))),
   constraint relay_partitions_pk PRIMARY KEY (partition)

@@ -111,6 +111,9 @@ export interface RelayPartitionsTable {
   halted_at: Date | null
   halted_reason: string | null
   resolved_end: number | null
+  floor_id: Generated<number>
+  floor_next_id: number | null
+  floor_next_xid: string | null
 }
 
 export interface RelayResolutionsTable {

@@ -34,6 +34,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
     applicationName: 'streamledger relay',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: config.database.statementTimeoutMs,
+    planOnce: true,
     onError: (error) => logger.warn({ err: error }, 'a database connection broke'),
   })
   const registry = createRegistry('relay')

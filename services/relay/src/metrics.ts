@@ -54,7 +54,9 @@ async function readAges(pool: Pool): Promise<{ partition: number; age: number }[
   const { rows } = await pool.query(`
     select p.partition, extract(epoch from now() - o.created_at)::float8 as age
       from relay_partitions p
-      cross join lateral (select created_at from outbox where partition = p.partition order by id limit 1) o`)
+      cross join lateral (
+        select created_at from outbox where partition = p.partition and id > p.floor_id order by partition, id limit 1
+      ) o`)
   return rows
 }
 

@@ -39,18 +39,38 @@ export class ForeignRowsError extends Error {
 // the same predicate that chose them, so a row that committed late with a lower id is not among them. In the same step
 // it names the next batch: the rows that this statement's snapshot sees. A row is seen by Postgres, and yet not in the
 // snapshot by its xid, only if it was written by another history of this database.
+//
+// The floor: what is deleted stays in the index until it is vacuumed, and an old transaction can hold that up for hours.
+// So each look begins above an id that is proved to have nothing to publish at or below it. `drawn` is the highest id that
+// anybody has drawn so far, and is read before this statement gets a transaction id of its own. Who has drawn one has had
+// a transaction id before that (the column's default sees to it), hence a lower one. When the oldest transaction that
+// runs is at or past ours, they have all ended, and the statement sees their rows: what it does not find is not there.
+// Where the UPDATE has to wait and is evaluated anew, `drawn` stays as it was read first, since it comes from a FROM.
 const INTEND = `
   with open as materialized (
     select * from relay_partitions where partition = $1 and lease_token = $2 and batch_seq = $3 and halted_at is null
+  ), drawn as materialized (
+    select last_value - (not is_called)::int as id from outbox_ids
   ), waiting as materialized (
-    select o.id, o.key, o.payload, o.headers, not pg_visible_in_snapshot(o.xid, pg_current_snapshot()) as is_foreign
-      from open join outbox o on o.partition = $1
-     where not (open.batch_id is not null and o.id <= open.batch_last_id and pg_visible_in_snapshot(o.xid, open.batch_snapshot))
-     order by o.id limit $4
+    select w.* from open cross join lateral (
+      select o.id, o.key, o.payload, o.headers, not pg_visible_in_snapshot(o.xid, pg_current_snapshot()) as is_foreign
+        from outbox o
+       where o.partition = $1 and o.id > open.floor_id
+         and not (open.batch_id is not null and o.id <= open.batch_last_id and pg_visible_in_snapshot(o.xid, open.batch_snapshot))
+       order by o.partition, o.id limit $4
+    ) w
   ), chosen as materialized (
     select id, key, payload, headers from (
       select *, sum(octet_length(payload) + octet_length(headers::text)) over (order by id) as bytes from waiting
     ) w where bytes <= $5 and not exists (select from waiting where is_foreign)
+  ), settled as materialized (
+    select case when is_settled then least(floor_next_id, first_id - 1) end as floor_id,
+           floor_next_id is null or is_settled and coalesce(first_id > floor_next_id, true) as is_reached
+      from (
+        select floor_next_id, (select min(id) from waiting) as first_id,
+               $4 > 0 and floor_next_xid <= pg_snapshot_xmin(pg_current_snapshot()) as is_settled
+          from open
+      ) looked
   ), moved as (
     update relay_partitions p
        set batch_seq = p.batch_seq + (exists (select from chosen))::int,
@@ -60,13 +80,17 @@ const INTEND = `
            batch_rows = (select nullif(count(*), 0) from chosen),
            next_offset = coalesce($6, p.next_offset),
            resolved_end = null,
-           receipt_at = case when p.batch_id is not null then now() else p.receipt_at end
+           receipt_at = case when p.batch_id is not null then now() else p.receipt_at end,
+           floor_id = greatest(p.floor_id, settled.floor_id),
+           floor_next_id = case when is_reached then drawn.id else p.floor_next_id end,
+           floor_next_xid = case when is_reached then pg_current_xact_id() else p.floor_next_xid end
+      from drawn, settled
      where p.partition = $1 and p.lease_token = $2 and p.batch_seq = $3 and p.halted_at is null
     returning old.batch_id as old_id, old.batch_last_id as old_last_id, old.batch_snapshot as old_snapshot,
-              new.batch_seq, new.batch_id
+              old.floor_id as old_floor_id, new.batch_seq, new.batch_id
   ), published as (
     delete from outbox o using moved m
-     where m.old_id is not null and o.partition = $1 and o.id <= m.old_last_id
+     where m.old_id is not null and o.partition = $1 and o.id > m.old_floor_id and o.id <= m.old_last_id
        and pg_visible_in_snapshot(o.xid, m.old_snapshot)
   )
   select m.batch_seq, m.batch_id, exists (select from waiting where is_foreign) as is_foreign,
@@ -78,17 +102,23 @@ const OPEN_BATCH_ROWS = `
   select o.id, o.key, o.payload, o.headers
     from relay_partitions p join outbox o on o.partition = p.partition
    where p.partition = $1 and p.lease_token = $2 and p.batch_seq = $3 and p.batch_id is not null
-     and o.id <= p.batch_last_id and pg_visible_in_snapshot(o.xid, p.batch_snapshot)
+     and o.id > p.floor_id and o.id <= p.batch_last_id and pg_visible_in_snapshot(o.xid, p.batch_snapshot)
    order by o.id`
 
+// In this form Postgres can only probe the primary key, once a partition and at its floor, whatever the statistics say.
 const WITH_ROWS = `
   select p.partition
     from relay_partitions p
-   where p.partition = any($1::int[])
-     and exists (
-       select from outbox o
-        where o.partition = p.partition
-          and not (p.batch_id is not null and o.id <= p.batch_last_id and pg_visible_in_snapshot(o.xid, p.batch_snapshot)))`
+   cross join lateral (
+     select from outbox o
+      where o.partition = p.partition and o.id > p.floor_id
+        and not (p.batch_id is not null and o.id <= p.batch_last_id and pg_visible_in_snapshot(o.xid, p.batch_snapshot))
+      order by o.partition, o.id limit 1
+   ) o
+   where p.partition = any($1::int[])`
+
+/** For those who look at their plans. */
+export const STATEMENTS = { intend: INTEND, withRows: WITH_ROWS } as const
 
 /** All that the relay says to Postgres about rows and batches. */
 export function createOutbox(pool: Pool) {
