@@ -7,3 +7,4 @@ export {
   type TopicState,
   type WantedTopic,
 } from './topic.ts'
+export { rememberCoordinators } from './remember-coordinators.ts'

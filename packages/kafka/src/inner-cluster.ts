@@ -10,7 +10,8 @@ export interface InnerCluster {
   refreshMetadata(): Promise<void>
   refreshMetadataIfNecessary(): Promise<void>
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
-  findGroupCoordinator(group: { groupId: string }): Promise<InnerBroker & { nodeId: number }>
+  /** Of a group, or of a transactional id where the type says so. */
+  findGroupCoordinator(asked: { groupId: string; coordinatorType?: number }): Promise<InnerBroker & { nodeId: number }>
   findBroker(node: { nodeId: number }): Promise<InnerBroker>
 }
 
@@ -52,11 +53,21 @@ export interface InnerMessage {
 const METADATA_MAX_AGE_MS = 300_000
 
 export function openInnerCluster(kafka: Kafka): InnerCluster {
+  return findCreateCluster(kafka).create({ allowAutoTopicCreation: false, metadataMaxAge: METADATA_MAX_AGE_MS })
+}
+
+/** How this client, and whatever producer or consumer it makes, comes by a cluster. */
+export function findCreateCluster(kafka: Kafka): {
+  create: (options: object) => InnerCluster
+  replace: (create: (options: object) => InnerCluster) => void
+} {
   const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description?.endsWith('createCluster'))
   if (!symbol) throw new Error('this kafkajs has no inner cluster: this was written for 2.2.4')
-  const create = (kafka as unknown as Record<symbol, (options: object) => InnerCluster>)[symbol]
-  return (create as (options: object) => InnerCluster)({
-    allowAutoTopicCreation: false,
-    metadataMaxAge: METADATA_MAX_AGE_MS,
-  })
+  const inner = kafka as unknown as Record<symbol, (options: object) => InnerCluster>
+  return {
+    create: inner[symbol] as (options: object) => InnerCluster,
+    replace: (create) => {
+      inner[symbol] = create
+    },
+  }
 }

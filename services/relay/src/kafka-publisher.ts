@@ -1,4 +1,5 @@
 // The only file that publishes with kafkajs, and the place of the guards against what it does wrong.
+import { rememberCoordinators } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
@@ -21,6 +22,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
   const { brokers, topic, installationId, stepTimeoutMs } = options
   const groupId = `streamledger.relay.${installationId}`
   const client = createKafkaClient(brokers, logger, stepTimeoutMs)
+  rememberCoordinators(client)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
   const log = await step('connecting to Kafka', connectLog({ brokers, topic }, logger, stepTimeoutMs))
 

@@ -1,0 +1,53 @@
+import type { Kafka } from 'kafkajs'
+import { findCreateCluster, type InnerBroker, type InnerCluster } from './inner-cluster.ts'
+
+type Coordinator = InnerBroker & { nodeId: number }
+type Request = (request: object) => Promise<unknown>
+
+/** What is asked of a coordinator in the course of a transaction. */
+const REQUESTS = ['initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit', 'endTxn'] as const
+
+/**
+ * Makes a client's producers remember who coordinates. kafkajs asks before each request, four times a transaction, of
+ * which each costs a round trip. Whatever a coordinator refuses, they ask again; but for CONCURRENT_TRANSACTIONS, by which
+ * it says that it is the right one, and busy.
+ */
+export function rememberCoordinators(kafka: Kafka): void {
+  const { create, replace } = findCreateCluster(kafka)
+  replace((options) => rememberIn(create(options)))
+}
+
+function rememberIn(cluster: InnerCluster): InnerCluster {
+  const nodes = new Map<string, number>()
+  const ask = cluster.findGroupCoordinator.bind(cluster)
+  const findKnown = async (key: string): Promise<Coordinator | undefined> => {
+    const nodeId = nodes.get(key)
+    if (nodeId === undefined) return undefined
+    // Connects again where it has to; a node that is gone is not known any more.
+    return cluster.findBroker({ nodeId }).catch(() => void nodes.delete(key)) as Promise<Coordinator | undefined>
+  }
+  return Object.assign(cluster, {
+    async findGroupCoordinator(asked: { groupId: string; coordinatorType?: number }): Promise<Coordinator> {
+      const key = `${asked.coordinatorType ?? 0} ${asked.groupId}`
+      const broker = (await findKnown(key)) ?? (await ask(asked))
+      nodes.set(key, broker.nodeId)
+      return forgetOnError(broker, () => nodes.delete(key))
+    },
+  })
+}
+
+function forgetOnError(broker: Coordinator, forget: () => void): Coordinator {
+  const requests = broker as unknown as Record<string, Request>
+  const watched = REQUESTS.map((name) => [
+    name,
+    async (request: object) => {
+      try {
+        return await requests[name]?.(request)
+      } catch (error) {
+        if ((error as { type?: string }).type !== 'CONCURRENT_TRANSACTIONS') forget()
+        throw error
+      }
+    },
+  ])
+  return Object.assign(Object.create(broker), Object.fromEntries(watched))
+}
