@@ -17,6 +17,8 @@ interface Waiter {
 
 /** Longer than a commit takes to become visible under light load, and shorter than a busy lane's linger. */
 const POLL_MS = 25
+/** How soon after the last look a lane that has rows in hand gets another; twice as long after each that shows nothing. */
+const HURRIED_MS = 3
 
 /** Looks at Kafka until it shows what lanes wait for: one look serves all of them. */
 export class ReadBack {
@@ -24,6 +26,8 @@ export class ReadBack {
   readonly #timeoutMs: number
   readonly #waiters = new Set<Waiter>()
   #polling = false
+  #intervalMs = POLL_MS
+  #hurried = new AbortController()
 
   constructor(look: () => Promise<Map<number, Sight>>, timeoutMs: number) {
     this.#look = look
@@ -43,16 +47,33 @@ export class ReadBack {
     })
   }
 
+  /** Somebody waits who has nothing else to do: the next looks come soon. */
+  hurry(): void {
+    this.#intervalMs = Math.min(this.#intervalMs, HURRIED_MS)
+    this.#hurried.abort()
+  }
+
   async #poll(): Promise<void> {
     this.#polling = true
     while (this.#waiters.size > 0) {
-      await sleep(POLL_MS)
+      await this.#pause()
       // Who comes while a look is under way waits for the next one: this one may be older than the question.
       const asking = [...this.#waiters]
       const looked = await this.#look().catch((error: unknown) => error)
       for (const waiter of asking) this.#answer(waiter, looked)
     }
     this.#polling = false
+    this.#intervalMs = POLL_MS
+  }
+
+  /** Whoever hurries while this lasts cuts it short, but for the least time between two looks. */
+  async #pause(): Promise<void> {
+    const startedAt = performance.now()
+    this.#hurried = new AbortController()
+    await sleep(this.#intervalMs, this.#hurried.signal)
+    const leftMs = this.#intervalMs - (performance.now() - startedAt)
+    if (leftMs > 0) await sleep(leftMs)
+    this.#intervalMs = Math.min(POLL_MS, 2 * this.#intervalMs)
   }
 
   #answer(waiter: Waiter, looked: Map<number, Sight> | unknown): void {

@@ -1,4 +1,5 @@
 import { expect, test, waitFor } from '@streamledger/testkit'
+import { onTestFinished, vi } from 'vitest'
 import type { Sight } from '../src/publisher.ts'
 import { ReadBack } from '../src/read-back.ts'
 
@@ -54,4 +55,31 @@ test('what is not shown in time is an error that says what is shown; a look that
   expect(await flaky.until(0, 'it', past(7))).toMatchObject({ stable: 7 })
   await expect(flaky.until(0, 'batch 3', past(8))).rejects.toThrow(/^Kafka does not show batch 3 within 100 ms: it /)
   await expect(flaky.until(1, 'partition 1', () => true)).rejects.toThrow('it does not answer')
+})
+
+test('who has nothing else to do is not kept waiting for the next look that was due', async () => {
+  vi.useFakeTimers()
+  onTestFinished(() => void vi.useRealTimers())
+  const { look, looks } = makeLooks()
+  const readBack = new ReadBack(look, 5_000)
+  const wait = readBack.until(0, 'it', past(1))
+  await vi.advanceTimersByTimeAsync(20)
+  expect(looks).toHaveLength(0)
+  readBack.hurry()
+  await vi.advanceTimersByTimeAsync(5)
+  expect(looks).toHaveLength(1)
+  // Not seen yet: the next ones come soon, and ever later, so that one who waits long asks no more than others.
+  const answerLast = async (stable: number) => {
+    looks.at(-1)?.resolve(new Map([[0, { receipt: undefined, stable }]]))
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  await answerLast(0)
+  await vi.advanceTimersByTimeAsync(8)
+  expect(looks).toHaveLength(2)
+  await answerLast(0)
+  await vi.advanceTimersByTimeAsync(8)
+  expect(looks).toHaveLength(2)
+  await vi.advanceTimersByTimeAsync(50)
+  await answerLast(1)
+  expect(await wait).toMatchObject({ stable: 1 })
 })
