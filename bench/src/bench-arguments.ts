@@ -19,7 +19,7 @@ export const USAGE = `npm run bench -- [name ...] [options]
   post      POST transactions: 1 to 256 connections, hot wallet, replays, refusals; ceiling A beside it
   read      GET wallet, and the list's first and its 10,000th page
   system    API, relay, exporter and Kafka together under load
-  relay     how fast the outbox drains, and how long an event takes from commit to consumer
+  relay     how fast the outbox drains, how long an event takes to a consumer, take-over after a kill, a second replica
   export    a million rows as a workbook, alone, two at once, and what the API feels of it
   idle      what the services use when nobody asks for anything
 

@@ -6,7 +6,14 @@ export type Pace = {
   readonly repeats: number
   readonly system: { readonly warmUpS: number; readonly runS: number; readonly sliceS: number }
   readonly read: { readonly rows: number; readonly page: number; readonly pageRows: number }
-  readonly relay: { readonly drainRows: number; readonly latencyS: number; readonly latencyWarmUpS: number }
+  readonly relay: {
+    readonly drainRows: number
+    readonly latencyS: number
+    readonly latencyWarmUpS: number
+    readonly killAfterS: number
+    readonly killRunS: number
+    readonly farRows: number
+  }
   readonly export: { readonly rows: number; readonly repeats: number }
   readonly idle: { readonly settleS: number; readonly runS: number }
 }
@@ -19,7 +26,7 @@ export const FULL: Pace = {
   repeats: 3,
   system: { warmUpS: 5, runS: 60, sliceS: 10 },
   read: { rows: 1_000_000, page: 10_000, pageRows: 20 },
-  relay: { drainRows: 600_000, latencyS: 30, latencyWarmUpS: 3 },
+  relay: { drainRows: 600_000, latencyS: 30, latencyWarmUpS: 3, killAfterS: 3, killRunS: 15, farRows: 60_000 },
   export: { rows: 1_000_000, repeats: 3 },
   idle: { settleS: 60, runS: 30 },
 }
@@ -32,7 +39,7 @@ export const QUICK: Pace = {
   repeats: 2,
   system: { warmUpS: 1, runS: 6, sliceS: 2 },
   read: { rows: 50_000, page: 500, pageRows: 20 },
-  relay: { drainRows: 20_000, latencyS: 4, latencyWarmUpS: 1 },
+  relay: { drainRows: 20_000, latencyS: 4, latencyWarmUpS: 1, killAfterS: 1, killRunS: 8, farRows: 10_000 },
   export: { rows: 30_000, repeats: 1 },
   idle: { settleS: 3, runS: 3 },
 }

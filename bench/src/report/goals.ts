@@ -116,6 +116,18 @@ const RELAY: readonly Goal[] = [
     ...{ suite: 'relay', goal: 'commit to visible at 600/s, p99', unit: 'ms', bound: { atMost: 40 } },
     measure: figure('latency at 600/s', 'p99'),
   },
+  {
+    ...{ suite: 'relay', goal: 'flowing again after a kill, with a second replica', unit: 's', bound: { atMost: 6 } },
+    measure: figure('take-over', 'flowing again'),
+  },
+  {
+    ...{ suite: 'relay', goal: 'flowing again after the only one is ready', unit: 's', bound: { atMost: 3 } },
+    measure: figure('restart', 'flowing again'),
+  },
+  {
+    ...{ suite: 'relay', goal: 'two replicas / one, broker 20 ms away', unit: 'x', bound: { atLeast: 1.7 } },
+    measure: ratio(['far broker, 2', 'rate'], ['far broker, 1', 'rate']),
+  },
 ]
 
 const EXPORT: readonly Goal[] = [

@@ -1,6 +1,12 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type KafkaEngine, type PostgresEngine, startKafka, startPostgres } from '@streamledger/engines'
+import {
+  type KafkaEngine,
+  type KafkaListener,
+  type PostgresEngine,
+  startKafka,
+  startPostgres,
+} from '@streamledger/engines'
 import type { Watched } from '../measure/process-usage.ts'
 import type { BenchDeps } from '../suite.ts'
 
@@ -11,11 +17,18 @@ export interface Engines extends AsyncDisposable {
   readonly watched: readonly Watched[]
 }
 
+export interface WantedKafka {
+  readonly listeners?: readonly KafkaListener[]
+}
+
 /**
  * Fresh engines for one suite: what the one before has left to vacuum or to flush is none of this one's business.
  * They are what `npm start` runs, durable as there; only commits are time-stamped, by which latencies are measured.
  */
-export async function openEngines(deps: BenchDeps, { kafka: withKafka }: { kafka: boolean }): Promise<Engines> {
+export async function openEngines(
+  deps: BenchDeps,
+  { kafka: wanted }: { kafka: boolean | WantedKafka },
+): Promise<Engines> {
   const { dir, signal, screen, lock } = deps
   const postgresDir = join(dir, 'postgres')
   const kafkaDir = join(dir, 'kafka')
@@ -33,7 +46,7 @@ export async function openEngines(deps: BenchDeps, { kafka: withKafka }: { kafka
   })
   started.defer(() => postgres.stop())
   lock.record({ pid: postgres.pid, words: ['postgres', postgresDir], signal: 'SIGINT' })
-  const kafka = withKafka ? await startBroker(deps, kafkaDir) : undefined
+  const kafka = wanted ? await startBroker(deps, kafkaDir, wanted === true ? {} : wanted) : undefined
   if (kafka) started.defer(() => kafka.stop())
   screen.progress(`PostgreSQL${kafka ? ' and Kafka are' : ' is'} up`)
 
@@ -48,9 +61,13 @@ export async function openEngines(deps: BenchDeps, { kafka: withKafka }: { kafka
   }
 }
 
-async function startBroker({ dir, signal, screen, lock }: BenchDeps, kafkaDir: string): Promise<KafkaEngine> {
+async function startBroker(
+  { dir, signal, screen, lock }: BenchDeps,
+  kafkaDir: string,
+  wanted: WantedKafka,
+): Promise<KafkaEngine> {
   const logFile = join(dir, 'logs', 'kafka.log')
-  const kafka = await startKafka({ dataDir: kafkaDir, logFile, signal, log: screen.progress })
+  const kafka = await startKafka({ dataDir: kafkaDir, logFile, signal, log: screen.progress, ...wanted })
   lock.record({ pid: kafka.pid, words: ['kafka.Kafka', kafkaDir], signal: 'SIGTERM' })
   return kafka
 }

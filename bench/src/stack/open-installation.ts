@@ -16,7 +16,8 @@ export interface Installation extends AsyncDisposable {
   readonly partitions: number
   readonly eventSource: string
   readonly jwtSecret: string
-  start(name: ServiceName): Promise<ServiceHandle>
+  /** With variables of its own over the installation's. */
+  start(name: ServiceName, own?: Readonly<Record<string, string>>): Promise<ServiceHandle>
   /** Engines and services, for whoever measures what they use. */
   watched(): readonly Watched[]
   /** What has ended by itself. */
@@ -57,9 +58,14 @@ export async function openInstallation(deps: BenchDeps, engines: Engines): Promi
   return {
     ...{ pool, databaseUrl: url.href, topic: name, partitions: topic.partitions },
     ...{ eventSource: topic.event_source, jwtSecret },
-    start: async (service) => {
+    start: async (service, own = {}) => {
       const logDir = join(deps.dir, 'logs')
-      const handle = await spawnService(service, { env, logDir, signal: deps.signal, record: deps.lock.record })
+      const handle = await spawnService(service, {
+        env: { ...env, ...own },
+        logDir,
+        signal: deps.signal,
+        record: deps.lock.record,
+      })
       services.push(handle)
       return handle
     },

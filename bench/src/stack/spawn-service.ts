@@ -15,6 +15,8 @@ export interface ServiceHandle {
   failure(): string | undefined
   /** SIGTERM; SIGKILL when it takes too long. */
   stop(): Promise<void>
+  /** kill -9. */
+  kill(): Promise<void>
 }
 
 export interface SpawnServiceOptions {
@@ -25,6 +27,7 @@ export interface SpawnServiceOptions {
 }
 
 const ROOT = resolve(import.meta.dirname, '../../..')
+const COMPILE_CACHE = join(ROOT, 'node_modules', '.cache', 'compiled')
 const READY_DEADLINE_MS = 60_000
 const READY_POLL_MS = 25
 const PROBE_TIMEOUT_MS = 2_000
@@ -41,6 +44,7 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
     // A service's own settings pass through from the shell, so that two of them can be compared.
     env: {
+      NODE_COMPILE_CACHE: COMPILE_CACHE, // as under `npm start`
       ...process.env,
       ...env,
       NODE_ENV: 'production',
@@ -69,6 +73,11 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
       const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS)
       await exited
       clearTimeout(late)
+    },
+    kill: async () => {
+      stopping = true
+      child.kill('SIGKILL')
+      await exited
     },
   }
   try {
