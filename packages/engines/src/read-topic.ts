@@ -13,6 +13,8 @@ export type TopicRecord = {
   readonly headers: Readonly<Record<string, string>>
   readonly partition: number
   readonly offset: number
+  /** When its publisher sent it, by the publisher's clock. */
+  readonly sentAtMs: number
 }
 
 /** The offset after the last stable record of each partition. */
@@ -125,13 +127,14 @@ async function readUntil(consumer: Consumer, reading: Reading): Promise<TopicRec
   return records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
-function toRecord(partition: number, { key, value, headers, offset }: KafkaMessage): TopicRecord {
+function toRecord(partition: number, { key, value, headers, offset, timestamp }: KafkaMessage): TopicRecord {
   return {
     key: key?.toString() ?? null,
     value: value?.toString() ?? null,
     headers: decodeHeaders(headers ?? {}),
     partition,
     offset: Number(offset),
+    sentAtMs: Number(timestamp),
   }
 }
 

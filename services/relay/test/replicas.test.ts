@@ -1,21 +1,8 @@
 import { expect, test, waitFor } from '@streamledger/testkit'
-import type { Pool } from 'pg'
-import { countOutbox, examine, insertRows, makeInstallation, readMetric, relayEnvironment } from './system.ts'
+import { countOutbox, examine, insertRows, makeInstallation, readMetric, readShares, relayEnvironment, sharesBecome } from './system.ts' // biome-ignore format: one line
 
 const RELAY = 'services/relay/src/main.ts'
 const LEASE_MS = 1_000
-
-/** How many partitions each replica holds, most first. */
-async function readShares(pool: Pool): Promise<number[]> {
-  const { rows } = await pool.query(
-    `select count(*)::int as held from relay_partitions where lease_owner is not null and lease_expires_at > now()
-      group by lease_owner order by held desc`,
-  )
-  return rows.map(({ held }) => held)
-}
-
-const sharesBecome = (pool: Pool, shares: number[]): Promise<void> =>
-  waitFor(async () => expect(await readShares(pool)).toEqual(shares), { timeoutMs: 15_000 }).then(() => {})
 
 test('replicas share the partitions fairly, and one that is told to stop hands its own over at once', async ({
   createDatabase,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { claimInstallation, type Db } from '@streamledger/db'
 import { partitionFor } from '@streamledger/events'
-import type { ServiceProcess, TopicRecord } from '@streamledger/testkit'
+import { expect, type ServiceProcess, type TopicRecord, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 
 /** One installation: what a relay's environment and the rows it publishes have in common. */
@@ -60,6 +60,18 @@ export async function readMetric({ opsUrl }: ServiceProcess, name: string): Prom
     .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `))
   return Number(line?.split(' ').at(-1))
 }
+
+/** How many partitions each replica holds, most first. */
+export async function readShares(pool: Pool): Promise<number[]> {
+  const { rows } = await pool.query(
+    `select count(*)::int as held from relay_partitions where lease_owner is not null and lease_expires_at > now()
+      group by lease_owner order by held desc`,
+  )
+  return rows.map(({ held }) => held)
+}
+
+export const sharesBecome = (pool: Pool, shares: number[]): Promise<void> =>
+  waitFor(async () => expect(await readShares(pool)).toEqual(shares), { timeoutMs: 15_000 }).then(() => {})
 
 export interface Verdict {
   distinct: number
