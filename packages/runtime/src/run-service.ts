@@ -1,4 +1,5 @@
 import closeWithGrace from 'close-with-grace'
+import { collectGarbage } from './collect-garbage.ts'
 import type { Logger } from './create-logger.ts'
 
 export interface RunningService {
@@ -25,6 +26,7 @@ export async function runService(
   })
   try {
     running = await start()
+    collectGarbage()
   } catch (error) {
     logger.fatal({ err: error }, 'could not start')
     process.exit(1)
