@@ -1,4 +1,5 @@
 export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
+export { rememberCoordinators } from './remember-coordinators.ts'
 export {
   createTopic,
   messageBytesMin,
@@ -7,4 +8,3 @@ export {
   type TopicState,
   type WantedTopic,
 } from './topic.ts'
-export { rememberCoordinators } from './remember-coordinators.ts'

@@ -30,6 +30,8 @@ export interface KafkaLog {
   readOffsets(groupId: string): Promise<CommittedOffset[]>
   /** Where each partition ends: for everyone, or for a read_committed reader, which is the last stable offset. */
   readEnds(reader: 'everyone' | 'read_committed'): Promise<Map<number, number>>
+  /** The partition's first offset: what was before it has been deleted. */
+  readStart(partition: number): Promise<number>
   /** Some records from this offset on: at least one where there are any. */
   fetch(partition: number, offset: number): Promise<LogRecord[]>
   close(): Promise<void>
@@ -37,6 +39,7 @@ export interface KafkaLog {
 
 const ISOLATION = { everyone: 0, read_committed: 1 }
 const LATEST = '-1'
+const EARLIEST = '-2'
 const FETCH_WAIT_MS = 500
 /** What one answer may hold; a single batch that is larger comes all the same. */
 const FETCH_BYTES_MAX = 1024 * 1024
@@ -86,17 +89,23 @@ export async function connectLog(
     return responses.flatMap((response) => response.partitions)
   }
 
-  async function readEnds(reader: keyof typeof ISOLATION): Promise<Map<number, number>> {
+  async function listOffsets(isolationLevel: number, timestamp: string): Promise<Map<number, number>> {
     const byLeader = Map.groupBy(await readPartitions(), ({ leader }) => leader)
     const answers = await Promise.all(
       [...byLeader].map(async ([nodeId, led]) => {
-        const partitions = led.map(({ partitionId }) => ({ partition: partitionId, timestamp: LATEST }))
+        const partitions = led.map(({ partitionId }) => ({ partition: partitionId, timestamp }))
         const broker = await cluster.findBroker({ nodeId })
-        return broker.listOffsets({ isolationLevel: ISOLATION[reader], topics: [{ topic, partitions }] })
+        return broker.listOffsets({ isolationLevel, topics: [{ topic, partitions }] })
       }),
     )
     const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
     return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+  }
+
+  async function readStart(partition: number): Promise<number> {
+    const start = (await listOffsets(ISOLATION.everyone, EARLIEST)).get(partition)
+    if (start === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
+    return start
   }
 
   async function fetch(partition: number, offset: number): Promise<LogRecord[]> {
@@ -126,7 +135,8 @@ export async function connectLog(
     include: (partition) => asking(() => include(partition)),
     countPartitions: () => asking(countPartitions),
     readOffsets: (groupId) => asking(() => readOffsets(groupId)),
-    readEnds: (reader) => asking(() => readEnds(reader)),
+    readEnds: (reader) => asking(() => listOffsets(ISOLATION[reader], LATEST)),
+    readStart: (partition) => asking(() => readStart(partition)),
     fetch: (partition, offset) => asking(() => fetch(partition, offset)),
     close: () => cluster.disconnect(),
   }

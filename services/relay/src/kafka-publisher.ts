@@ -6,7 +6,7 @@ import { withDeadline } from './deadline.ts'
 import { BATCH_HEADER, CONNECT_TIMEOUT_MS, createKafkaClient, FENCE_HEADER, RETRY } from './kafka-client.ts'
 import { type CommittedOffset, connectLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
-import type { Batch, Kafka, Publisher, Receipt } from './publisher.ts'
+import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 
 export interface KafkaOptions {
   brokers: string[]
@@ -67,8 +67,17 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       return end
     },
 
-    findBatch: (partition, batchId, offsets) =>
-      step('reading back a partition', scanForBatch(log, { partition, batchId, offsets })),
+    async findBatch(partition, batchId, { from, to }) {
+      const start = await step('reading where a partition begins', log.readStart(partition))
+      const offsets = { from: Math.max(from, start), to }
+      const found = await step('reading back a partition', scanForBatch(log, { partition, batchId, offsets }))
+      if (found === undefined && start > from) {
+        throw new RecordsGoneError(
+          `batch ${batchId} is not in the topic from offset ${start} on, and the records from ${from} to there were deleted`,
+        )
+      }
+      return found
+    },
 
     close: () => withDeadline('disconnecting', CONNECT_TIMEOUT_MS, log.close()).catch(() => {}),
   }

@@ -16,6 +16,9 @@ export class TopicError extends Error {
   override name = 'TopicError'
 }
 
+/** What becomes of a transaction is kept in one, and receipts in the other. Kafka makes them when they are first needed. */
+const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
+
 /** Makes the topic if there is none, and holds an existing one to what the protocol rests on. */
 export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
   const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).admin()
@@ -26,7 +29,8 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
     const state = await readTopicState(admin, options.topic)
     if (!state) throw new Error(`topic ${options.topic} was made and is not there yet`)
     checkPartitions(state, options)
-    checkConfig(state, options, logger)
+    checkConfig(state, options)
+    for (const topic of [options.topic, ...INTERNAL_TOPICS]) await checkCopies(admin, topic, options, logger)
   } finally {
     await withDeadline('disconnecting from Kafka', options.stepTimeoutMs, admin.disconnect()).catch(() => {})
   }
@@ -69,7 +73,7 @@ function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions)
   }
 }
 
-function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOptions, logger: Logger): void {
+function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOptions): void {
   const bytesMax = Number(config.get('max.message.bytes'))
   const wanted = messageBytesMin(batchBytesMax)
   if (!(bytesMax >= wanted)) {
@@ -79,6 +83,29 @@ function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOpti
   }
   if (config.get('cleanup.policy') !== 'delete') {
     throw new TopicError(`topic ${topic} is compacted, which would drop events: set its cleanup.policy to delete`)
+  }
+}
+
+/** "Exactly once" is as good as the copies of three topics: what one of them loses, the relay can at best notice. */
+async function checkCopies(
+  admin: Admin,
+  topic: string,
+  { replicationFactor }: TopicOptions,
+  logger: Logger,
+): Promise<void> {
+  const state = await readTopicState(admin, topic)
+  if (!state) return
+  const { config } = state
+  if (state.replicationFactor < replicationFactor) {
+    const copies = state.replicationFactor
+    logger.warn({ topic, copies, wanted: replicationFactor }, 'a topic has fewer copies than TOPIC_REPLICATION_FACTOR')
+  }
+  const inSync = Number(config.get('min.insync.replicas'))
+  if (inSync < replicationFactor - 1) {
+    logger.warn(
+      { topic, inSync, wanted: replicationFactor - 1 },
+      'min.insync.replicas is low: Kafka may acknowledge what only one broker has',
+    )
   }
   if (config.get('unclean.leader.election.enable') === 'true') {
     logger.warn({ topic }, 'unclean leader election is on: Kafka may lose what it acknowledged')

@@ -14,6 +14,8 @@ export interface LaneDeps {
   metrics: RelayMetrics
   batch: { rowsMax: number; bytesMax: number }
   pace: Pace
+  /** After as many records of one producer a new one takes over: kafkajs resets sequence numbers at 2^31, where they should wrap. */
+  producerRowsMax: number
   /** How long a receipt may lag behind before that is taken for the truth, in ms. */
   receiptPatienceMs: number
 }
@@ -37,6 +39,8 @@ export interface Position {
   nextOffset: number
   /** A batch is published and not yet confirmed in Postgres. */
   unconfirmed: boolean
+  /** How many records the publisher has sent. */
+  sent: number
   /** Settles when Kafka shows what was published last; undefined: it has. */
   shown: Promise<Sight> | undefined
 }
@@ -54,6 +58,7 @@ export async function publish(deps: LaneDeps, lease: HeldLease, position: Positi
   const receipt = await position.publisher.publish(batch)
   position.nextOffset = receipt.offset
   position.unconfirmed = true
+  position.sent += batch.rows.length
   position.shown = seeReceipt(deps, lease.partition, receipt)
   // Whoever waits for it hears of it; until then it is nobody's unhandled rejection.
   position.shown.catch(() => {})

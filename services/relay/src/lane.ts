@@ -36,6 +36,10 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
       lease.resting()
       await rest(deps, lease, position, rows, signal)
       lease.progressed()
+      if (position.sent >= deps.producerRowsMax) {
+        await finish(deps, lease, position)
+        position = undefined
+      }
     } catch (error) {
       lease.progressed()
       await position?.publisher.discard()
@@ -60,8 +64,11 @@ export async function relayOnce(
   rowsMax = deps.batch.rowsMax,
 ): Promise<number> {
   // The intent deletes the rows of the batch before, by which alone it could be published again.
-  await position.shown
-  position.shown = undefined
+  if (position.shown) {
+    deps.readBack.hurry()
+    await position.shown
+    position.shown = undefined
+  }
   lease.progressed()
   if (lease.receiptStale && !position.unconfirmed) await writeReceipt(deps, lease, position)
   const { partition, token } = lease

@@ -27,6 +27,8 @@ const logger = createLogger({ service: 'relay', level: config.service.logLevel }
 
 /** More lanes than connections is fine: a lane needs one for a few milliseconds a batch. */
 const CONNECTIONS_MAX = 8
+/** Half of what kafkajs can count. */
+const PRODUCER_ROWS_MAX = 2 ** 30
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
 await runService(logger, config.service.drainTimeoutMs, async () => {
@@ -70,6 +72,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       batch: config.batch,
       receiptPatienceMs: config.receiptPatienceMs,
       pace: config.pace,
+      producerRowsMax: PRODUCER_ROWS_MAX,
       lease: config.lease,
     })
     const watching = watchPartitions({ pool, kafka, logger, metrics, intervalMs: config.topicCheckMs }, stop.signal)

@@ -44,6 +44,11 @@ export interface Publisher {
   discard(): Promise<void>
 }
 
+/** What would show whether a batch is in Kafka is not there any more: nothing that is waited for will bring it back. */
+export class RecordsGoneError extends Error {
+  override name = 'RecordsGoneError'
+}
+
 /** Kafka, as far as the relay's protocol needs it. */
 export interface Kafka {
   /** Opens a partition's writer: older ones are fenced and their open transaction is settled when this resolves. */
@@ -54,7 +59,11 @@ export interface Kafka {
   countPartitions(): Promise<number>
   /** One past the partition's last record, whatever became of its transaction. */
   readEndOffset(partition: number): Promise<number>
-  /** The offset of the batch's first record, if it lies committed between the two offsets, below the last stable one. */
+  /**
+   * The offset of the batch's first record, if it lies committed between the two offsets, below the last stable one.
+   *
+   * @throws RecordsGoneError if it is not in what is left of them, and some of them have been deleted.
+   */
   findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
   close(): Promise<void>
 }

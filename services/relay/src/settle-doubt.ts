@@ -10,7 +10,7 @@ import {
   writeReceipt,
 } from './lane-step.ts'
 import type { Lane } from './outbox.ts'
-import type { Publisher, Receipt } from './publisher.ts'
+import { type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 import { judge, type Verdict } from './recovery.ts'
 
 /** What a lane remembers from one recovery to the next. */
@@ -55,7 +55,10 @@ export async function recover(deps: LaneDeps, lease: HeldLease, doubt: Doubt): P
     const sight = await readBack.until(partition, `partition ${partition}`, () => true)
     const verdict = judge(lane, { ...sight, end: await kafka.readEndOffset(partition) })
     lease.progressed()
-    return await settle({ deps, lease, lane, doubt, publisher }, verdict)
+    return await settle({ deps, lease, lane, doubt, publisher }, verdict).catch((error) => {
+      if (error instanceof RecordsGoneError) return halt(deps, lease, lane.batchSeq, error.message)
+      throw error
+    })
   } catch (error) {
     await publisher.discard()
     throw error
@@ -83,7 +86,7 @@ async function settle(settling: Settling, verdict: Verdict): Promise<Position> {
 
 function positionAt({ lane, publisher }: Settling, nextOffset: number): Position {
   const { batchSeq, batch } = lane
-  return { publisher, batchSeq, nextOffset, unconfirmed: batch !== undefined, shown: undefined }
+  return { publisher, batchSeq, nextOffset, unconfirmed: batch !== undefined, sent: 0, shown: undefined }
 }
 
 /**

@@ -41,7 +41,7 @@ export async function makeOpenBatch({ pool }: TestDatabase): Promise<OpenBatch> 
   return { partition, token, batch, before: { seq: 6, batchId: randomUUID(), offset: CONFIRMED_END } }
 }
 
-function insertRow(pool: TestDatabase['pool'], partition: number, payload: string) {
+export function insertRow(pool: TestDatabase['pool'], partition: number, payload: string) {
   return pool.query(`insert into outbox (partition, key, payload, headers) values ($1, 'k', $2, '{}')`, [
     partition,
     payload,
@@ -50,6 +50,7 @@ function insertRow(pool: TestDatabase['pool'], partition: number, payload: strin
 
 export interface RunOptions {
   receiptPatienceMs?: number
+  producerRowsMax?: number
   stepTimeoutMs?: number
 }
 
@@ -57,7 +58,7 @@ export function run(
   { pool }: TestDatabase,
   { partition, token }: OpenBatch,
   kafka: Kafka,
-  { receiptPatienceMs = 60_000, stepTimeoutMs = 200 }: RunOptions = {},
+  { receiptPatienceMs = 60_000, stepTimeoutMs = 200, producerRowsMax = 1_000_000 }: RunOptions = {},
 ) {
   const stop = new AbortController()
   const nothing = () => {}
@@ -71,8 +72,9 @@ export function run(
     batch: LIMITS,
     pace: { pollMs: 5, pollIdleMs: 100, lingerMs: 0 },
     receiptPatienceMs,
+    producerRowsMax,
   }
-  return { stop, ended: runLane(deps, lease, stop.signal) }
+  return { stop, bell: lease.bell, ended: runLane(deps, lease, stop.signal) }
 }
 
 export async function readHalt({ pool }: TestDatabase, { partition }: OpenBatch): Promise<string | null> {
