@@ -1,4 +1,5 @@
 export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
+export { produceDirectly } from './produce-directly.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'
 export {
   createTopic,

@@ -1,5 +1,5 @@
 // The only file that publishes with kafkajs, and the place of the guards against what it does wrong.
-import { rememberCoordinators } from '@streamledger/kafka'
+import { produceDirectly, rememberCoordinators } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
@@ -23,6 +23,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
   const groupId = `streamledger.relay.${installationId}`
   const client = createKafkaClient(brokers, logger, stepTimeoutMs)
   rememberCoordinators(client)
+  produceDirectly(client)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
   const log = await step('connecting to Kafka', connectLog({ brokers, topic }, logger, stepTimeoutMs))
 
