@@ -16,6 +16,11 @@ export class Doorbell {
     this.#wake?.()
   }
 
+  /** Forgets a ring: whoever looks now sees what it was about. */
+  hush(): void {
+    this.#rung = false
+  }
+
   /** Resolves when rung, also if that was before; after `ms` at the latest, or when aborted. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung) {

@@ -23,6 +23,8 @@ export interface LaneDeps {
 /** A lease as its lane sees it. */
 export interface HeldLease extends PartitionLease {
   bell: Doorbell
+  /** It will look by itself, and needs no ring. */
+  lingers: boolean
   /** The receipt must be written for its own sake before Kafka forgets it. */
   receiptStale: boolean
   /** Tells that a step begins: a lane that is stuck in one loses its lease. */

@@ -74,6 +74,7 @@ export async function relayOnce(
   const { partition, token } = lease
   const { batchSeq, nextOffset } = position
   const { bytesMax } = deps.batch
+  lease.bell.hush()
   const batch = await deps.outbox
     .intend({ partition, token, batchSeq, nextOffset, rowsMax, bytesMax })
     .catch((error) => haltForeignRows(deps, lease, position, error))
@@ -100,8 +101,11 @@ async function rest(
   signal: AbortSignal,
 ): Promise<void> {
   if (rows >= batch.rowsMax) return
-  if (rows > 1) await sleep(Math.min(pace.lingerMs, (rows - 1) * LINGER_MS_PER_ROW), signal)
-  else await lease.bell.wait(position.unconfirmed ? CONFIRM_AFTER_MS : IDLE_MS, signal)
+  if (rows > 1) {
+    lease.lingers = true
+    await sleep(Math.min(pace.lingerMs, (rows - 1) * LINGER_MS_PER_ROW), signal)
+    lease.lingers = false
+  } else await lease.bell.wait(position.unconfirmed ? CONFIRM_AFTER_MS : IDLE_MS, signal)
 }
 
 /** Confirms what is published, so that the next holder has nothing in doubt. */

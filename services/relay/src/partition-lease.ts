@@ -13,6 +13,8 @@ export interface RenewedLease extends PartitionLease {
 export interface Survey {
   /** How many partitions this replica should hold. */
   share: number
+  /** In how many ms the first lease of another replica runs out, unless it is renewed; null: nobody else has one. */
+  nextExpiryMs: number | null
 }
 
 /** Kafka forgets a group's offsets after a week without a commit (offsets.retention.minutes); this leaves six days. */
@@ -36,12 +38,14 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
       )
       const { rows } = await pool.query(
         `select (select count(*)::int from relay_partitions where halted_at is null) as partitions,
-                count(*)::int as instances, (count(*) filter (where id < $1))::int as rank
+                count(*)::int as instances, (count(*) filter (where id < $1))::int as rank,
+                (select ceil(1000 * extract(epoch from min(lease_expires_at) - now()))::int
+                   from relay_partitions where halted_at is null and lease_owner <> $1) as next_expiry_ms
            from relay_instances where heartbeat_at > now() - $2::interval`,
         [instanceId, lease],
       )
-      const { partitions, instances, rank } = rows[0]
-      return { share: fairShare(partitions, Math.max(1, instances), rank) }
+      const { partitions, instances, rank, next_expiry_ms: nextExpiryMs } = rows[0]
+      return { share: fairShare(partitions, Math.max(1, instances), rank), nextExpiryMs }
     },
 
     /** Takes up to `count` partitions that nobody holds. */

@@ -12,6 +12,9 @@ export interface RelayDeps extends LaneDeps {
 /** Leases are renewed this often in the time that one lasts. */
 const RENEWALS_PER_LEASE = 3
 
+/** A lease that has run out, and that another replica was faster to take, is no reason to ask without a pause. */
+const SHARE_INTERVAL_MS_MIN = 50
+
 interface RunningLane extends HeldLease {
   /** When the lane's current step began, by this process's own clock; infinity while it rests. */
   stepSince: number
@@ -41,20 +44,23 @@ export class Relay {
 
   /** Keeps this replica's share: renews, hands over, takes. */
   async #share(signal: AbortSignal): Promise<void> {
+    const intervalMs = this.#deps.lease.leaseMs / RENEWALS_PER_LEASE
     while (!signal.aborted) {
+      let againInMs = intervalMs
       try {
-        await this.shareOnce()
+        againInMs = Math.min(intervalMs, await this.shareOnce())
       } catch (error) {
         this.#logger.warn({ err: error }, 'could not share partitions, trying again')
       }
-      await sleep(this.#deps.lease.leaseMs / RENEWALS_PER_LEASE, signal)
+      await sleep(againInMs, signal)
     }
   }
 
-  async shareOnce(): Promise<void> {
+  /** Returns in how many ms there may be a partition to take, if this replica has too few. */
+  async shareOnce(): Promise<number> {
     const { leases, metrics } = this.#deps
     await this.#renew()
-    const { share } = await leases.survey()
+    const { share, nextExpiryMs } = await leases.survey()
     const kept = [...this.#lanes.values()].filter((lane) => !lane.stop.signal.aborted)
     // Not waited for: a lane that finishes a batch slowly must not keep the others from being renewed.
     for (const lane of kept.slice(share)) this.#handOver(lane)
@@ -62,6 +68,8 @@ export class Relay {
       for (const lease of await leases.claim(share - kept.length)) this.#startLane(lease)
     }
     metrics.leases.set(this.#lanes.size)
+    const lacks = share > this.#lanes.size && nextExpiryMs !== null
+    return lacks ? Math.max(SHARE_INTERVAL_MS_MIN, nextExpiryMs + 1) : Number.POSITIVE_INFINITY
   }
 
   /** A lane that is stuck in one step is not renewed: its lease runs out and another replica takes over. */
@@ -87,6 +95,7 @@ export class Relay {
     const lane: RunningLane = {
       ...lease,
       bell: new Doorbell(),
+      lingers: false,
       receiptStale: false,
       stepSince: performance.now(),
       stop,
@@ -126,9 +135,11 @@ export class Relay {
     let rangAt = performance.now()
     while (!signal.aborted) {
       try {
-        const rung = this.#lanes.size > 0 ? await outbox.partitionsWithRows([...this.#lanes.keys()]) : []
+        const waiting = [...this.#lanes.values()].filter((lane) => !lane.lingers).map(({ partition }) => partition)
+        const rung = waiting.length > 0 ? await outbox.partitionsWithRows(waiting) : []
         for (const partition of rung) this.#lanes.get(partition)?.bell.ring()
-        if (rung.length > 0) rangAt = performance.now()
+        // One that lingers has rows, too.
+        if (rung.length > 0 || waiting.length < this.#lanes.size) rangAt = performance.now()
       } catch (error) {
         this.#logger.warn({ err: error }, 'could not ask for rows, trying again')
         await sleep(pace.pollIdleMs, signal)

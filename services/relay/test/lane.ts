@@ -62,7 +62,7 @@ export function run(
 ) {
   const stop = new AbortController()
   const nothing = () => {}
-  const lease: HeldLease = { partition, token, bell: new Doorbell(), receiptStale: false, progressed: nothing, resting: nothing } // biome-ignore format: one line
+  const lease: HeldLease = { partition, token, bell: new Doorbell(), lingers: false, receiptStale: false, progressed: nothing, resting: nothing } // biome-ignore format: one line
   const deps = {
     outbox: createOutbox(pool),
     kafka,
