@@ -80,7 +80,8 @@ async function measureKill(deps: BenchDeps, engines: Engines, kill: Kill): Promi
   }
 }
 
-async function isShared(pool: pg.Pool, replicas: number): Promise<boolean> {
+/** Fairly, and all of them. */
+export async function isShared(pool: pg.Pool, replicas: number): Promise<boolean> {
   const { rows } = await pool.query<{ shared: boolean }>(
     `select count(distinct lease_owner) = $1 and count(lease_owner) = count(*) and max(held) - min(held) <= 1 as shared
        from (select lease_owner, count(*) over (partition by lease_owner) as held from relay_partitions) leases`,

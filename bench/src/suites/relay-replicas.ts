@@ -7,6 +7,7 @@ import { watchUsage } from '../measure/process-usage.ts'
 import type { Engines } from '../stack/open-engines.ts'
 import { openInstallation } from '../stack/open-installation.ts'
 import { type BenchDeps, type Measurement, once } from '../suite.ts'
+import { isShared } from './relay-hand-over.ts'
 import { until } from './until.ts'
 
 const USERS = 1_000
@@ -29,13 +30,7 @@ export async function measureReplicas(
   const env = { KAFKA_BROKERS: door.brokers, RELAY_BATCH_ROWS_MAX: String(BATCH_ROWS_MAX) }
   for (let number = 0; number < replicas; number += 1) await installation.start('relay', env)
   const bounds = { timeoutMs: TIMEOUT_MS, intervalMs: POLL_MS, signal: deps.signal }
-  const sharedBy = async (): Promise<boolean> => {
-    const { rows: found } = await pool.query<{ owners: number }>(
-      'select count(distinct lease_owner)::int as owners from relay_partitions where batch_seq >= 0',
-    )
-    return found[0]?.owners === replicas
-  }
-  await until(sharedBy, { what: 'the partitions are shared', ...bounds })
+  await until(() => isShared(pool, replicas), { what: 'the partitions are shared', ...bounds })
   await using watch = await watchTopic(deps, { brokers: engines.kafka?.brokers ?? '', topic })
   door.proxy.delay(DELAY_MS, 'to_target')
   const usage = watchUsage(installation.watched())
