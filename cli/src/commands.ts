@@ -1,3 +1,4 @@
+import { audit } from './audit.ts'
 import type { Command } from './command.ts'
 import { outboxStatus } from './outbox-status.ts'
 import { reconcile } from './reconcile.ts'
@@ -6,4 +7,4 @@ import { topicGrow } from './topic-grow.ts'
 import { verify } from './verify.ts'
 
 /** In the order in which --help lists them. */
-export const COMMANDS: readonly Command[] = [verify, reconcile, outboxStatus, topicCreate, topicGrow]
+export const COMMANDS: readonly Command[] = [verify, reconcile, audit, outboxStatus, topicCreate, topicGrow]

@@ -39,8 +39,13 @@ export function loadTopicConfig(env: NodeJS.ProcessEnv) {
 const parseBrokers = (text: string): string[] => text.split(',').map((broker) => broker.trim())
 
 function load<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
+  return explainConfiguration(() => parseEnv(schema, env))
+}
+
+/** Adds to what is wrong with the environment where its variables come from. */
+export function explainConfiguration<T>(parse: () => T): T {
   try {
-    return parseEnv(schema, env)
+    return parse()
   } catch (error) {
     const hint = 'Set it as the services have it, see .env.example; of a local stack, .local/stack.json knows it.'
     throw new CliError('configuration', `${(error as Error).message}. ${hint}`)

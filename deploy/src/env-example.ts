@@ -6,14 +6,19 @@ interface Schema {
   required?: readonly string[]
 }
 
-const SERVICE_NAMES = ['api', 'relay', 'exporter'] as const
-export type ServiceName = (typeof SERVICE_NAMES)[number]
+export const CONFIG_FILES = {
+  api: 'services/api/src/config.ts',
+  relay: 'services/relay/src/config.ts',
+  exporter: 'services/exporter/src/config.ts',
+  audit: 'cli/src/audit/config.ts',
+} as const
+export type ServiceName = keyof typeof CONFIG_FILES
 
-/** What each service reads from its environment: `<service>Env` of its config.ts. */
+/** What each service, and the audit, reads from its environment: `<service>Env` of its config.ts. */
 export const SERVICES = Object.fromEntries(
   await Promise.all(
-    SERVICE_NAMES.map(async (name) => {
-      const config = await import(new URL(`../../services/${name}/src/config.ts`, import.meta.url).href)
+    Object.entries(CONFIG_FILES).map(async ([name, file]) => {
+      const config = await import(new URL(`../../${file}`, import.meta.url).href)
       return [name, config[`${name}Env`]] as const
     }),
   ),
@@ -75,6 +80,7 @@ export function renderEnvExample(): string {
     API: optional.filter(isOf('api')),
     Relay: optional.filter(isOf('relay')),
     Exporter: optional.filter(isOf('exporter')),
+    Audit: optional.filter(isOf('audit')),
   }
   const blocks = Object.entries(sections).map(([title, list]) => renderSection(title, list.map(renderVariable)))
   const stack = Object.entries(STACK_VARIABLES).map(

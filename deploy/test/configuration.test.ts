@@ -1,8 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { listVariables, renderEnvExample, SERVICES, type ServiceName, STACK_VARIABLES } from '../src/env-example.ts'
+import {
+  CONFIG_FILES,
+  listVariables,
+  renderEnvExample,
+  SERVICES,
+  type ServiceName,
+  STACK_VARIABLES,
+} from '../src/env-example.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8')
@@ -17,6 +24,7 @@ interface ComposeService {
   depends_on?: Record<string, { condition: string }>
   healthcheck?: { test: string[] }
   stop_grace_period?: string
+  profiles?: string[]
 }
 
 const composeText = read('docker-compose.yml')
@@ -77,7 +85,7 @@ test.each(names)('docker-compose.yml hands the %s all of its variables, and no o
 })
 
 test.each(names)('the %s accepts what docker-compose.yml sets, and listens where others can reach it', async (name) => {
-  const config = await import(`../../services/${name}/src/config.ts`)
+  const config = await import(resolve(ROOT, CONFIG_FILES[name]))
   const load = config[`load${name[0]?.toUpperCase()}${name.slice(1)}Config`] as (env: NodeJS.ProcessEnv) => object
   expect(JSON.stringify(load(environmentOf(name)))).toContain('"host":"0.0.0.0"')
   expect(() => load({ ...environmentOf(name), OPS_PORT: 'none' })).toThrow('OPS_PORT')
@@ -106,8 +114,9 @@ test.each(names)('the %s is checked on its own ops port, after the migration, wi
   const opsPort = environmentOf(name).OPS_PORT
   expect(healthcheck?.test.join(' ')).toContain(`http://127.0.0.1:${opsPort}/health/ready`)
   expect(depends_on?.migrate?.condition).toBe('service_completed_successfully')
+  // The audit has none: it stops where it stands.
   const drainTimeoutMs = Number(
-    listVariables().find((variable) => variable.name === 'DRAIN_TIMEOUT_MS')?.defaults[name],
+    listVariables().find((variable) => variable.name === 'DRAIN_TIMEOUT_MS')?.defaults[name] ?? 0,
   )
   expect(Number.parseInt(stop_grace_period ?? '', 10) * 1_000).toBeGreaterThan(drainTimeoutMs)
 })
@@ -133,8 +142,18 @@ test('API and exporter share the folder of the exports, which the image makes fo
   expect(environmentOf('api').EXPORT_DIR).toBe(folder)
   for (const name of ['api', 'exporter']) expect(serviceOf(name).volumes).toEqual([`exports:${folder}`])
   expect(compose.volumes).toHaveProperty('exports')
-  expect(dockerfile).toMatch(new RegExp(`install .*--owner=node .*${folder}\\n`))
+  expect(dockerfile).toMatch(new RegExp(`install .*--owner=node .*${folder}( .*)?\\n`))
   expect(dockerfile).toContain('\nUSER node\n')
+})
+
+test('the audit runs only where it is asked for, and keeps its state in a folder that the image makes for its user', () => {
+  expect(serviceOf('audit').profiles).toEqual(['audit'])
+  const folder = dirname(environmentOf('audit').AUDIT_STATE_FILE ?? '')
+  expect(serviceOf('audit').volumes).toEqual([`audit:${folder}`])
+  expect(compose.volumes).toHaveProperty('audit')
+  expect(dockerfile).toMatch(new RegExp(`install .*--owner=node .*${folder}\\n`))
+  expect(environmentOf('audit').KAFKA_BROKERS).toBe(environmentOf('relay').KAFKA_BROKERS)
+  expect(serviceOf('audit').command?.slice(2)).toEqual(['audit'])
 })
 
 test('every command runs a file that there is and that the image has', () => {
@@ -168,7 +187,7 @@ test('the image has the code of every package that a service or the CLI imports'
     const own = Object.keys(dependencies).filter((name) => name.startsWith('@streamledger/'))
     for (const name of own) add(name === '@streamledger/db' ? 'db' : name.replace('@streamledger', 'packages'))
   }
-  for (const name of names) add(`services/${name}`)
+  for (const file of Object.values(CONFIG_FILES)) add(file.slice(0, file.indexOf('/src/')))
   add('cli')
   const copied = [...dockerfile.matchAll(/^COPY (\S+)\/src \1\/src$/gm)].map(([, folder]) => folder)
   expect(copied.sort()).toEqual([...needed].sort())

@@ -34,6 +34,20 @@ export class Arrivals {
     return sequence > this.#base.get(wallet) ? 'doubled' : undefined
   }
 
+  /** Whatever has not come up to this sequence counts as left out from now on. */
+  expect(wallet: number, sequence: number): void {
+    const last = this.lastOf(wallet)
+    if (sequence <= last) return
+    this.#open(wallet, { from: last + 1, to: sequence })
+    this.#last.set(wallet, sequence)
+  }
+
+  /** Takes over what was known of a wallet. */
+  restore(wallet: number, last: number, gaps: readonly Run[]): void {
+    this.#last.set(wallet, last)
+    for (const gap of gaps) this.#open(wallet, gap)
+  }
+
   lastOf(wallet: number): number {
     return Math.max(this.#last.get(wallet), this.#base.get(wallet))
   }

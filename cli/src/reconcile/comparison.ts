@@ -1,11 +1,12 @@
 import type { Topic } from '@streamledger/db'
 import type { Pool } from 'pg'
-import { type ComparedEvent, compareEvents } from '../compare-events.ts'
+import { compareEvents } from '../compare-events.ts'
 import { FaultLog } from '../fault-log.ts'
 import { Arrivals } from './arrivals.ts'
 import { findMissing, type MissingRun } from './find-missing.ts'
+import { judgeEvent } from './judge-event.ts'
 import type { LedgerHorizon } from './ledger-horizon.ts'
-import { TOPIC_FAULTS, type TopicFault } from './topic-faults.ts'
+import { missingFault, TOPIC_FAULTS, type TopicFault } from './topic-faults.ts'
 import type { TopicLog, TopicRecord } from './topic-log.ts'
 
 export interface ComparisonDeps {
@@ -33,13 +34,14 @@ export class Comparison {
   readonly #deps: ComparisonDeps
   readonly #horizon: LedgerHorizon
   readonly #arrivals: Arrivals
-  readonly #partitions: ReadonlySet<number>
+  readonly #isRead: (partition: number) => boolean
 
   constructor(deps: ComparisonDeps, horizon: LedgerHorizon, starts: readonly { partition: number; from: number }[]) {
     this.#deps = deps
     this.#horizon = horizon
     this.#arrivals = new Arrivals(horizon.base)
-    this.#partitions = new Set(starts.map(({ partition }) => partition))
+    const partitions = new Set(starts.map(({ partition }) => partition))
+    this.#isRead = (partition) => partitions.has(partition)
     this.readings = starts.map(({ partition, from }) => ({ partition, from, to: from, events: 0 }))
   }
 
@@ -70,9 +72,7 @@ export class Comparison {
   /** To be called once, when all is read. */
   addMissing(): void {
     for (const { wallet_id, from, to } of this.#findMissing()) {
-      const what = from === to ? `sequence ${from} is` : `sequences ${from} to ${to} are`
-      const message = `wallet ${wallet_id}: ${what} in no event and not in the outbox`
-      this.faults.add({ kind: 'missing', wallet_id, from_sequence: from, to_sequence: to, message }, to - from + 1)
+      this.faults.add(missingFault(wallet_id, { from, to }), to - from + 1)
     }
   }
 
@@ -84,28 +84,8 @@ export class Comparison {
     const { pool, topic } = this.#deps
     for (let at = 0; at < records.length; at += EVENTS_PER_QUERY) {
       const compared = await compareEvents(pool, topic, records.slice(at, at + EVENTS_PER_QUERY))
-      for (const event of compared) this.#judgeOne(event)
-    }
-  }
-
-  #judgeOne({ record, transaction, home, difference }: ComparedEvent<TopicRecord>): void {
-    const { partition, offset } = record
-    const place = `partition ${partition}, offset ${offset}`
-    if (difference) {
-      const { kind, fields, message } = difference
-      this.faults.add({ kind, partition, offset, fields, message: `${place}: ${message}` })
-    }
-    // Of a wallet in another partition than the chosen one, too little is read to know what came before.
-    if (!transaction || !this.#partitions.has(home as number)) return
-    const { id: transaction_id, wallet_id, sequence } = transaction
-    const arrival = this.#arrivals.add(wallet_id, sequence)
-    const what = `${place}: transaction ${transaction_id} (wallet ${wallet_id}, sequence ${sequence})`
-    const found = { partition, offset, transaction_id, wallet_id, sequence }
-    if (arrival === 'doubled') this.faults.add({ kind: 'doubled', ...found, message: `${what} was in an event before` })
-    // In another partition than the user's it was published before the topic grew. Partitions are read one after the
-    // other, so nothing is known of the order between the two.
-    if (arrival === 'late' && partition === home) {
-      this.faults.add({ kind: 'out_of_order', ...found, message: `${what} comes after a later one of this wallet` })
+      for (const event of compared)
+        judgeEvent(event, { arrivals: this.#arrivals, faults: this.faults, isRead: this.#isRead })
     }
   }
 

@@ -31,6 +31,9 @@ export interface LedgerHorizon {
   below: Map<number, number>
 }
 
+/** What is known once the wallets are read. */
+export type WalletHorizon = Pick<LedgerHorizon, 'base' | 'due' | 'below'>
+
 interface WalletRow {
   id: number
   user_id: number
@@ -59,7 +62,13 @@ export async function readHorizon(pool: Pool, topic: Topic, scope: HorizonScope)
   return horizon
 }
 
-async function readWallets(pool: Pool, topic: Topic, scope: HorizonScope, horizon: LedgerHorizon): Promise<void> {
+/** Up to where each wallet's events are not asked for, and the last that is. */
+export async function readWallets(
+  pool: Pool,
+  topic: Topic,
+  scope: HorizonScope,
+  horizon: WalletHorizon,
+): Promise<void> {
   let after = 0
   let count = 0
   for (;;) {
@@ -83,7 +92,7 @@ async function readWallets(pool: Pool, topic: Topic, scope: HorizonScope, horizo
 
 type PlacedWallet = WalletRow & { partition: number }
 
-async function cutBelow(pool: Pool, wallets: PlacedWallet[], { floors }: HorizonScope, horizon: LedgerHorizon) {
+async function cutBelow(pool: Pool, wallets: PlacedWallet[], { floors }: HorizonScope, horizon: WalletHorizon) {
   const dated = wallets.flatMap((wallet) => {
     const instant = floors.get(wallet.partition)
     return instant ? [{ ...wallet, instant }] : []
@@ -96,7 +105,7 @@ async function cutBelow(pool: Pool, wallets: PlacedWallet[], { floors }: Horizon
   }
 }
 
-async function cutAbove(pool: Pool, wallets: PlacedWallet[], { until }: HorizonScope, { due }: LedgerHorizon) {
+async function cutAbove(pool: Pool, wallets: PlacedWallet[], { until }: HorizonScope, { due }: WalletHorizon) {
   if (!until) return
   const dated = wallets.map((wallet) => ({ ...wallet, instant: until }))
   for (const [id, sequence] of await sequencesBefore(pool, dated)) due.set(id, sequence)

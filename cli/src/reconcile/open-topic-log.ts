@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { InnerMessage } from '@streamledger/kafka'
-import { backOffMs } from '@streamledger/runtime'
+import { backOffMs, sleep } from '@streamledger/runtime'
 import { CliError } from '../errors.ts'
 import { committedRecords, type RawRecord } from './committed-records.ts'
 import { connectCluster, EARLIEST, type FetchedPartition, type KafkaCluster, LATEST } from './kafka-cluster.ts'
@@ -11,12 +10,16 @@ const ATTEMPTS_MAX = 8
 const BACK_OFF = { baseMs: 100, maxMs: 3_000 }
 const ABORT_MARK = Buffer.from([0, 0, 0, 0])
 
-/** @throws CliError `unavailable` */
-export async function openTopicLog(brokers: string[], topic: string): Promise<TopicLog> {
+/**
+ * `signal`: after it no failed request is tried again.
+ *
+ * @throws CliError `unavailable`
+ */
+export async function openTopicLog(brokers: string[], topic: string, signal?: AbortSignal): Promise<TopicLog> {
   const cluster = await connectCluster(brokers, topic).catch((error) => {
     throw explain(brokers, topic, error)
   })
-  const ask = <T>(request: () => Promise<T>): Promise<T> => askPatiently(cluster, { brokers, topic }, request)
+  const ask = <T>(request: () => Promise<T>): Promise<T> => askPatiently(cluster, { brokers, topic, signal }, request)
   const all = async <T>(request: (partition: number) => Promise<T>): Promise<T[]> => {
     const answers: T[] = []
     for (const partition of cluster.partitions()) answers.push(await ask(() => request(partition)))
@@ -122,7 +125,7 @@ function toRecord(partition: number, offset: number, { key, value, headers }: In
 
 async function askPatiently<T>(
   cluster: KafkaCluster,
-  place: { brokers: string[]; topic: string },
+  place: { brokers: string[]; topic: string; signal: AbortSignal | undefined },
   request: () => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -134,8 +137,8 @@ async function askPatiently<T>(
           cause: error,
         })
       }
-      if (attempt >= ATTEMPTS_MAX) throw explain(place.brokers, place.topic, error)
-      await delay(backOffMs(attempt, BACK_OFF))
+      if (attempt >= ATTEMPTS_MAX || place.signal?.aborted) throw explain(place.brokers, place.topic, error)
+      await sleep(backOffMs(attempt, BACK_OFF), place.signal)
       await cluster.refresh().catch(() => {}) // the next attempt says what is wrong
     }
   }

@@ -1,4 +1,5 @@
-import type { FaultLog } from '../fault-log.ts'
+import type { Fault, FaultLog } from '../fault-log.ts'
+import type { Run } from './arrivals.ts'
 
 /** What `reconcile` looks for. */
 export const TOPIC_FAULTS = {
@@ -11,3 +12,9 @@ export const TOPIC_FAULTS = {
 
 export type TopicFault = keyof typeof TOPIC_FAULTS
 export type TopicFaultLog = FaultLog<TopicFault>
+
+export function missingFault(wallet_id: number, { from, to }: Run): Fault<TopicFault> {
+  const what = from === to ? `sequence ${from} is` : `sequences ${from} to ${to} are`
+  const message = `wallet ${wallet_id}: ${what} in no event and not in the outbox`
+  return { kind: 'missing', wallet_id, from_sequence: from, to_sequence: to, message }
+}

@@ -5,6 +5,8 @@ export type { Logger } from 'pino'
 export interface LoggerOptions {
   service: string
   level: string
+  /** Where the lines go; stdout unless something else is written there. */
+  stream?: 'stdout' | 'stderr'
 }
 
 /** Whatever names these carry, at the top or one level down, is a secret or a person. */
@@ -20,8 +22,8 @@ const SECRET_NAMES = [
 ]
 const BUFFER_BYTES = 4_096
 
-/** JSON lines to stdout, buffered and written off the request's path; the buffer is flushed twice a second and at exit. */
-export function createLogger({ service, level }: LoggerOptions): Logger {
+/** JSON lines, buffered and written off the request's path; the buffer is flushed twice a second and at exit. */
+export function createLogger({ service, level, stream = 'stdout' }: LoggerOptions): Logger {
   const options: PinoOptions = {
     level,
     base: { service },
@@ -29,5 +31,8 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.headers.${name}`]), censor: '[redacted]' },
   }
-  return pino(options, destination({ dest: 1, sync: false, minLength: BUFFER_BYTES, periodicFlush: 500 }))
+  return pino(
+    options,
+    destination({ dest: stream === 'stdout' ? 1 : 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: 500 }),
+  )
 }

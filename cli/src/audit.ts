@@ -1,0 +1,95 @@
+import { createLogger, createRegistry, startOpsServer } from '@streamledger/runtime'
+import type { Pool } from 'pg'
+import { AuditState } from './audit/audit-state.ts'
+import { type AuditConfig, loadAuditConfig } from './audit/config.ts'
+import { AuditMetrics } from './audit/metrics.ts'
+import { runAudit } from './audit/run-audit.ts'
+import type { Command, CommandResult } from './command.ts'
+import { EXIT } from './errors.ts'
+import { parseInstant } from './parse-instant.ts'
+import { TOPIC_FAULTS, type TopicFault } from './reconcile/topic-faults.ts'
+import { renderCount, renderQuantity, renderTable } from './render-table.ts'
+import { withDatabase } from './with-database.ts'
+
+const HELP = `
+Usage: streamledger audit [--since TIME] [--json]
+
+Follows the topic for as long as it runs, compares each event with the ledger as \`reconcile\` does, and counts what is
+wrong where Prometheus can read it: http://HOST:OPS_PORT/metrics (127.0.0.1:9103), beside /health/live and /health/ready.
+${Object.entries(TOPIC_FAULTS)
+  .map(([kind, meaning]) => `  ${`streamledger_audit_${kind}_total`.padEnd(39)}${meaning}`)
+  .join('\n')}
+Each fault is also a line in its log, on stderr, with its wallet and place.
+
+It begins with what is posted from now on, or with --since, earlier. With AUDIT_STATE_FILE it keeps there how far it is
+and what it counted, and goes on there at its next start; --since is of no meaning then. One audit a file, and one is
+enough for a topic. It waits for Kafka and Postgres where they are away. Memory grows by 16 bytes a wallet.
+DATABASE_URL must be the primary: a standby that lags would not know the newest transactions yet.
+It ends on SIGTERM or Ctrl-C.
+
+Options:
+  --since TIME     begins with what was posted at this time or later
+TIME is 2026-02-28T06:00:00Z, 2026-02-28 (UTC), or how long ago it was: 90m, 24h, 7d.
+
+Environment, beside DATABASE_URL and KAFKA_BROKERS (.env.example has them all):
+  AUDIT_STATE_FILE, AUDIT_POLL_MS, AUDIT_SWEEP_MS, AUDIT_GRACE_MS, HOST, OPS_PORT, LOG_LEVEL
+
+Examples:
+  streamledger audit                                       from now on
+  AUDIT_STATE_FILE=audit.db streamledger audit --since 7d  the first time from a week ago, then where it stopped`
+
+/** The topic against the ledger, for as long as both are there. */
+export const audit: Command = {
+  name: 'audit',
+  summary: 'follows the topic, and counts for Prometheus what reconcile would find',
+  help: HELP,
+  options: { since: { type: 'string' } },
+  async run({ options, env }) {
+    const since = options.since === undefined ? undefined : parseInstant('since', String(options.since))
+    const config = loadAuditConfig(env)
+    return withDatabase(config.databaseUrl, (pool) => serve(config, pool, since))
+  },
+}
+
+async function serve(config: AuditConfig, pool: Pool, since: Date | undefined): Promise<CommandResult> {
+  const logger = createLogger({ service: 'audit', level: config.logLevel, stream: 'stderr' })
+  const stop = new AbortController()
+  const onSignal = () => stop.abort()
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, onSignal)
+  const registry = createRegistry('audit')
+  const state = new AuditState(config.stateFile, new URL(config.databaseUrl).pathname.slice(1))
+  let running = false
+  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.ops)
+  try {
+    const metrics = new AuditMetrics(registry)
+    metrics.tell(state, new Map())
+    const onRunning = () => {
+      running = true
+    }
+    await runAudit({ pool, state, metrics, logger, config, onRunning }, since, stop.signal)
+    return renderResult(state.counts, (await metrics.events.get()).values[0]?.value ?? 0)
+  } finally {
+    await ops.close()
+    state.close()
+    logger.flush()
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.off(name, onSignal)
+  }
+}
+
+function renderResult(counts: Readonly<Record<TopicFault, number>>, events: number): CommandResult {
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  const rows = Object.entries(TOPIC_FAULTS).map(([kind, meaning]) => [
+    kind,
+    renderCount(counts[kind as TopicFault]),
+    meaning,
+  ])
+  return {
+    exitCode: total > 0 ? EXIT.faults : EXIT.well,
+    json: { command: 'audit', ok: total === 0, events, faults: counts },
+    text: [
+      renderTable(['fault', 'counted', 'meaning'], rows),
+      '',
+      `${renderCount(events)} events compared since the start. ${total > 0 ? `${renderQuantity(total, 'fault')} counted: see docs/runbook.md.` : 'All was well.'}`,
+    ].join('\n'),
+  }
+}

@@ -1,0 +1,112 @@
+// What the audit knows, in one SQLite file: position and findings are stored in one transaction, so that after a crash
+// no event is judged twice and none is left out. In the ledger's database it would be a write for each event, by a
+// program that otherwise can't write at all; the metadata of a consumer group holds 4 KB.
+import { DatabaseSync } from 'node:sqlite'
+import { CliError } from '../errors.ts'
+import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
+import { Places } from './places.ts'
+
+const SCHEMA = `
+  create table if not exists audit (singleton integer primary key check (singleton = 1), subject text, judged_at text) strict;
+  create table if not exists positions (partition integer primary key, next_offset integer not null) strict;
+  create table if not exists faults (kind text primary key, count integer not null) strict;
+  create table if not exists wallets (
+    id integer primary key, floor integer not null, last integer not null, counted integer not null, gaps text not null
+  ) strict;`
+
+const KINDS = Object.keys(TOPIC_FAULTS) as TopicFault[]
+
+export class AuditState {
+  places = new Places()
+  /** Per partition, the next offset that is to be read. Empty: it has not begun. */
+  readonly positions = new Map<number, number>()
+  readonly counts = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<TopicFault, number>
+  /** What was posted before is in the topic, or was counted as missing. */
+  judgedAt: Date | undefined
+  readonly #file: DatabaseSync
+
+  /**
+   * `subject`: whose topic it is about. Without a path, nothing is kept.
+   *
+   * @throws CliError `unsuitable` for a file that is about another one, or that somebody uses.
+   */
+  constructor(path: string | undefined, subject: string) {
+    this.#file = open(path)
+    try {
+      this.#claim(path, subject)
+      this.#load()
+    } catch (error) {
+      this.#file.close()
+      throw error
+    }
+  }
+
+  /** Forgets everything but what was counted: there is no going on from where it stood. */
+  forget(): void {
+    this.places = new Places()
+    this.positions.clear()
+    this.judgedAt = undefined
+    this.#file.exec('delete from wallets; delete from positions; update audit set judged_at = null')
+  }
+
+  save(): void {
+    const file = this.#file
+    file.exec('begin immediate')
+    try {
+      const wallet = file.prepare('insert or replace into wallets values (?, ?, ?, ?, ?)')
+      for (const { wallet: id, floor, last, counted, gaps } of this.places.changes()) {
+        wallet.run(id, floor, last, counted, JSON.stringify(gaps))
+      }
+      const position = file.prepare('insert or replace into positions values (?, ?)')
+      for (const [partition, offset] of this.positions) position.run(partition, offset)
+      const fault = file.prepare('insert or replace into faults values (?, ?)')
+      for (const kind of KINDS) fault.run(kind, this.counts[kind])
+      file.prepare('update audit set judged_at = ?').run(this.judgedAt?.toISOString() ?? null)
+      file.exec('commit')
+    } catch (error) {
+      file.exec('rollback')
+      throw error
+    }
+    this.places.stored()
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+
+  #claim(path: string | undefined, subject: string): void {
+    this.#file.prepare('insert or ignore into audit values (1, ?, null)').run(subject)
+    const row = this.#file.prepare('select subject, judged_at from audit').get() as Record<string, string | null>
+    if (row.subject !== subject) {
+      const text = `${path} is about ${row.subject}, and this is ${subject}. Name another AUDIT_STATE_FILE, or check DATABASE_URL.`
+      throw new CliError('unsuitable', text)
+    }
+    if (row.judged_at) this.judgedAt = new Date(row.judged_at)
+  }
+
+  #load(): void {
+    for (const { partition, next_offset } of this.#file.prepare('select * from positions').all()) {
+      this.positions.set(Number(partition), Number(next_offset))
+    }
+    for (const { kind, count } of this.#file.prepare('select * from faults').all()) {
+      this.counts[kind as TopicFault] = Number(count)
+    }
+    for (const { id, gaps, ...numbers } of this.#file.prepare('select * from wallets').iterate()) {
+      const [floor = 0, last = 0, counted = 0] = [numbers.floor, numbers.last, numbers.counted].map(Number)
+      this.places.restore({ wallet: Number(id), floor, last, counted, gaps: JSON.parse(String(gaps)) })
+    }
+  }
+}
+
+function open(path: string | undefined): DatabaseSync {
+  try {
+    const file = new DatabaseSync(path ?? ':memory:')
+    // One audit a file: it stays locked from the first write on.
+    file.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma locking_mode = exclusive')
+    file.exec(`begin exclusive; ${SCHEMA} commit`)
+    return file
+  } catch (error) {
+    const text = `${path} can't be used as the audit's state (${(error as Error).message}). Does another audit use it, and may this one write there?`
+    throw new CliError('unsuitable', text, { cause: error })
+  }
+}

@@ -1,0 +1,151 @@
+import type { Topic } from '@streamledger/db'
+import type { Logger } from '@streamledger/runtime'
+import type { Pool } from 'pg'
+import { compareEvents } from '../compare-events.ts'
+import { FaultLog } from '../fault-log.ts'
+import { judgeEvent } from '../reconcile/judge-event.ts'
+import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
+import type { PartitionRange, TopicLog } from '../reconcile/topic-log.ts'
+import type { AuditState } from './audit-state.ts'
+import { findBeginning } from './find-beginning.ts'
+import type { AuditMetrics } from './metrics.ts'
+import { MissingSweep, type SweepOptions } from './missing-sweep.ts'
+
+export interface AuditorDeps {
+  pool: Pool
+  log: TopicLog
+  topic: Topic
+  state: AuditState
+  metrics: AuditMetrics
+  logger: Logger
+  sweep: SweepOptions
+}
+
+/** Of one partition in one round, so that a long one keeps no other waiting. */
+const EVENTS_PER_TURN_MAX = 20_000
+const EVENTS_PER_QUERY = 5_000
+/** A new leader may show an older end for a moment; a topic that was made anew stays short. */
+const SHORT_PATIENCE_MS = 60_000
+
+/** Follows the topic in rounds: reads what is new, compares it, asks for what is missing, stores what it found. */
+export class Auditor {
+  readonly #deps: AuditorDeps
+  readonly #sweep: MissingSweep
+  #barrier: ReadonlyMap<number, number> | undefined
+  #shortSince: number | undefined
+
+  private constructor(deps: AuditorDeps, barrier: ReadonlyMap<number, number> | undefined) {
+    this.#deps = deps
+    this.#barrier = barrier
+    const { pool, topic, state, sweep: options } = deps
+    this.#sweep = new MissingSweep({ pool, topic, state, options }, state.judgedAt as Date)
+  }
+
+  /** Goes on where the state stands, or begins with what is posted from `since` on. */
+  static async open(deps: AuditorDeps, since: Date | undefined): Promise<Auditor> {
+    const { state, log } = deps
+    if (state.positions.size === 0) await begin(deps, since)
+    const ranges = await log.ranges()
+    const added = ranges.filter(({ partition }) => !state.positions.has(partition))
+    for (const { partition, low } of added) state.positions.set(partition, low)
+    // A topic that grew: users have moved, and their last events in the old partition must be read before any is missed.
+    return new Auditor(deps, added.length > 0 ? endsOf(ranges) : undefined)
+  }
+
+  /** Returns whether there is more to be read at once. */
+  async round(signal: AbortSignal): Promise<boolean> {
+    const { state, metrics, log } = this.#deps
+    const ranges = await log.ranges()
+    const lost = this.#findLost(ranges)
+    if (lost) throw this.#forget(lost)
+    const ends = endsOf(ranges)
+    const faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
+    try {
+      for (const [partition, end] of ends) await this.#readPartition(partition, end, faults, signal)
+      if (!signal.aborted && this.#isPastBarrier()) await this.#sweep.step(ends, faults)
+    } finally {
+      // Also what was found before Kafka or Postgres went away.
+      this.#note(faults)
+      state.save()
+      metrics.tell(state, ends)
+    }
+    return [...ends].some(([partition, end]) => (state.positions.get(partition) ?? 0) < end)
+  }
+
+  async #readPartition(partition: number, end: number, faults: FaultLog<TopicFault>, signal: AbortSignal) {
+    const { pool, topic, log, state, metrics } = this.#deps
+    const from = state.positions.get(partition) ?? 0
+    if (from >= end) return
+    let events = 0
+    for await (const { records, next } of log.read(partition, { from, to: end })) {
+      const compared = []
+      for (let at = 0; at < records.length; at += EVENTS_PER_QUERY) {
+        compared.push(...(await compareEvents(pool, topic, records.slice(at, at + EVENTS_PER_QUERY))))
+      }
+      // From here on nothing waits: what is judged and where it stands change together.
+      for (const event of compared) judgeEvent(event, { arrivals: state.places, faults, isRead: () => true })
+      state.positions.set(partition, next)
+      metrics.events.inc(records.length)
+      events += records.length
+      if (events >= EVENTS_PER_TURN_MAX || signal.aborted) return
+    }
+  }
+
+  #note({ counts, examples }: FaultLog<TopicFault>): void {
+    const { state, logger } = this.#deps
+    for (const [kind, count] of Object.entries(counts) as [TopicFault, number][]) state.counts[kind] += count
+    for (const { message, ...fault } of examples) logger.error(fault, message)
+    const more = Object.values(counts).reduce((sum, count) => sum + count, 0) - examples.length
+    if (more > 0) logger.error({ counts }, 'more faults than are told one by one')
+    if (examples.length > 0) logger.flush() // they are told this once
+  }
+
+  #isPastBarrier(): boolean {
+    const { positions } = this.#deps.state
+    if ([...(this.#barrier ?? [])].some(([partition, end]) => (positions.get(partition) ?? 0) < end)) return false
+    this.#barrier = undefined
+    return true
+  }
+
+  /** Why there is no going on from where the state stands. */
+  #findLost(ranges: readonly PartitionRange[]): string | undefined {
+    const { positions } = this.#deps.state
+    const positionOf = ({ partition, low }: PartitionRange): number => positions.get(partition) ?? low
+    if (ranges.some((range) => positionOf(range) < range.low)) return 'retention'
+    if (ranges.every((range) => positionOf(range) <= range.end)) {
+      this.#shortSince = undefined
+      return undefined
+    }
+    this.#shortSince ??= performance.now()
+    return performance.now() - this.#shortSince >= SHORT_PATIENCE_MS ? 'topic_shorter' : undefined
+  }
+
+  #forget(reason: string): BeginAnewError {
+    const { state, metrics, logger } = this.#deps
+    logger.error(
+      { reason },
+      'events left the topic before they were checked: beginning anew with what is posted from now on',
+    )
+    metrics.resets.inc({ reason })
+    state.forget()
+    return new BeginAnewError(reason)
+  }
+}
+
+/** Ends an auditor whose state was forgotten; the next one begins from now on. */
+export class BeginAnewError extends Error {
+  override name = 'BeginAnewError'
+}
+
+async function begin({ pool, log, topic, state, logger }: AuditorDeps, since: Date | undefined): Promise<void> {
+  const { rows } = await pool.query<{ now: Date }>('select clock_timestamp() as now')
+  const { positions, floors } = await findBeginning({ pool, log, topic }, since)
+  for (const wallet of floors.keys()) state.places.begin(wallet, floors.get(wallet))
+  for (const [partition, offset] of positions) state.positions.set(partition, offset)
+  state.judgedAt = since ?? (rows[0]?.now as Date)
+  state.save()
+  logger.info({ since: since ?? 'now', positions: Object.fromEntries(positions) }, 'the audit begins')
+}
+
+const endsOf = (ranges: readonly PartitionRange[]): ReadonlyMap<number, number> =>
+  new Map(ranges.map(({ partition, end }) => [partition, end]))

@@ -1,0 +1,56 @@
+import { parseEnv, serviceEnv } from '@streamledger/runtime'
+import Type from 'typebox'
+import { explainConfiguration } from '../config.ts'
+
+/** What `streamledger audit` reads: it runs for as long as the services do, and is configured as they are. */
+export const auditEnv = Type.Object({
+  DATABASE_URL: serviceEnv.DATABASE_URL,
+  HOST: serviceEnv.HOST,
+  LOG_LEVEL: serviceEnv.LOG_LEVEL,
+  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
+  OPS_PORT: Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: 9103,
+    description: 'Port of health checks and metrics.',
+  }),
+  AUDIT_STATE_FILE: Type.Optional(
+    Type.String({
+      description: 'Where the audit keeps how far it is, to go on there; without it, each start begins anew.',
+    }),
+  ),
+  AUDIT_POLL_MS: Type.Integer({
+    minimum: 50,
+    maximum: 60_000,
+    default: 1_000,
+    description: 'How often the audit looks for new events when it has read all, in ms.',
+  }),
+  AUDIT_SWEEP_MS: Type.Integer({
+    minimum: 100,
+    maximum: 3_600_000,
+    default: 10_000,
+    description: 'How often, at most, the audit asks the ledger for transactions that no event told of, in ms.',
+  }),
+  AUDIT_GRACE_MS: Type.Integer({
+    minimum: 0,
+    maximum: 3_600_000,
+    default: 15_000,
+    description: 'How long what the relay has confirmed may be unreadable before the audit calls it missing, in ms.',
+  }),
+})
+
+export type AuditConfig = ReturnType<typeof loadAuditConfig>
+
+/** @throws CliError `configuration` that names every variable that is missing or does not parse. */
+export function loadAuditConfig(env: NodeJS.ProcessEnv) {
+  const vars = explainConfiguration(() => parseEnv(auditEnv, env))
+  return {
+    databaseUrl: vars.DATABASE_URL,
+    brokers: vars.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+    logLevel: vars.LOG_LEVEL,
+    ops: { host: vars.HOST, port: vars.OPS_PORT },
+    stateFile: vars.AUDIT_STATE_FILE,
+    pollMs: vars.AUDIT_POLL_MS,
+    sweep: { intervalMs: vars.AUDIT_SWEEP_MS, graceMs: vars.AUDIT_GRACE_MS },
+  } as const
+}

@@ -1,0 +1,169 @@
+import type { Topic } from '@streamledger/db'
+import { partitionFor } from '@streamledger/events'
+import type { Pool } from 'pg'
+import { missingFault, type TopicFaultLog } from '../reconcile/topic-faults.ts'
+import { CLOCK_SKEW_MS } from '../reconcile/topic-range.ts'
+import type { AuditState } from './audit-state.ts'
+
+export interface SweepOptions {
+  /** Between two looks at the ledger. */
+  intervalMs: number
+  /** How long what the relay has confirmed may be unreadable. */
+  graceMs: number
+}
+
+/** What was asked of a partition at one look, and waits for its answer. */
+interface Question {
+  askedAt: Date
+  /** The last sequence of each wallet that must come. */
+  limits: Map<number, number>
+  /** Every row of these transactions has this id or a lower one. */
+  outboxId: number
+  /** Since when none of them is in the outbox, by performance.now(). */
+  leftAt: number | undefined
+  /** Not all wallets fitted: the next look begins at the same time again. */
+  isPart: boolean
+}
+
+/** Bounds the memory of a look while a partition stands still. */
+const WALLETS_PER_QUESTION_MAX = 20_000
+const WALLETS_PER_PAGE = 10_000
+/** A look reads the wallets' table once: that much of the time at most. */
+const SHARE_MAX = 0.05
+
+// No row with such an id that anyone can see: a row that is not committed yet belongs to no transaction that was asked for.
+const LANES = `
+  select p.partition, p.next_offset,
+         not exists (select from outbox o where o.partition = p.partition and o.id <= wanted.id) as has_left
+    from unnest($1::int[], $2::bigint[]) as wanted (partition, id)
+    join relay_partitions p on p.partition = wanted.partition`
+
+export interface SweepDeps {
+  pool: Pool
+  topic: Topic
+  state: AuditState
+  options: SweepOptions
+}
+
+/**
+ * Finds transactions that have left the outbox and are in no event, in the order that `reconcile` rests on: first the
+ * ledger, then the outbox, then the topic's end, then everything up to there. Each partition waits for itself alone.
+ */
+export class MissingSweep {
+  readonly #deps: SweepDeps
+  readonly #questions = new Map<number, Question>()
+  /** Per partition: what was posted before is in the topic, or was counted as missing. */
+  readonly #answered: Map<number, Date>
+  #nextAt = 0
+
+  constructor(deps: SweepDeps, answeredAt: Date) {
+    this.#deps = deps
+    this.#answered = new Map(Array.from({ length: deps.topic.partitions }, (_, partition) => [partition, answeredAt]))
+  }
+
+  /** Asks, or looks whether what was asked can be answered by now. `ends`: to where the topic was readable before. */
+  async step(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
+    await this.#answer(ends, faults)
+    if (performance.now() >= this.#nextAt) await this.#ask()
+    this.#deps.state.judgedAt = new Date(Math.min(...[...this.#answered.values()].map((date) => date.getTime())))
+  }
+
+  async #ask(): Promise<void> {
+    const startedAt = performance.now()
+    const { pool } = this.#deps
+    const { rows: clock } = await pool.query<{ now: Date }>('select clock_timestamp() as now')
+    const askedAt = clock[0]?.now as Date
+    const asked = new Map<number, Question>()
+    for (const partition of this.#answered.keys()) {
+      if (this.#questions.has(partition)) continue
+      asked.set(partition, { askedAt, limits: new Map(), outboxId: 0, leftAt: undefined, isPart: false })
+    }
+    await this.#addChanged(asked)
+    await this.#addGaps(asked)
+    // Only now: the rows of all that was seen have their ids.
+    const { rows } = await pool.query<{ last: number }>(
+      `select last_value as last from pg_sequences
+        where format('%I.%I', schemaname, sequencename) = pg_get_serial_sequence('outbox', 'id')`,
+    )
+    for (const [partition, question] of asked) {
+      question.outboxId = rows[0]?.last ?? 0
+      if (question.limits.size > 0) this.#questions.set(partition, question)
+      else this.#answered.set(partition, askedAt)
+    }
+    const now = performance.now()
+    this.#nextAt = now + Math.max(this.#deps.options.intervalMs, (now - startedAt) / SHARE_MAX)
+  }
+
+  /** Wallets that have moved on since they were last asked about, and of which not everything has come. */
+  async #addChanged(asked: ReadonlyMap<number, Question>): Promise<void> {
+    const answered = [...asked.keys()].map((partition) => (this.#answered.get(partition) as Date).getTime())
+    if (answered.length === 0) return
+    const since = new Date(Math.min(...answered) - CLOCK_SKEW_MS)
+    for (let after = 0; ; ) {
+      const { rows } = await this.#deps.pool.query<{ id: number; user_id: number; sequence: number }>(
+        'select id, user_id, sequence from wallets where id > $1 and updated_at >= $2 order by id limit $3',
+        [after, since, WALLETS_PER_PAGE],
+      )
+      for (const { id, user_id, sequence } of rows) {
+        if (sequence > this.#deps.state.places.lastOf(id)) this.#add(asked, { id, user_id, limit: sequence })
+      }
+      if (rows.length < WALLETS_PER_PAGE) return
+      after = rows.at(-1)?.id as number
+    }
+  }
+
+  /** Wallets of which later events came, and earlier ones did not. */
+  async #addGaps(asked: ReadonlyMap<number, Question>): Promise<void> {
+    const { places } = this.#deps.state
+    const wallets: number[] = []
+    for (const wallet of places.withGaps()) {
+      if (wallets.length === WALLETS_PER_PAGE) break // the next look has the rest
+      wallets.push(wallet)
+    }
+    if (wallets.length === 0) return
+    const { rows } = await this.#deps.pool.query<{ id: number; user_id: number }>(
+      'select id, user_id from wallets where id = any($1::bigint[])',
+      [wallets],
+    )
+    for (const row of rows) this.#add(asked, { ...row, limit: places.lastOf(row.id) })
+  }
+
+  #add(asked: ReadonlyMap<number, Question>, wallet: { id: number; user_id: number; limit: number }): void {
+    const question = asked.get(partitionFor(String(wallet.user_id), this.#deps.topic.partitions))
+    if (!question) return
+    if (question.limits.size < WALLETS_PER_QUESTION_MAX) {
+      question.limits.set(wallet.id, Math.max(wallet.limit, question.limits.get(wallet.id) ?? 0))
+    } else question.isPart = true
+  }
+
+  async #answer(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
+    if (this.#questions.size === 0) return
+    const { pool, state, options } = this.#deps
+    const ids = [...this.#questions.values()].map(({ outboxId }) => outboxId)
+    const { rows } = await pool.query<{ partition: number; next_offset: number | null; has_left: boolean }>(LANES, [
+      [...this.#questions.keys()],
+      ids,
+    ])
+    for (const { partition, next_offset, has_left } of rows) {
+      const question = this.#questions.get(partition) as Question
+      const { leftAt } = question
+      if (has_left) question.leftAt ??= performance.now()
+      // The ends were read before the outbox was: those of the next step are later than what left it.
+      if (leftAt === undefined) continue
+      const read = state.positions.get(partition) ?? 0
+      const isShown = read >= (next_offset ?? 0) || performance.now() - leftAt >= options.graceMs
+      if (read < (ends.get(partition) ?? Number.POSITIVE_INFINITY) || !isShown) continue
+      this.#countMissing(question, faults)
+      this.#questions.delete(partition)
+      if (!question.isPart) this.#answered.set(partition, question.askedAt)
+    }
+  }
+
+  #countMissing({ limits }: Question, faults: TopicFaultLog): void {
+    for (const [wallet_id, limit] of limits) {
+      for (const { from, to } of this.#deps.state.places.takeMissing(wallet_id, limit)) {
+        faults.add(missingFault(wallet_id, { from, to }), to - from + 1)
+      }
+    }
+  }
+}

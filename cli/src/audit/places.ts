@@ -1,0 +1,79 @@
+import { Arrivals, type Run } from '../reconcile/arrivals.ts'
+import { SequenceMap } from '../reconcile/sequence-map.ts'
+
+/** All that is remembered of one wallet. */
+export interface WalletPlace {
+  wallet: number
+  /** Up to there nothing is asked for: it was posted before the audit began. */
+  floor: number
+  last: number
+  /** Up to there what is left out has been counted as missing. */
+  counted: number
+  gaps: readonly Run[]
+}
+
+/** What has come of each wallet, and which of it is not yet stored. Two numbers a wallet, as a rule. */
+export class Places {
+  readonly #floors = new SequenceMap()
+  readonly #arrivals = new Arrivals(this.#floors)
+  /** Only of wallets that something was missing of. */
+  readonly #counted = new Map<number, number>()
+  readonly #changed = new Set<number>()
+
+  begin(wallet: number, floor: number): void {
+    this.#floors.set(wallet, floor)
+    this.#changed.add(wallet)
+  }
+
+  restore({ wallet, floor, last, counted, gaps }: WalletPlace): void {
+    this.#floors.set(wallet, floor)
+    this.#arrivals.restore(wallet, last, gaps)
+    if (counted > 0) this.#counted.set(wallet, counted)
+  }
+
+  add(wallet: number, sequence: number): 'doubled' | 'late' | undefined {
+    this.#changed.add(wallet)
+    return this.#arrivals.add(wallet, sequence)
+  }
+
+  lastOf(wallet: number): number {
+    return this.#arrivals.lastOf(wallet)
+  }
+
+  /** Wallets with gaps that have not been counted as missing. */
+  *withGaps(): Generator<number> {
+    for (const [wallet, runs] of this.#arrivals.gaps()) {
+      if (runs.some(({ to }) => to > (this.#counted.get(wallet) ?? 0))) yield wallet
+    }
+  }
+
+  /** What has not come of a wallet up to this sequence, and has not been returned before. */
+  takeMissing(wallet: number, limit: number): Run[] {
+    this.#arrivals.expect(wallet, limit)
+    const after = this.#counted.get(wallet) ?? 0
+    const runs = (this.#arrivals.gaps().get(wallet) ?? [])
+      .map(({ from, to }) => ({ from: Math.max(from, after + 1), to: Math.min(to, limit) }))
+      .filter(({ from, to }) => from <= to)
+    if (runs.length > 0) {
+      this.#counted.set(wallet, limit)
+      this.#changed.add(wallet)
+    }
+    return runs
+  }
+
+  *changes(): Generator<WalletPlace> {
+    for (const wallet of this.#changed) {
+      yield {
+        wallet,
+        floor: this.#floors.get(wallet),
+        last: this.lastOf(wallet),
+        counted: this.#counted.get(wallet) ?? 0,
+        gaps: this.#arrivals.gaps().get(wallet) ?? [],
+      }
+    }
+  }
+
+  stored(): void {
+    this.#changed.clear()
+  }
+}

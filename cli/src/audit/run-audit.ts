@@ -1,0 +1,71 @@
+import { isUnavailable } from '@streamledger/db'
+import { backOffMs, type Logger, sleep } from '@streamledger/runtime'
+import type { Pool } from 'pg'
+import { CliError } from '../errors.ts'
+import { readTopicRow } from '../read-topic-row.ts'
+import { openTopicLog } from '../reconcile/open-topic-log.ts'
+import type { AuditState } from './audit-state.ts'
+import { Auditor, BeginAnewError } from './auditor.ts'
+import type { AuditConfig } from './config.ts'
+import type { AuditMetrics } from './metrics.ts'
+
+export interface AuditDeps {
+  pool: Pool
+  state: AuditState
+  metrics: AuditMetrics
+  logger: Logger
+  config: Pick<AuditConfig, 'brokers' | 'pollMs' | 'sweep'>
+  /** Told once it follows the topic. */
+  onRunning: () => void
+}
+
+const BACK_OFF = { baseMs: 200, maxMs: 10_000 }
+
+/** Follows the topic until it is told to stop; Kafka and Postgres may go and come. */
+export async function runAudit(deps: AuditDeps, since: Date | undefined, signal: AbortSignal): Promise<void> {
+  let failures = 0
+  let from = since
+  while (!signal.aborted) {
+    try {
+      await follow(deps, from, signal, () => {
+        failures = 0
+      })
+    } catch (error) {
+      if (error instanceof BeginAnewError) {
+        from = undefined
+        continue
+      }
+      if (!isPassing(error)) throw error
+      failures += 1
+      deps.metrics.failures.inc()
+      if (!signal.aborted) deps.logger.warn({ err: error, failures }, 'cannot follow the topic, trying again')
+      await sleep(backOffMs(failures, BACK_OFF), signal)
+    }
+  }
+}
+
+/** With one connection to Kafka, and one idea of the topic: returns when that has changed. */
+async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSignal, onRound: () => void) {
+  const { pool, state, metrics, logger, config } = deps
+  const topic = await readTopicRow(pool)
+  const log = await openTopicLog(config.brokers, topic.name, signal)
+  try {
+    const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)
+    while (!signal.aborted) {
+      if ((await readTopicRow(pool)).generation !== topic.generation) return
+      const hasMore = await auditor.round(signal)
+      deps.onRunning()
+      onRound()
+      if (!hasMore) await sleep(config.pollMs, signal)
+    }
+  } finally {
+    await log.close().catch(() => {})
+  }
+}
+
+/** The engines may be down, or not prepared yet; an answer cut short by them is asked for again. */
+function isPassing(error: unknown): boolean {
+  return isUnavailable(error) || (error instanceof CliError && PASSING.has(error.code))
+}
+
+const PASSING: ReadonlySet<string> = new Set<CliError['code']>(['unavailable', 'unsuitable', 'incomplete'])

@@ -1,0 +1,285 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createDatabase, migrate } from '@streamledger/db'
+import { test as base, expect, waitFor } from '@streamledger/testkit'
+import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
+import { keepPosting, type Ledger, makeLedger } from './ledger.ts'
+import { type Audit, type StartAudit, startAudit } from './start-audit.ts'
+
+const RELAY = 'services/relay/src/main.ts'
+const NONE = { missing: 0, doubled: 0, foreign: 0, mismatched: 0, out_of_order: 0 }
+
+const test = base
+  .extend('ledger', async ({ createDatabase, kafka }) => makeLedger(await createDatabase(), kafka))
+  .extend('stateFile', async ({ engines: _ }, { onCleanup }) => {
+    const folder = await mkdtemp(join(tmpdir(), 'streamledger-audit-'))
+    onCleanup(() => rm(folder, { recursive: true }))
+    return join(folder, 'audit.db')
+  })
+  .extend('start', async ({ ledger }, { onCleanup }): Promise<StartAudit> => {
+    const audits: Audit[] = []
+    onCleanup(async () => void (await Promise.all(audits.map((audit) => audit.kill()))))
+    return async (env, args) => {
+      const audit = await startAudit({ ...ledger.env, ...env }, args)
+      audits.push(audit)
+      return audit
+    }
+  })
+
+/** Four wallets, over both partitions, with three transactions each. */
+async function post(ledger: Ledger): Promise<number[]> {
+  const wallets = await ledger.addWallets(4)
+  await postMore(ledger, wallets)
+  return wallets
+}
+
+async function postMore(ledger: Ledger, wallets: readonly number[]): Promise<void> {
+  for (const amount of [100, 200, -50]) for (const wallet of wallets) await ledger.post(wallet, amount)
+}
+
+/** The records of one wallet, in order. */
+const of = (records: ForgedRecord[], wallet: number): ForgedRecord[] =>
+  records.filter(({ value }) => JSON.parse(String(value)).wallet_id === wallet)
+
+const changed = (record: ForgedRecord, fields: object): ForgedRecord => ({
+  ...record,
+  value: JSON.stringify({ ...JSON.parse(String(record.value)), ...fields }),
+})
+
+/** Everything that was posted so far is judged. */
+async function judged(audit: Audit, ledger: Ledger): Promise<typeof NONE> {
+  const { rows } = await ledger.pool.query('select extract(epoch from clock_timestamp())::float8 as now')
+  await waitFor(async () => (await audit.metric('judged_timestamp_seconds')) > rows[0].now, { timeoutMs: 20_000 })
+  return audit.faults()
+}
+
+test('a clean flow counts no fault, and the ops port tells how far it is', async ({ ledger, start }) => {
+  const before = await post(ledger)
+  await publishOutbox(ledger, { change: (records) => records.slice(1) }) // not asked for: it was before
+  const audit = await start()
+  await postMore(ledger, before)
+  await publishOutbox(ledger)
+  await post(ledger)
+  await write(ledger, await readOutbox(ledger), 'abort')
+  await publishOutbox(ledger)
+  expect(await judged(audit, ledger)).toEqual(NONE)
+  expect(await audit.metric('events_total')).toBe(24)
+  expect(await audit.metric('behind_offsets', '0')).toBe(0)
+  expect(await audit.metric('next_offset', '0')).toBeGreaterThan(0)
+
+  audit.signal('SIGTERM')
+  const { code, stdout } = await audit.finished
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toEqual({ command: 'audit', ok: true, events: 24, faults: NONE })
+})
+
+test('planted faults are counted once each, also over a kill and a restart', async ({ ledger, start, stateFile }) => {
+  const first = await start({ AUDIT_STATE_FILE: stateFile })
+  const wallets = await ledger.addWallets(6)
+  await postMore(ledger, wallets)
+  const [inner, last, twice, odd, changedOne, swapped] = wallets as [number, number, number, number, number, number]
+  await publishOutbox(ledger, {
+    change: (records) => {
+      const place = (wallet: number, sequence: number) => of(records, wallet)[sequence - 1] as ForgedRecord
+      const [second, third] = [place(swapped, 2), place(swapped, 3)]
+      const planted = records
+        .filter((record) => record !== place(inner, 2) && record !== place(last, 3))
+        .map((record) => (record === place(changedOne, 1) ? changed(record, { amount: 1 }) : record))
+        .map((record) => (record === second ? third : record === third ? second : record))
+      return [...planted, place(twice, 2), changed(place(odd, 1), { transaction_id: 999_999 })]
+    },
+  })
+  const found = { missing: 2, doubled: 1, foreign: 1, mismatched: 1, out_of_order: 1 }
+  expect(await judged(first, ledger)).toEqual(found)
+  // Each is told with its place.
+  await waitFor(() => {
+    expect(first.logs).toContain(`wallet ${inner}: sequence 2 is in no event`)
+    expect(first.logs).toContain(`wallet ${last}: sequence 3 is in no event`)
+    expect(first.logs).toMatch(new RegExp(`wallet ${twice}, sequence 2\\) was in an event before`))
+    expect(first.logs).toContain('there is no transaction 999999')
+    expect(first.logs).toMatch(new RegExp(`wallet ${changedOne}, sequence 1\\) in amount`))
+    expect(first.logs).toMatch(new RegExp(`wallet ${swapped}, sequence 2\\) comes after a later one`))
+  })
+  await first.kill()
+
+  const second = await start({ AUDIT_STATE_FILE: stateFile })
+  await postMore(ledger, wallets)
+  await publishOutbox(ledger)
+  expect(await judged(second, ledger)).toEqual(found)
+  second.signal('SIGTERM')
+  expect((await second.finished).code).toBe(1)
+})
+
+test('a fault whose two halves lie before and after a restart is found', async ({ ledger, start, stateFile }) => {
+  const first = await start({ AUDIT_STATE_FILE: stateFile })
+  const wallets = await post(ledger)
+  const records = await publishOutbox(ledger)
+  expect(await judged(first, ledger)).toEqual(NONE)
+  first.signal('SIGTERM')
+  expect((await first.finished).code).toBe(0)
+
+  // While nobody looks: one again, and one never.
+  await write(ledger, [of(records, wallets[0] as number)[1] as ForgedRecord])
+  await ledger.post(wallets[1] as number, 5)
+  await ledger.pool.query('delete from outbox')
+  const second = await start({ AUDIT_STATE_FILE: stateFile })
+  expect(await judged(second, ledger)).toEqual({ ...NONE, doubled: 1, missing: 1 })
+})
+
+test('what waits in the outbox is not missing, however long; what was deleted from it is', async ({
+  ledger,
+  start,
+}) => {
+  const audit = await start()
+  const [wallet = 0, other = 0] = await post(ledger)
+  const posted = Date.now() / 1_000
+  // Many looks at the ledger later.
+  await waitFor(async () => (await audit.metric('round_timestamp_seconds')) > posted + 1)
+  expect(await audit.faults()).toEqual(NONE)
+  await ledger.pool.query(`delete from outbox where payload like '%"wallet_id":${wallet},%"sequence":3}'`)
+  await publishOutbox(ledger)
+  expect(await judged(audit, ledger)).toEqual({ ...NONE, missing: 1 })
+  // It is counted once, whatever comes later.
+  await ledger.post(wallet, 7)
+  await ledger.post(other, 7)
+  await publishOutbox(ledger)
+  expect(await judged(audit, ledger)).toEqual({ ...NONE, missing: 1 })
+})
+
+test('a partition that stands still keeps no other from being judged', async ({ ledger, start }) => {
+  const audit = await start()
+  await post(ledger)
+  const [stuck = { partition: 0 }] = await readOutbox(ledger)
+  const { rowCount } = await ledger.pool.query('delete from outbox where partition <> $1', [stuck.partition])
+  await waitFor(async () => (await audit.faults()).missing === rowCount, { timeoutMs: 20_000 })
+  expect(await audit.faults()).toEqual({ ...NONE, missing: rowCount })
+})
+
+test('what the relay has confirmed and nobody can read yet is missing only after the grace', async ({
+  ledger,
+  start,
+}) => {
+  const patient = await start({ AUDIT_GRACE_MS: '3600000' })
+  const hasty = await start({ AUDIT_GRACE_MS: '0' })
+  await post(ledger)
+  const records = await readOutbox(ledger)
+  const [held] = records as [ForgedRecord]
+  const later = records.filter(({ partition }) => partition === held.partition)
+  // An open transaction hides what was written after it, as a lost mark does.
+  await withOpenTransaction(ledger, held, async () => {
+    await write(ledger, records)
+    await ledger.pool.query('update relay_partitions set next_offset = 100 where partition = $1', [held.partition])
+    await ledger.pool.query('delete from outbox')
+    await waitFor(async () => (await hasty.faults()).missing === later.length, { timeoutMs: 20_000 })
+    expect(await patient.faults()).toEqual(NONE)
+  })
+  // As far as the relay really was: after the record that was aborted, and after all that came then.
+  const end = 1 + later.length
+  await ledger.pool.query('update relay_partitions set next_offset = $1 where partition = $2', [end, held.partition])
+  expect(await judged(patient, ledger)).toEqual(NONE)
+})
+
+test('--since begins earlier, and a state that is there goes before it', async ({ ledger, start, stateFile }) => {
+  await post(ledger)
+  await publishOutbox(ledger, { change: (records) => records.slice(1) })
+  const first = await start({ AUDIT_STATE_FILE: stateFile }, ['--since', '1h'])
+  expect(await judged(first, ledger)).toEqual({ ...NONE, missing: 1 })
+  expect(await first.metric('events_total')).toBe(11)
+  await first.kill()
+  const second = await start({ AUDIT_STATE_FILE: stateFile }, ['--since', '1h'])
+  expect(await judged(second, ledger)).toEqual({ ...NONE, missing: 1 })
+  expect(await second.metric('events_total')).toBe(0)
+})
+
+test('events that left the topic unread are said, and not called missing', async ({ ledger, start, stateFile }) => {
+  const first = await start({ AUDIT_STATE_FILE: stateFile })
+  const wallets = await post(ledger)
+  await first.kill()
+  await publishOutbox(ledger)
+  await removeBefore(ledger, 0, 2)
+  const second = await start({ AUDIT_STATE_FILE: stateFile })
+  expect(await judged(second, ledger)).toEqual(NONE)
+  expect(await second.metric('resets_total')).toBe(1)
+  await postMore(ledger, wallets)
+  await publishOutbox(ledger)
+  expect(await judged(second, ledger)).toEqual(NONE)
+})
+
+test('a state file is of one ledger, and of one audit at a time', async ({
+  ledger,
+  start,
+  stateFile,
+  createDatabase,
+  kafka,
+}) => {
+  const first = await start({ AUDIT_STATE_FILE: stateFile })
+  await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Does another audit use it/)
+  await first.kill()
+  const other = await makeLedger(await createDatabase(), kafka)
+  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/is about/)
+  await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
+  expect(ledger.topic.name).not.toBe(other.topic.name)
+})
+
+test('a relay that is killed again and again while all are busy makes no false alarm', async ({
+  ledger,
+  kafka,
+  start,
+  spawnService,
+  onTestFinished,
+}) => {
+  const audit = await start()
+  const env = {
+    ...ledger.env,
+    ...{ INSTALLATION_ID: ledger.installationId, KAFKA_TOPIC: ledger.topic.name, TOPIC_PARTITIONS: '2' },
+    ...{ RELAY_LEASE_MS: '1000', RELAY_BATCH_ROWS_MAX: '50', RELAY_BATCH_BYTES_MAX: '262144' },
+  }
+  const posting = keepPosting(ledger, await ledger.addWallets(20))
+  onTestFinished(async () => void (await posting.stop().catch(() => {})))
+  for (let kill = 1; kill <= 4; kill += 1) {
+    const before = await audit.metric('events_total')
+    const relay = await spawnService(RELAY, env)
+    await waitFor(async () => (await audit.metric('events_total')) > before + 200, { timeoutMs: 30_000 })
+    relay.signal('SIGKILL')
+    await relay.exited
+  }
+  const posted = await posting.stop()
+  expect(await audit.faults()).toEqual(NONE)
+  const relay = await spawnService(RELAY, env)
+  await relay.ready()
+  expect(await judged(audit, ledger)).toEqual(NONE)
+  expect(await audit.metric('events_total')).toBe(posted)
+  expect(await kafka.readAll(ledger.topic.name)).toHaveLength(posted)
+}, 120_000)
+
+test('it waits for a Postgres and a Kafka that are killed, and goes on', async ({ startPostgres, startKafka }) => {
+  const [postgres, kafka] = await Promise.all([startPostgres(), startKafka()])
+  await migrate(postgres.url)
+  const database = createDatabase(postgres.url, {
+    applicationName: 'test',
+    connectionsMax: 2,
+    statementTimeoutMs: 10_000,
+  })
+  const ledger = await makeLedger({ ...database, url: postgres.url }, kafka)
+  const audit = await startAudit(ledger.env)
+  try {
+    const wallets = await post(ledger)
+    await publishOutbox(ledger)
+    expect(await judged(audit, ledger)).toEqual(NONE)
+
+    await Promise.all([postgres.kill(), kafka.kill()])
+    await waitFor(() => audit.logs.includes('cannot follow the topic'), { timeoutMs: 30_000 })
+    await Promise.all([postgres.start(), kafka.start()])
+    await waitFor(() => postMore(ledger, wallets.slice(0, 1)))
+    await publishOutbox(ledger, { change: (records) => records.slice(1) })
+    await waitFor(async () => (await audit.faults()).missing > 0, { timeoutMs: 30_000 })
+    expect(await judged(audit, ledger)).toEqual({ ...NONE, missing: 1 })
+    expect(await audit.metric('failures_total')).toBeGreaterThan(0)
+    audit.signal('SIGTERM')
+    expect((await audit.finished).code).toBe(1)
+  } finally {
+    await audit.kill()
+    await database.close()
+  }
+}, 120_000)
