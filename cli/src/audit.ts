@@ -44,35 +44,37 @@ export const audit: Command = {
   summary: 'follows the topic, and counts for Prometheus what reconcile would find',
   help: HELP,
   options: { since: { type: 'string' } },
-  async run({ options, env }) {
+  async run({ options, env, catchStop }) {
     const since = options.since === undefined ? undefined : parseInstant('since', String(options.since))
     const config = loadAuditConfig(env)
-    return withDatabase(config.databaseUrl, (pool) => serve(config, pool, since))
+    return withDatabase(config.databaseUrl, (pool) => serve(config, pool, { since, signal: catchStop() }))
   },
 }
 
-async function serve(config: AuditConfig, pool: Pool, since: Date | undefined): Promise<CommandResult> {
+interface Run {
+  since: Date | undefined
+  /** Asks it to end. */
+  signal: AbortSignal
+}
+
+async function serve(config: AuditConfig, pool: Pool, { since, signal }: Run): Promise<CommandResult> {
   const logger = createLogger({ service: 'audit', level: config.logLevel, stream: 'stderr' })
-  const stop = new AbortController()
-  const onSignal = () => stop.abort()
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, onSignal)
   const registry = createRegistry('audit')
-  const state = new AuditState(config.stateFile, new URL(config.databaseUrl).pathname.slice(1))
+  const state = new AuditState(config.stateFile)
   let running = false
-  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.ops)
+  const ops = await startOpsServer({ ready: () => running && !signal.aborted, registry }, config.ops)
   try {
     const metrics = new AuditMetrics(registry)
     metrics.tell(state, new Map())
     const onRunning = () => {
       running = true
     }
-    await runAudit({ pool, state, metrics, logger, config, onRunning }, since, stop.signal)
+    await runAudit({ pool, state, metrics, logger, config, onRunning }, since, signal)
     return renderResult(state.counts, (await metrics.events.get()).values[0]?.value ?? 0)
   } finally {
     await ops.close()
     state.close()
     logger.flush()
-    for (const name of ['SIGTERM', 'SIGINT'] as const) process.off(name, onSignal)
   }
 }
 

@@ -5,6 +5,7 @@ import { createDatabase, migrate } from '@streamledger/db'
 import { test as base, expect, waitFor } from '@streamledger/testkit'
 import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
 import { keepPosting, type Ledger, makeLedger } from './ledger.ts'
+import { runCli } from './run-cli.ts'
 import { type Audit, type StartAudit, startAudit } from './start-audit.ts'
 
 const RELAY = 'services/relay/src/main.ts'
@@ -206,6 +207,20 @@ test('events that left the topic unread are said, and not called missing', async
   expect(await judged(second, ledger)).toEqual(NONE)
 })
 
+test('a topic that grows is followed, and nobody whose events move is missed', async ({ ledger, start }) => {
+  const audit = await start()
+  const wallets = await post(ledger)
+  await publishOutbox(ledger)
+  const grown = await runCli(['topic', 'grow', '--partitions', '5', '--yes'], ledger.env)
+  expect(grown.code, grown.stderr).toBe(0)
+  ledger.topic.partitions = 5
+  await postMore(ledger, wallets)
+  const records = await publishOutbox(ledger, { change: (all) => all.slice(1) })
+  expect(new Set(records.map(({ partition }) => partition)).size).toBeGreaterThan(1)
+  expect(await judged(audit, ledger)).toEqual({ ...NONE, missing: 1 })
+  expect(await audit.metric('events_total')).toBe(12 + 11)
+})
+
 test('a state file is of one ledger, and of one audit at a time', async ({
   ledger,
   start,
@@ -217,7 +232,7 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Does another audit use it/)
   await first.kill()
   const other = await makeLedger(await createDatabase(), kafka)
-  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/is about/)
+  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/is about installation/)
   await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })

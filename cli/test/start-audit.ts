@@ -9,6 +9,7 @@ const KINDS = ['missing', 'doubled', 'foreign', 'mismatched', 'out_of_order'] as
 
 /** `streamledger audit`, running. */
 export interface Audit {
+  readonly pid: number
   readonly logs: string
   readonly finished: Promise<Pick<Finished, 'code' | 'stdout'>>
   /** The sum of what streamledger_audit_<name> has, of one partition or of all. */
@@ -58,6 +59,7 @@ export async function startAudit(env: Record<string, string>, args: readonly str
     return chosen.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
   return {
+    pid: child.pid as number,
     get logs() {
       return logs
     },

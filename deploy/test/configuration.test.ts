@@ -177,7 +177,9 @@ test('the image is made of the versions and the packages of the workspace', () =
 })
 
 test('whatever the Dockerfile copies is sent to the builder', () => {
-  const sent = read('deploy/Dockerfile.dockerignore').split('\n').flatMap((line) => /^!(.+)$/.exec(line)?.[1] ?? [])
+  const sent = read('deploy/Dockerfile.dockerignore')
+    .split('\n')
+    .flatMap((line) => /^!(.+)$/.exec(line)?.[1] ?? [])
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '))
   expect(copied.length).toBeGreaterThan(10)
   expect(copied.filter((path) => !sent.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)))).toEqual([])

@@ -7,7 +7,7 @@ import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
 import { Places } from './places.ts'
 
 const SCHEMA = `
-  create table if not exists audit (singleton integer primary key check (singleton = 1), subject text, judged_at text) strict;
+  create table if not exists audit (singleton integer primary key check (singleton = 1), installation text, judged_at text) strict;
   create table if not exists positions (partition integer primary key, next_offset integer not null) strict;
   create table if not exists faults (kind text primary key, count integer not null) strict;
   create table if not exists wallets (
@@ -26,19 +26,27 @@ export class AuditState {
   readonly #file: DatabaseSync
 
   /**
-   * `subject`: whose topic it is about. Without a path, nothing is kept.
+   * Without a path, nothing is kept.
    *
-   * @throws CliError `unsuitable` for a file that is about another one, or that somebody uses.
+   * @throws CliError `unsuitable` for a file that somebody uses, or that is none.
    */
-  constructor(path: string | undefined, subject: string) {
+  constructor(path: string | undefined) {
     this.#file = open(path)
     try {
-      this.#claim(path, subject)
       this.#load()
     } catch (error) {
       this.#file.close()
       throw error
     }
+  }
+
+  /** @throws CliError `configuration` where the state is about another installation's topic. */
+  claim(installation: string): void {
+    this.#file.prepare('insert or ignore into audit values (1, ?, null)').run(installation)
+    const row = this.#file.prepare('select installation from audit').get()
+    if (row?.installation === installation) return
+    const text = `AUDIT_STATE_FILE is about installation ${row?.installation}, and the database is of ${installation}. Name another file, or check DATABASE_URL.`
+    throw new CliError('configuration', text)
   }
 
   /** Forgets everything but what was counted: there is no going on from where it stood. */
@@ -74,17 +82,9 @@ export class AuditState {
     this.#file.close()
   }
 
-  #claim(path: string | undefined, subject: string): void {
-    this.#file.prepare('insert or ignore into audit values (1, ?, null)').run(subject)
-    const row = this.#file.prepare('select subject, judged_at from audit').get() as Record<string, string | null>
-    if (row.subject !== subject) {
-      const text = `${path} is about ${row.subject}, and this is ${subject}. Name another AUDIT_STATE_FILE, or check DATABASE_URL.`
-      throw new CliError('unsuitable', text)
-    }
-    if (row.judged_at) this.judgedAt = new Date(row.judged_at)
-  }
-
   #load(): void {
+    const row = this.#file.prepare('select judged_at from audit').get()
+    if (row?.judged_at) this.judgedAt = new Date(String(row.judged_at))
     for (const { partition, next_offset } of this.#file.prepare('select * from positions').all()) {
       this.positions.set(Number(partition), Number(next_offset))
     }

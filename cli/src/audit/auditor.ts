@@ -31,10 +31,11 @@ const SHORT_PATIENCE_MS = 60_000
 export class Auditor {
   readonly #deps: AuditorDeps
   readonly #sweep: MissingSweep
-  #barrier: ReadonlyMap<number, number> | undefined
+  /** Nothing is missed before all of this is read. */
+  #barrier: ReadonlyMap<number, number>
   #shortSince: number | undefined
 
-  private constructor(deps: AuditorDeps, barrier: ReadonlyMap<number, number> | undefined) {
+  private constructor(deps: AuditorDeps, barrier: ReadonlyMap<number, number>) {
     this.#deps = deps
     this.#barrier = barrier
     const { pool, topic, state, sweep: options } = deps
@@ -46,10 +47,11 @@ export class Auditor {
     const { state, log } = deps
     if (state.positions.size === 0) await begin(deps, since)
     const ranges = await log.ranges()
-    const added = ranges.filter(({ partition }) => !state.positions.has(partition))
-    for (const { partition, low } of added) state.positions.set(partition, low)
-    // A topic that grew: users have moved, and their last events in the old partition must be read before any is missed.
-    return new Auditor(deps, added.length > 0 ? endsOf(ranges) : undefined)
+    for (const { partition, low } of ranges) {
+      if (!state.positions.has(partition)) state.positions.set(partition, low) // the topic grew
+    }
+    // Where the topic grew, users have moved: their last events are in partitions that others are asked about.
+    return new Auditor(deps, endsOf(ranges))
   }
 
   /** Returns whether there is more to be read at once. */
@@ -102,8 +104,8 @@ export class Auditor {
 
   #isPastBarrier(): boolean {
     const { positions } = this.#deps.state
-    if ([...(this.#barrier ?? [])].some(([partition, end]) => (positions.get(partition) ?? 0) < end)) return false
-    this.#barrier = undefined
+    if ([...this.#barrier].some(([partition, end]) => (positions.get(partition) ?? 0) < end)) return false
+    this.#barrier = new Map()
     return true
   }
 

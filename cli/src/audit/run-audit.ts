@@ -48,6 +48,8 @@ export async function runAudit(deps: AuditDeps, since: Date | undefined, signal:
 async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSignal, onRound: () => void) {
   const { pool, state, metrics, logger, config } = deps
   const topic = await readTopicRow(pool)
+  const { rows } = await pool.query<{ id: string }>('select id from installation')
+  state.claim(rows[0]?.id ?? '')
   const log = await openTopicLog(config.brokers, topic.name, signal)
   try {
     const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)
