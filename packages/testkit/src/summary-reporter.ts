@@ -13,6 +13,8 @@ export class SummaryReporter implements Reporter {
   onInit(): void {
     process.once('exit', () => {
       if (this.#failed > 0) process.exitCode ||= 1
+      const leftOut = process.env.TEST_WITHOUT
+      if (leftOut) writeSync(STDOUT, `left out, as TEST_WITHOUT says: ${leftOut}\n`)
       writeSync(STDOUT, `${this.#passed} passed, ${this.#failed} failed\n`)
     })
   }

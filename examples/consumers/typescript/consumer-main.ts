@@ -1,0 +1,62 @@
+// Reads the events with kafkajs and checks that each wallet's `sequence` rises by one.
+//   node consumer-main.ts           follows the topic until Ctrl-C
+//   node consumer-main.ts --once    stops at the end that the topic has now
+// Exit code: 0 all was well, 1 something was left out, doubled or out of order.
+import { Kafka, logLevel } from 'kafkajs'
+import { Progress } from './progress.ts'
+
+const { KAFKA_BROKERS = '127.0.0.1:19092', KAFKA_TOPIC: topic = 'transactions' } = process.env
+const { GROUP_ID: groupId = 'example-typescript', STATE_FILE = 'typescript-progress.json' } = process.env
+
+const kafka = new Kafka({ clientId: groupId, brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.ERROR })
+const progress = new Progress(STATE_FILE)
+const read = new Map(Object.entries(progress.next).map(([partition, offset]) => [Number(partition), offset]))
+
+// read_committed. It is kafkajs's default; it is said because everything depends on it.
+const consumer = kafka.consumer({ groupId, readUncommitted: false })
+// Told of the ends of transactions, too, which are offsets without an event.
+consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+  read.set(payload.partition, Number(payload.lastOffset) + 1)
+  void stopAtEnd()
+})
+
+async function findEnds(): Promise<Map<number, number>> {
+  const admin = kafka.admin()
+  await admin.connect()
+  const offsets = await admin.fetchTopicOffsets(topic)
+  await admin.disconnect()
+  return new Map(
+    offsets.filter(({ low, high }) => low !== high).map(({ partition, high }) => [partition, Number(high)]),
+  )
+}
+
+let stopping = false
+async function stop(): Promise<void> {
+  if (stopping) return
+  stopping = true
+  await consumer.disconnect()
+  console.log(`${progress.events} events, ${progress.faults} faults`)
+  process.exitCode = progress.faults > 0 ? 1 : 0
+}
+
+const ends = process.argv.includes('--once') ? await findEnds() : undefined
+async function stopAtEnd(): Promise<void> {
+  if (ends && [...ends].every(([partition, end]) => (read.get(partition) ?? 0) >= end)) await stop()
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
+await consumer.connect()
+await consumer.subscribe({ topic, fromBeginning: true })
+await consumer.run({
+  autoCommit: false,
+  eachBatch: async ({ batch: { partition, messages, lastOffset } }) => {
+    for (const { offset, value } of messages) {
+      const fault = progress.take(partition, Number(offset), JSON.parse(String(value)))
+      if (fault) console.log(fault)
+    }
+    progress.next[partition] = Number(lastOffset()) + 1
+    progress.save() // first the effect and the position, then the offset: a crash between them gives us events again
+    await consumer.commitOffsets([{ topic, partition, offset: String(progress.next[partition]) }])
+  },
+})
+await stopAtEnd()
