@@ -22,7 +22,7 @@ test.for(COMMANDS.map(({ name }) => name))('%s --help teaches, with examples and
 })
 
 test.for([
-  [['nonsense'], /There is no command "nonsense".*verify, reconcile, outbox status.*streamledger --help/],
+  [['nonsense'], /There is no command "nonsense".*verify, reconcile, audit, outbox status.*streamledger --help/],
   [['outbox'], /There is no command "outbox".*Did you mean: outbox status/],
   [['verify', '--fast'], /Unknown option '--fast'.*streamledger verify --help/],
   [['verify', 'wallet'], /verify takes no argument "wallet"/],
