@@ -30,7 +30,7 @@ export async function startAudit(env: Record<string, string>, args: readonly str
     {
       env: {
         ...{ PATH: process.env.PATH ?? '', NODE_ENV: 'production', OPS_PORT: String(port) },
-        ...{ AUDIT_POLL_MS: '50', AUDIT_SWEEP_MS: '100', ...env },
+        ...{ AUDIT_POLL_MS: '50', AUDIT_SWEEP_MS: '100', AUDIT_GRACE_MS: '2000', ...env },
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     },

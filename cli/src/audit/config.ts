@@ -35,7 +35,7 @@ export const auditEnv = Type.Object({
     minimum: 0,
     maximum: 3_600_000,
     default: 15_000,
-    description: 'How long what the relay has confirmed may be unreadable before the audit calls it missing, in ms.',
+    description: 'How long what has left the outbox may be unreadable before the audit calls it missing, in ms.',
   }),
 })
 

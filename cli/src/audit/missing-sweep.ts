@@ -8,7 +8,7 @@ import type { AuditState } from './audit-state.ts'
 export interface SweepOptions {
   /** Between two looks at the ledger. */
   intervalMs: number
-  /** How long what the relay has confirmed may be unreadable. */
+  /** How long what has left the outbox may be unreadable: the broker writes a transaction's mark after its commit. */
   graceMs: number
 }
 
@@ -32,11 +32,9 @@ const WALLETS_PER_PAGE = 10_000
 const SHARE_MAX = 0.05
 
 // No row with such an id that anyone can see: a row that is not committed yet belongs to no transaction that was asked for.
-const LANES = `
-  select p.partition, p.next_offset,
-         not exists (select from outbox o where o.partition = p.partition and o.id <= wanted.id) as has_left
-    from unnest($1::int[], $2::bigint[]) as wanted (partition, id)
-    join relay_partitions p on p.partition = wanted.partition`
+const LEFT = `
+  select partition from unnest($1::int[], $2::bigint[]) as wanted (partition, id)
+   where not exists (select from outbox o where o.partition = wanted.partition and o.id <= wanted.id)`
 
 export interface SweepDeps {
   pool: Pool
@@ -137,26 +135,37 @@ export class MissingSweep {
   }
 
   async #answer(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
-    if (this.#questions.size === 0) return
-    const { pool, state, options } = this.#deps
-    const ids = [...this.#questions.values()].map(({ outboxId }) => outboxId)
-    const { rows } = await pool.query<{ partition: number; next_offset: number | null; has_left: boolean }>(LANES, [
-      [...this.#questions.keys()],
-      ids,
-    ])
-    for (const { partition, next_offset, has_left } of rows) {
-      const question = this.#questions.get(partition) as Question
-      const { leftAt } = question
-      if (has_left) question.leftAt ??= performance.now()
-      // The ends were read before the outbox was: those of the next step are later than what left it.
-      if (leftAt === undefined) continue
-      const read = state.positions.get(partition) ?? 0
-      const isShown = read >= (next_offset ?? 0) || performance.now() - leftAt >= options.graceMs
-      if (read < (ends.get(partition) ?? Number.POSITIVE_INFINITY) || !isShown) continue
-      this.#countMissing(question, faults)
-      this.#questions.delete(partition)
-      if (!question.isPart) this.#answered.set(partition, question.askedAt)
+    const { state, options } = this.#deps
+    for (const [partition, question] of this.#questions) {
+      for (const [wallet, limit] of question.limits) {
+        if (state.places.hasAll(wallet, limit)) question.limits.delete(wallet)
+      }
+      if (question.limits.size === 0) this.#close(partition, question)
     }
+    const left = await this.#findLeft()
+    const now = performance.now()
+    for (const partition of left) {
+      const question = this.#questions.get(partition) as Question
+      // Of the step that sees the outbox without them, the ends were read before: that one never answers.
+      const isDue = question.leftAt !== undefined && now - question.leftAt >= options.graceMs
+      question.leftAt ??= now
+      if (!isDue || (state.positions.get(partition) ?? 0) < (ends.get(partition) ?? Number.POSITIVE_INFINITY)) continue
+      this.#countMissing(question, faults)
+      this.#close(partition, question)
+    }
+  }
+
+  #close(partition: number, { isPart, askedAt }: Question): void {
+    this.#questions.delete(partition)
+    if (!isPart) this.#answered.set(partition, askedAt)
+  }
+
+  /** Partitions whose outbox has no row any more of what was asked for. */
+  async #findLeft(): Promise<number[]> {
+    if (this.#questions.size === 0) return []
+    const ids = [...this.#questions.values()].map(({ outboxId }) => outboxId)
+    const { rows } = await this.#deps.pool.query<{ partition: number }>(LEFT, [[...this.#questions.keys()], ids])
+    return rows.map(({ partition }) => partition)
   }
 
   #countMissing({ limits }: Question, faults: TopicFaultLog): void {

@@ -47,6 +47,13 @@ export class Places {
     }
   }
 
+  /** Whether nothing is left to come, or to be counted, up to this sequence. */
+  hasAll(wallet: number, limit: number): boolean {
+    if (this.lastOf(wallet) < limit) return false
+    const after = this.#counted.get(wallet) ?? 0
+    return !(this.#arrivals.gaps().get(wallet) ?? []).some(({ from, to }) => to > after && from <= limit)
+  }
+
   /** What has not come of a wallet up to this sequence, and has not been returned before. */
   takeMissing(wallet: number, limit: number): Run[] {
     this.#arrivals.expect(wallet, limit)

@@ -43,9 +43,9 @@ async function abortSome(topic: Topic): Promise<void> {
 test.for(languages)(
   'the %s consumer sees each committed event once, over a kill, and notices what is wrong',
   { timeout: TIMEOUT_MS },
-  async (language, { database, kafka, spawnService, folder, run }) => {
+  async (language, { createDatabase, kafka, spawnService, folder, run }) => {
     const command = await prepare(language)
-    const topic = await makeTopic(database, kafka.brokers)
+    const topic = await makeTopic(await createDatabase(), kafka.brokers)
     const stateFile = join(folder, 'progress.json')
     const env = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: topic.name, GROUP_ID: topic.name, STATE_FILE: stateFile }
     const relay = await spawnService(RELAY, topic.relayEnv)

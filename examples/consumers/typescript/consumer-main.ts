@@ -49,12 +49,13 @@ await consumer.connect()
 await consumer.subscribe({ topic, fromBeginning: true })
 await consumer.run({
   autoCommit: false,
-  eachBatch: async ({ batch: { partition, messages, lastOffset } }) => {
+  eachBatch: async ({ batch }) => {
+    const { partition, messages } = batch
     for (const { offset, value } of messages) {
       const fault = progress.take(partition, Number(offset), JSON.parse(String(value)))
       if (fault) console.log(fault)
     }
-    progress.next[partition] = Number(lastOffset()) + 1
+    progress.next[partition] = Number(batch.lastOffset()) + 1
     progress.save() // first the effect and the position, then the offset: a crash between them gives us events again
     await consumer.commitOffsets([{ topic, partition, offset: String(progress.next[partition]) }])
   },
