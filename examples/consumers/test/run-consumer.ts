@@ -17,7 +17,7 @@ export function runConsumer(
 ): RunningConsumer {
   const child = spawn(program, [...args, ...more], {
     // NODE_ENV: kafkajs behaves differently under `test`.
-    env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...env },
+    env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', PYTHONDONTWRITEBYTECODE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
