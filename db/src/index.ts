@@ -1,3 +1,4 @@
+export { type AwaitDatabase, awaitDatabase } from './await-database.ts'
 export type { ClaimInstallation } from './claim-installation.ts'
 export { claimInstallation } from './claim-installation.ts'
 export type { Database, DatabaseOptions } from './database.ts'

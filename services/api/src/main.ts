@@ -1,4 +1,4 @@
-import { claimInstallation, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, claimInstallation, prepareDatabase } from '@streamledger/db'
 import {
   createLogger,
   createRegistry,
@@ -31,11 +31,10 @@ async function startApi(): Promise<RunningService> {
 
   const databases = openDatabases(config.database, logger)
   const { db } = databases.main
-  await prepareDatabase(config.database.url, {
-    startTimeoutMs: config.database.startTimeoutMs,
-    ...logPreparation(logger),
-  })
-  await claimInstallation(db, config.installation)
+  const { url, startTimeoutMs } = config.database
+  const patience = { startTimeoutMs, ...logPreparation(logger) }
+  await prepareDatabase(url, patience)
+  await awaitDatabase(url, () => claimInstallation(db, config.installation), patience)
 
   const posting = createPosting(databases.posting.pool, config.posting)
   observeLedger(registry, { posting, pools: { main: databases.main.pool, posting: databases.posting.pool } })

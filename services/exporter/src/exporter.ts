@@ -1,4 +1,4 @@
-import { createDatabase, type Database, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, createDatabase, type Database, prepareDatabase } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
 import { type Runner, run } from 'graphile-worker'
@@ -13,10 +13,8 @@ import { createWorkerLogger } from './worker-logger.ts'
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
   const { url, startTimeoutMs, patienceMs } = config.database
   const store = await createFolderStore(config.exports.dir)
-  await prepareDatabase(url, {
-    startTimeoutMs,
-    ...logPreparation(logger),
-  })
+  const patience = { startTimeoutMs, ...logPreparation(logger) }
+  await prepareDatabase(url, patience)
   const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
@@ -25,7 +23,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const task = exportTransactions({ db: database.db, store, handBack, metrics, logger, options })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
-  const runner = await startRunner(config, database, task, logger)
+  const runner = await awaitDatabase(url, () => startRunner(config, database, task, logger), patience)
   const worker = watchRunner(runner)
   ready = true
   logger.info({ opsPort: ops.port, exportDir: config.exports.dir }, 'ready')

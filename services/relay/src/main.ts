@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
 import {
   backOffMs,
   createLogger,
@@ -45,15 +45,15 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   let running = false
   const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
 
-  await prepareDatabase(config.database.url, {
-    startTimeoutMs: config.database.startTimeoutMs,
-    ...logPreparation(logger),
-  })
-  const topic = await claimInstallation(db, {
+  const { url, startTimeoutMs } = config.database
+  const patience = { startTimeoutMs, ...logPreparation(logger) }
+  await prepareDatabase(url, patience)
+  const claim = {
     installationId: config.installationId,
     topic: config.topic.name,
     partitions: config.topic.partitions,
-  })
+  }
+  const topic = await awaitDatabase(url, () => claimInstallation(db, claim), patience)
 
   const work = (async () => {
     const kafka = await reachKafka(config, topic.partitions, logger, stop.signal)
