@@ -22,6 +22,8 @@ export interface Piece {
   to: number
   faults: FaultCounts
   load: Record<string, number>
+  /** Exporters that ended by themselves, as they do when they can't note what became of a job, and were started again. */
+  exporter_exits: number
   judged: Judged | undefined
   verdict: Record<VerdictKind, number>
   ok: boolean

@@ -33,6 +33,7 @@ export function renderReport({ seed, ok, piece, findings, campaign, logs }: Repo
       .map(([name, count]) => `${n(count)} ${name.replaceAll('_', ' ')}`)
       .join(', ')}.`,
     looked,
+    ...(piece.exporter_exits > 0 ? [`${piece.exporter_exits} times an exporter gave up and was started again.`] : []),
     '',
     ...renderVerdict(piece.verdict),
     ...(findings.length > 0 ? ['', ...findings.map(({ kind, message }) => `${kind}: ${message}`)] : []),

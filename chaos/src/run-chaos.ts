@@ -13,6 +13,7 @@ import { describeCampaign, type Report } from './render-report.ts'
 import { drawSchedule, type PlannedFault, replicasBefore } from './schedule/draw-schedule.ts'
 import type { Screen } from './screen.ts'
 import { openStack, type Stack } from './stack/open-stack.ts'
+import type { Role } from './stack/replica.ts'
 import { askAgain } from './verdict/ask-again.ts'
 import { checkFiles } from './verdict/check-files.ts'
 import { comeToRest } from './verdict/come-to-rest.ts'
@@ -90,9 +91,11 @@ function keep(dir: string, logDir: string, ok: boolean): string {
 async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock']) {
   const { args, screen, signal, dir, logDir, campaign, findings } = run
   const replicas = replicasBefore(args.seed, campaign.next)
-  const onSelfExit = (line: string) => {
+  let exporter_exits = 0
+  const onSelfExit = (line: string, role?: Role) => {
     screen.progress(line)
-    findings.add('self_exits', line)
+    if (role === 'exporter') exporter_exits += 1
+    else findings.add('self_exits', line)
   }
   await using stack = await openStack({ dir, logDir, replicas, lock, signal, log: screen.progress, onSelfExit })
   const users = await signUpAll(stack)
@@ -109,7 +112,7 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
     screen.progress('at rest; looking at everything')
     const judged = await judge(run, { stack, load, wallets: users.map(({ wallet_id }) => wallet_id) })
     return {
-      judged,
+      ...{ judged, exporter_exits },
       load: { ...load.counts, exports_ordered: orders.counts.ordered, exports_downloaded: orders.counts.downloaded },
     }
   } finally {

@@ -24,7 +24,16 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 const injected = (kind: FaultKind, confirmed: boolean) => ({ kind, confirmed }) as InjectedFault
 
 const piece = (ok: boolean): Piece => ({
-  ...{ began_at: '2026-01-01T00:00:00.000Z', seconds: 60, from: 0, to: 2, load: {}, judged: undefined, ok },
+  ...{
+    began_at: '2026-01-01T00:00:00.000Z',
+    seconds: 60,
+    from: 0,
+    to: 2,
+    load: {},
+    judged: undefined,
+    ok,
+    exporter_exits: 0,
+  },
   faults: countFaults([injected('relay_killed', true), injected('relay_killed', false)]),
   verdict: new Findings().counts,
 })

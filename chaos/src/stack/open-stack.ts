@@ -37,7 +37,7 @@ export interface StackOptions {
   readonly lock: RunLock
   readonly signal: AbortSignal
   readonly log: (line: string) => void
-  readonly onSelfExit: (line: string) => void
+  readonly onSelfExit: (line: string, role?: Role) => void
 }
 
 const TOPIC = 'chaos'

@@ -14,7 +14,7 @@ export interface ReplicaOptions {
   readonly logDir: string
   readonly record: (process: RecordedProcess) => void
   /** Told when the process ends without having been told to. It is started again. */
-  readonly onSelfExit: (line: string) => void
+  readonly onSelfExit: (line: string, role: Role) => void
 }
 
 const ROOT = resolve(import.meta.dirname, '../../..')
@@ -86,9 +86,8 @@ export class Replica {
   async #onExit(child: ChildProcess, { code, signal }: Exit): Promise<void> {
     if (this.#endsOnPurpose || child !== this.#child) return
     const tail = this.readLog().trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
-    this.#options.onSelfExit(
-      `${this.name} (pid ${child.pid}) ended by itself, ${signal ?? `exit code ${code}`}:\n${tail}`,
-    )
+    const line = `${this.name} (pid ${child.pid}) ended by itself, ${signal ?? `exit code ${code}`}:\n${tail}`
+    this.#options.onSelfExit(line, this.role)
     await delay(RESTART_BACK_OFF_MS)
     if (!this.#endsOnPurpose) await this.start()
   }

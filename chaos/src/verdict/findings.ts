@@ -18,7 +18,7 @@ export const VERDICT = {
   exports_unfinished: 'exports that stayed unfinished when all was up again',
   exports_failed: 'exports that have failed',
   files_wrong: 'workbooks of the sample that do not hold what they should',
-  self_exits: 'processes that ended by themselves',
+  self_exits: 'APIs, relays and engines that ended by themselves',
   broken_off: 'faults that something did not recover from, or checks that could not be made',
 } as const
 
