@@ -126,20 +126,33 @@ const STEPS: Record<string, (request: BrokerRequest) => Step> = {
 }
 
 const asked = new AsyncLocalStorage<Request>()
-const broker = require('kafkajs/src/broker/index.js').prototype as Record<string, (request: object) => Promise<unknown>>
+type Ask = (parameters: BrokerRequest) => Promise<unknown>
+
+const broker = require('kafkajs/src/broker/index.js').prototype as Record<string, Ask>
 for (const [method, stepOf] of Object.entries(STEPS)) {
-  const ask = broker[method]
-  if (!ask) throw new Error(`this kafkajs has no ${method}`)
-  broker[method] = function (this: unknown, parameters: BrokerRequest): Promise<unknown> {
-    const [, lane] = /-(\d+)$/.exec(parameters.transactionalId ?? '') ?? []
-    const request = { step: stepOf(parameters), lane: lane === undefined ? undefined : Number(lane) }
-    begin(request)
-    return asked.run(request, async () => {
-      const answer = await ask.call(this, parameters)
-      answered(request)
-      return answer
-    })
-  }
+  const own = broker[method]
+  if (!own) throw new Error(`this kafkajs has no ${method}`)
+  // The relay puts a function of its own in the place of some of them, broker by broker: that one is asked, too.
+  const replaced = new WeakMap<object, Ask>()
+  Object.defineProperty(broker, method, {
+    get(this: object): Ask {
+      return (parameters) => watch(stepOf(parameters), parameters, (replaced.get(this) ?? own).bind(this))
+    },
+    set(this: object, ask: Ask) {
+      replaced.set(this, ask)
+    },
+  })
+}
+
+function watch(step: Step, parameters: BrokerRequest, ask: Ask): Promise<unknown> {
+  const [, lane] = /-(\d+)$/.exec(parameters.transactionalId ?? '') ?? []
+  const request = { step, lane: lane === undefined ? undefined : Number(lane) }
+  begin(request)
+  return asked.run(request, async () => {
+    const answer = await ask(parameters)
+    answered(request)
+    return answer
+  })
 }
 
 interface Pushed {
