@@ -81,6 +81,7 @@ interface Watch {
 export async function startKafkaProxy(target: string): Promise<KafkaProxy> {
   const watch: Watch = { asked: [], disturbing: new Set(), holding: new Map() }
   const proxy = await startTappedProxy([target], (link) => tapKafka(link, watch))
+  // Not spread: some of its properties are read anew each time.
   return Object.assign(proxy, {
     requests: watch.asked,
     disturb: (api: KafkaApi, fault: KafkaFault, times = 1) => {

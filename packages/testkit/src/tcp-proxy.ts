@@ -35,7 +35,7 @@ export interface TcpProxy {
   loseAnswers(to: string, every: number): void
   /** How many answers were lost. */
   readonly lost: number
-  /** How many connections there are. */
+  /** How many connections there are, those included of which one end is gone and something is still on its way. */
   readonly connections: number
   close(): Promise<void>
 }

@@ -81,4 +81,4 @@ test('requests are told from each other, and each can be lost, refused, answered
   expect(held.isCaught).toBe(true)
   held.release()
   await waitFor(async () => (await kafka.readAll(committed)).length === TOOK_EFFECT.length + 2)
-}, 60_000)
+}, 180_000)

@@ -1,5 +1,6 @@
+import { connect, type Socket } from 'node:net'
 import type { Logger } from '@streamledger/runtime'
-import { Kafka, logLevel } from 'kafkajs'
+import { type ISocketFactory, Kafka, logLevel } from 'kafkajs'
 
 /** Marks a batch's first record, so that a batch can be found in the topic without its receipt. */
 export const BATCH_HEADER = 'streamledger_batch'
@@ -9,10 +10,21 @@ export const FENCE_HEADER = 'streamledger_fence'
 // After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds; kafkajs's own 300 ms between
 // tries would mean four transactions a second. The tries are few: whatever lasts longer is settled by recovery.
 export const RETRY = { initialRetryTime: 2, maxRetryTime: 20, multiplier: 1.5, factor: 0.2, retries: 60 }
-export const CONNECT_TIMEOUT_MS = 3_000
+const CONNECT_TIMEOUT_MS = 3_000
 
-export function createKafkaClient(brokers: string[], logger: Logger, requestTimeoutMs: number): Kafka {
-  return new Kafka({
+/** As in kafkajs. */
+const KEEP_ALIVE_DELAY_MS = 60_000
+
+export interface KafkaClient {
+  kafka: Kafka
+  /** Ends its connections, whatever they wait for, and opens none any more. */
+  cutOff(): void
+}
+
+export function createKafkaClient(brokers: string[], logger: Logger, requestTimeoutMs: number): KafkaClient {
+  const { socketFactory, cutOff } = trackSockets()
+  const kafka = new Kafka({
+    socketFactory,
     clientId: 'streamledger-relay',
     brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -22,4 +34,28 @@ export function createKafkaClient(brokers: string[], logger: Logger, requestTime
     // kafkajs calls every try that failed an error; what matters of it comes back to us as a rejection.
     logCreator: () => (entry) => logger.debug({ kafkajs: entry.log.message, namespace: entry.namespace }, 'kafkajs'),
   })
+  return { kafka, cutOff }
+}
+
+/**
+ * kafkajs keeps a connection on which nothing is answered any more and asks on it again and again, waits for such
+ * answers before it disconnects, and connects anew for tries that are still to come. So whoever is done with a client
+ * ends its sockets here.
+ */
+function trackSockets(): { socketFactory: ISocketFactory; cutOff(): void } {
+  const sockets = new Set<Socket>()
+  let isCutOff = false
+  return {
+    socketFactory: ({ host, port, onConnect }) => {
+      if (isCutOff) throw new Error('this client has been given up')
+      const socket = connect({ host, port }, onConnect).setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
+    cutOff: () => {
+      isCutOff = true
+      // With an error, which is what kafkajs listens for: it rejects the requests that are open.
+      for (const socket of sockets) socket.destroy(new Error('given up'))
+    },
+  }
 }

@@ -1,9 +1,10 @@
 // Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). Its
 // admin asks for the last stable offset where the log's end is meant, and takes five requests for what needs two; its
 // consumer needs a group, and tells aborted records from committed ones wrongly where two producers overlap.
-import { type InnerMessage, openInnerCluster } from '@streamledger/kafka'
+import { type InnerCluster, type InnerMessage, openInnerCluster } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
+import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
 
 export interface CommittedOffset {
@@ -47,99 +48,134 @@ const FETCH_BYTES_MAX = 1024 * 1024
 const MARK_KIND_AT = 2
 const MARK_COMMIT = 1
 
-export async function connectLog(
-  { brokers, topic }: { brokers: string[]; topic: string },
+interface Connection {
+  cluster: InnerCluster
+  /** Of the group that was asked for: kafkajs would ask before each reading. */
+  coordinators: Map<string, number>
+  close(): void
+}
+
+/** Connects when it is first asked, and again after each error: the connection may be dead, a leader another one. */
+export function createLog(
+  { brokers, topic, stepTimeoutMs }: { brokers: string[]; topic: string; stepTimeoutMs: number },
   logger: Logger,
-  requestTimeoutMs: number,
-): Promise<KafkaLog> {
-  const cluster = openInnerCluster(createKafkaClient(brokers, logger, requestTimeoutMs))
-  /** Asked for once: kafkajs would ask before each reading. */
-  let coordinator: number | undefined
-  /** After an error, whoever leads or coordinates may be another one. */
-  async function asking<T>(ask: () => Promise<T>): Promise<T> {
+): KafkaLog {
+  let current: Promise<Connection> | undefined
+  async function asking<T>(what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
+    current ??= openConnection(brokers, topic, logger, stepTimeoutMs)
+    const connection = current
     try {
-      return await ask()
+      return await withDeadline(what, stepTimeoutMs, connection.then(ask))
     } catch (error) {
-      coordinator = undefined
-      await cluster.refreshMetadata().catch(() => {})
+      if (current === connection) current = undefined
+      connection.then(({ close }) => close()).catch(() => {})
       throw error
     }
   }
-  const readPartitions = async () => {
-    await cluster.refreshMetadataIfNecessary()
-    return cluster.findTopicPartitionMetadata(topic)
+  return {
+    include: (partition) => asking('asking for the partition', (connection) => include(connection, topic, partition)),
+    countPartitions: () => asking('counting partitions', (connection) => countPartitions(connection, topic)),
+    readOffsets: (groupId) => asking('reading receipts', (connection) => readOffsets(connection, topic, groupId)),
+    readEnds: (reader) =>
+      asking('reading offsets', (connection) => listOffsets(connection, topic, ISOLATION[reader], LATEST)),
+    readStart: (partition) => asking('reading a start', (connection) => readStart(connection, topic, partition)),
+    fetch: (partition, offset) =>
+      asking('fetching', (connection) => fetchRecords(connection, topic, partition, offset)),
+    close: async () => void (await current?.then(({ close }) => close()).catch(() => {})),
   }
+}
 
-  async function include(partition: number): Promise<void> {
-    const isKnown = () => cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition)
-    if (!isKnown()) await cluster.refreshMetadata()
-    if (!isKnown()) throw new Error(`topic ${topic} has no partition ${partition}`)
-  }
-
-  async function countPartitions(): Promise<number> {
-    await cluster.refreshMetadata()
-    return cluster.findTopicPartitionMetadata(topic).length
-  }
-
-  async function readOffsets(groupId: string): Promise<CommittedOffset[]> {
-    coordinator ??= (await cluster.findGroupCoordinator({ groupId })).nodeId
-    const broker = await cluster.findBroker({ nodeId: coordinator })
-    const partitions = (await readPartitions()).map(({ partitionId }) => ({ partition: partitionId }))
-    const { responses } = await broker.offsetFetch({ groupId, topics: [{ topic, partitions }] })
-    return responses.flatMap((response) => response.partitions)
-  }
-
-  async function listOffsets(isolationLevel: number, timestamp: string): Promise<Map<number, number>> {
-    const byLeader = Map.groupBy(await readPartitions(), ({ leader }) => leader)
-    const answers = await Promise.all(
-      [...byLeader].map(async ([nodeId, led]) => {
-        const partitions = led.map(({ partitionId }) => ({ partition: partitionId, timestamp }))
-        const broker = await cluster.findBroker({ nodeId })
-        return broker.listOffsets({ isolationLevel, topics: [{ topic, partitions }] })
-      }),
-    )
-    const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
-    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
-  }
-
-  async function readStart(partition: number): Promise<number> {
-    const start = (await listOffsets(ISOLATION.everyone, EARLIEST)).get(partition)
-    if (start === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
-    return start
-  }
-
-  async function fetch(partition: number, offset: number): Promise<LogRecord[]> {
-    const nodeId = (await readPartitions()).find(({ partitionId }) => partitionId === partition)?.leader
-    if (nodeId === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
-    const broker = await cluster.findBroker({ nodeId })
-    const partitions = [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES_MAX }]
-    const { responses } = await broker.fetch({
-      isolationLevel: ISOLATION.everyone,
-      ...{ maxWaitTime: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES_MAX },
-      topics: [{ topic, partitions }],
-    })
-    const messages = responses[0]?.partitions[0]?.messages ?? []
-    // A batch comes as a whole, also with what lies before the offset that was asked for.
-    return messages.map(toLogRecord).filter((record) => record.offset >= offset)
-  }
-
-  try {
+async function openConnection(
+  brokers: string[],
+  topic: string,
+  logger: Logger,
+  timeoutMs: number,
+): Promise<Connection> {
+  const { kafka, cutOff } = createKafkaClient(brokers, logger, timeoutMs)
+  const cluster = openInnerCluster(kafka)
+  const open = async (): Promise<void> => {
     await cluster.connect()
     await cluster.addTargetTopic(topic)
     await cluster.refreshMetadata()
+  }
+  try {
+    await withDeadline('connecting to Kafka', timeoutMs, open())
   } catch (error) {
-    await cluster.disconnect().catch(() => {})
+    cutOff()
     throw error
   }
-  return {
-    include: (partition) => asking(() => include(partition)),
-    countPartitions: () => asking(countPartitions),
-    readOffsets: (groupId) => asking(() => readOffsets(groupId)),
-    readEnds: (reader) => asking(() => listOffsets(ISOLATION[reader], LATEST)),
-    readStart: (partition) => asking(() => readStart(partition)),
-    fetch: (partition, offset) => asking(() => fetch(partition, offset)),
-    close: () => cluster.disconnect(),
-  }
+  return { cluster, coordinators: new Map(), close: cutOff }
+}
+
+async function include({ cluster }: Connection, topic: string, partition: number): Promise<void> {
+  const isKnown = () => cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition)
+  if (!isKnown()) await cluster.refreshMetadata()
+  if (!isKnown()) throw new Error(`topic ${topic} has no partition ${partition}`)
+}
+
+async function countPartitions({ cluster }: Connection, topic: string): Promise<number> {
+  await cluster.refreshMetadata()
+  return cluster.findTopicPartitionMetadata(topic).length
+}
+
+async function readPartitions({ cluster }: Connection, topic: string) {
+  await cluster.refreshMetadataIfNecessary()
+  return cluster.findTopicPartitionMetadata(topic)
+}
+
+async function readOffsets(connection: Connection, topic: string, groupId: string): Promise<CommittedOffset[]> {
+  const { cluster, coordinators } = connection
+  const nodeId = coordinators.get(groupId) ?? (await cluster.findGroupCoordinator({ groupId })).nodeId
+  coordinators.set(groupId, nodeId)
+  const broker = await cluster.findBroker({ nodeId })
+  const partitions = (await readPartitions(connection, topic)).map(({ partitionId }) => ({ partition: partitionId }))
+  const { responses } = await broker.offsetFetch({ groupId, topics: [{ topic, partitions }] })
+  return responses.flatMap((response) => response.partitions)
+}
+
+async function listOffsets(
+  connection: Connection,
+  topic: string,
+  isolationLevel: number,
+  timestamp: string,
+): Promise<Map<number, number>> {
+  const byLeader = Map.groupBy(await readPartitions(connection, topic), ({ leader }) => leader)
+  const answers = await Promise.all(
+    [...byLeader].map(async ([nodeId, led]) => {
+      const partitions = led.map(({ partitionId }) => ({ partition: partitionId, timestamp }))
+      const broker = await connection.cluster.findBroker({ nodeId })
+      return broker.listOffsets({ isolationLevel, topics: [{ topic, partitions }] })
+    }),
+  )
+  const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
+  return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+}
+
+async function readStart(connection: Connection, topic: string, partition: number): Promise<number> {
+  const start = (await listOffsets(connection, topic, ISOLATION.everyone, EARLIEST)).get(partition)
+  if (start === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
+  return start
+}
+
+async function fetchRecords(
+  connection: Connection,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<LogRecord[]> {
+  const led = await readPartitions(connection, topic)
+  const nodeId = led.find(({ partitionId }) => partitionId === partition)?.leader
+  if (nodeId === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
+  const broker = await connection.cluster.findBroker({ nodeId })
+  const partitions = [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES_MAX }]
+  const { responses } = await broker.fetch({
+    isolationLevel: ISOLATION.everyone,
+    ...{ maxWaitTime: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES_MAX },
+    topics: [{ topic, partitions }],
+  })
+  const messages = responses[0]?.partitions[0]?.messages ?? []
+  // A batch comes as a whole, also with what lies before the offset that was asked for.
+  return messages.map(toLogRecord).filter((record) => record.offset >= offset)
 }
 
 function toLogRecord({ offset, key, headers, isControlRecord, batchContext }: InnerMessage): LogRecord {

@@ -3,8 +3,8 @@ import { produceDirectly, rememberCoordinators } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { BATCH_HEADER, CONNECT_TIMEOUT_MS, createKafkaClient, FENCE_HEADER, RETRY } from './kafka-client.ts'
-import { type CommittedOffset, connectLog } from './kafka-log.ts'
+import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
+import { type CommittedOffset, createLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
 import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 
@@ -21,16 +21,17 @@ export interface KafkaOptions {
 export async function connectKafka(options: KafkaOptions, logger: Logger): Promise<Kafka> {
   const { brokers, topic, installationId, stepTimeoutMs } = options
   const groupId = `streamledger.relay.${installationId}`
-  const client = createKafkaClient(brokers, logger, stepTimeoutMs)
-  rememberCoordinators(client)
-  produceDirectly(client)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
-  const log = await step('connecting to Kafka', connectLog({ brokers, topic }, logger, stepTimeoutMs))
+  const log = createLog({ brokers, topic, stepTimeoutMs }, logger)
+  await log.readEnds('everyone')
 
   return {
     async openPublisher(partition) {
-      await step('asking for the partition', log.include(partition))
-      const producer = client.producer({
+      await log.include(partition)
+      const client = createKafkaClient(brokers, logger, stepTimeoutMs)
+      rememberCoordinators(client.kafka)
+      produceDirectly(client.kafka)
+      const producer = client.kafka.producer({
         transactionalId: `${installationId}-${topic}-${partition}`,
         transactionTimeout: options.transactionTimeoutMs,
         maxInFlightRequests: 1,
@@ -42,34 +43,31 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
         await step('connecting a producer', producer.connect())
         // InitProducerId goes out with the first transaction(), not with connect(): only this fences older producers.
         const first = await step('fencing older producers', producer.transaction())
-        return createPublisher({ producer, first, partition, topic, groupId, step })
+        return createPublisher({ client, producer, first, partition, topic, groupId, step })
       } catch (error) {
-        await disconnect(producer)
+        await disconnect(client, producer)
         throw error
       }
     },
 
     async look() {
-      const [offsets, ends] = await Promise.all([
-        step('reading receipts', log.readOffsets(groupId)),
-        step('reading last stable offsets', log.readEnds('read_committed')),
-      ])
+      const [offsets, ends] = await Promise.all([log.readOffsets(groupId), log.readEnds('read_committed')])
       const receipts = new Map(offsets.map((offset) => [offset.partition, receiptOf(offset)]))
       // A partition that is not in both answers is in none: that is no word on whether there is a receipt.
       const both = [...ends].filter(([partition]) => receipts.has(partition))
       return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
     },
 
-    countPartitions: () => step('counting partitions', log.countPartitions()),
+    countPartitions: () => log.countPartitions(),
 
     async readEndOffset(partition) {
-      const end = (await step('reading end offsets', log.readEnds('everyone'))).get(partition)
+      const end = (await log.readEnds('everyone')).get(partition)
       if (end === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
       return end
     },
 
     async findBatch(partition, batchId, { from, to }) {
-      const start = await step('reading where a partition begins', log.readStart(partition))
+      const start = await log.readStart(partition)
       const offsets = { from: Math.max(from, start), to }
       const found = await step('reading back a partition', scanForBatch(log, { partition, batchId, offsets }))
       if (found === undefined && start > from) {
@@ -80,11 +78,12 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       return found
     },
 
-    close: () => withDeadline('disconnecting', CONNECT_TIMEOUT_MS, log.close()).catch(() => {}),
+    close: () => log.close(),
   }
 }
 
 interface PublisherParts {
+  client: KafkaClient
   producer: Producer
   /** Opened by the fencing, and so the one that the first batch goes into. */
   first: Transaction
@@ -94,7 +93,7 @@ interface PublisherParts {
   step<T>(what: string, promise: Promise<T>): Promise<T>
 }
 
-function createPublisher({ producer, first, partition, topic, groupId, step }: PublisherParts): Publisher {
+function createPublisher({ client, producer, first, partition, topic, groupId, step }: PublisherParts): Publisher {
   let opened: Transaction | undefined = first
 
   async function takeTransaction(): Promise<Transaction> {
@@ -139,7 +138,7 @@ function createPublisher({ producer, first, partition, topic, groupId, step }: P
       return parseOffset(sent?.baseOffset ?? '')
     },
 
-    discard: () => disconnect(producer),
+    discard: () => disconnect(client, producer),
   }
 }
 
@@ -152,10 +151,14 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
   }))
 }
 
-/** Whatever state it is in. */
-async function disconnect(client: { disconnect(): Promise<void> }): Promise<void> {
-  await withDeadline('disconnecting', CONNECT_TIMEOUT_MS, client.disconnect()).catch(() => {})
+/** Whatever state it is in. What it still has to say must not be said: whoever comes next is about to fence it. */
+async function disconnect({ cutOff }: KafkaClient, producer: Producer): Promise<void> {
+  cutOff()
+  await withDeadline('disconnecting', DISCONNECT_TIMEOUT_MS, producer.disconnect()).catch(() => {})
 }
+
+/** Nothing is waited for on the network any more. */
+const DISCONNECT_TIMEOUT_MS = 1_000
 
 /** Undefined: the group has no offset there. */
 function receiptOf({ offset, metadata }: CommittedOffset): Receipt | string | undefined {

@@ -21,7 +21,7 @@ const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 
 /** Makes the topic if there is none, and holds an existing one to what the protocol rests on. */
 export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
-  const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).admin()
+  const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).kafka.admin()
   try {
     await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
     await checkVersion(options, logger)
