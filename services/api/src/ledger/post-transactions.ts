@@ -45,7 +45,8 @@ export function createPostTransactions(pool: Pool): PostTransactions {
   }
 
   return async (requests, options = {}) => {
-    const [ledger, drawn] = await Promise.all([read(requests), ids.take(requests.length)])
+    const ledger = await read(requests)
+    const drawn = await ids.take(requests.length, ledger.topic.generation)
     const batch = decideBatch(ledger, requests, { now: new Date(), ids: drawn })
     // The one commit.
     const written = batch.write.entries.length > 0 ? await writeLedger(pool, batch.write, options) : NOTHING

@@ -9,32 +9,43 @@ const DRAW = {
 }
 
 export interface TransactionIds {
-  /** So many ids that nobody else has. Ids may have gaps; sequences have none. */
-  take(count: number): Promise<number[]>
+  /**
+   * So many ids that nobody else has. Ids may have gaps; sequences have none. Those that were drawn under an earlier
+   * generation of the topic are thrown away: after a restore, the topic's events may have them.
+   */
+  take(count: number, generation: number): Promise<number[]>
+}
+
+interface Stock {
+  generation: number
+  free: number[]
+  draw: Promise<void> | undefined
 }
 
 /** The event carries its transaction's id, so the id must be known before the row is written. */
 export function createTransactionIds(pool: Pool): TransactionIds {
-  const free: number[] = []
-  let draw: Promise<void> | undefined
+  let stock: Stock = { generation: 0, free: [], draw: undefined }
 
-  function refill(count: number): Promise<void> {
-    draw ??= drawIds(pool, Math.max(BLOCK, count))
+  function refill(own: Stock, count: number): Promise<void> {
+    own.draw ??= drawIds(pool, Math.max(BLOCK, count))
       .then((ids) => {
-        free.push(...ids)
+        own.free.push(...ids)
       })
       .finally(() => {
-        draw = undefined
+        own.draw = undefined
       })
-    return draw
+    return own.draw
   }
 
   return {
-    async take(count) {
-      while (free.length < count) await refill(count)
-      const taken = free.splice(0, count)
+    async take(count, generation) {
+      // A batch of an older generation is not written any more, whatever its ids are.
+      if (generation > stock.generation) stock = { generation, free: [], draw: undefined }
+      const own = stock
+      while (own.free.length < count) await refill(own, count)
+      const taken = own.free.splice(0, count)
       // The next batch shall not have to wait. Whoever finds none left hears of a failure.
-      if (free.length < BLOCK / 2) refill(count).catch(() => {})
+      if (own.free.length < BLOCK / 2) refill(own, count).catch(() => {})
       return taken
     },
   }

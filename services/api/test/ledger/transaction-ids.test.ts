@@ -21,7 +21,7 @@ const drawing = test.extend('drawers', async ({ database }, { onCleanup }) => {
 
 drawing('ids that two replicas draw in blocks, many takers at once, are nobody else’s', async ({ drawers }) => {
   const counts = Array.from({ length: 200 }, (_, index) => (index % 50 === 0 ? 3 * BLOCK : 1 + (index % 90)))
-  const taken = await Promise.all(counts.flatMap((count) => drawers.map(({ ids }) => ids.take(count))))
+  const taken = await Promise.all(counts.flatMap((count) => drawers.map(({ ids }) => ids.take(count, 1))))
   expect(taken.map((ids) => ids.length)).toEqual(counts.flatMap((count) => drawers.map(() => count)))
   const all = taken.flat()
   expect(new Set(all).size).toBe(all.length)
@@ -33,12 +33,12 @@ drawing(
   async ({ database: { pool }, drawers: [drawer] }) => {
     const { ids, applicationName } = drawer as NonNullable<typeof drawer>
     const outcomes = await whileNobodyDraws(pool, async () => {
-      const takers = Promise.allSettled([ids.take(10), ids.take(20), ids.take(2 * BLOCK)])
+      const takers = Promise.allSettled([ids.take(10, 1), ids.take(20, 1), ids.take(2 * BLOCK, 1)])
       await endDraw(pool, applicationName)
       return takers
     })
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
-    expect(await ids.take(2 * BLOCK)).toHaveLength(2 * BLOCK)
+    expect(await ids.take(2 * BLOCK, 1)).toHaveLength(2 * BLOCK)
   },
 )
 
@@ -55,6 +55,15 @@ test('postings are tried again when the draw of their ids fails, and take effect
   })
   await posted
   for (const user of users) expect(await ledgerOf(db, user)).toMatchObject({ balance: 5, transactions: 1, events: 1 })
+})
+
+drawing('what was drawn under an earlier generation of the topic is thrown away', async ({ drawers: [drawer] }) => {
+  const { ids } = drawer as NonNullable<typeof drawer>
+  const [before] = await ids.take(1, 1)
+  const [after] = await ids.take(1, 2)
+  expect(after).toBeGreaterThan((before as number) + BLOCK - 1)
+  const [late] = await ids.take(1, 1) // of a batch that will not be written
+  expect(late).toBe((after as number) + 1)
 })
 
 /** Draws wait for a lock meanwhile, so that they can be ended in their middle. */
