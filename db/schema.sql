@@ -40,6 +40,12 @@ end
 $function$
 ;
 
+create table event_sources (
+  source text not null,
+  retired_at timestamp with time zone not null default now(),
+  constraint event_sources_pk PRIMARY KEY (source)
+);
+
 create table exports (
   id uuid not null default uuidv7(),
   wallet_id bigint not null,
@@ -75,6 +81,16 @@ create table installation (
   created_at timestamp with time zone not null default now(),
   constraint installation_only_one CHECK (singleton),
   constraint installation_pk PRIMARY KEY (singleton)
+);
+
+create table orphaned_events (
+  partition integer not null,
+  "offset" bigint not null,
+  key text,
+  payload text,
+  headers json not null,
+  recorded_at timestamp with time zone not null default now(),
+  constraint orphaned_events_pk PRIMARY KEY (partition, "offset")
 );
 
 create table outbox (
@@ -258,6 +274,10 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 CREATE INDEX transactions_by_entry ON public.transactions USING btree (wallet_id, entry, sequence);
 
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (lower(email));
+
+CREATE TRIGGER event_sources_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_sources FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER orphaned_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.orphaned_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER refusals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refusals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

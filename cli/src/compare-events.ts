@@ -1,6 +1,7 @@
-import type { Entry, Topic } from '@streamledger/db'
+import type { Entry } from '@streamledger/db'
 import { type PostedTransaction, transactionPosted } from '@streamledger/events'
 import type { Pool } from 'pg'
+import type { TopicRow } from './read-topic-row.ts'
 
 /** An event as it lies in the outbox, or in the topic. Nothing about it is certain. */
 export interface EventRecord {
@@ -36,7 +37,7 @@ const TRANSACTIONS = `
 /** Holds events to the ledger: one query for all of them, and the answers in their order. */
 export async function compareEvents<Event extends EventRecord>(
   pool: Pool,
-  topic: Topic,
+  topic: TopicRow,
   records: readonly Event[],
 ): Promise<ComparedEvent<Event>[]> {
   const values = records.map(parseValue)
@@ -70,7 +71,7 @@ function compare<Event extends EventRecord>(
   record: Event,
   value: Value,
   transaction: PostedTransaction | undefined,
-  topic: Topic,
+  topic: TopicRow,
 ): ComparedEvent<Event> {
   const foreign = (message: string, fields: string[] = []): ComparedEvent<Event> => ({
     record,
@@ -80,12 +81,12 @@ function compare<Event extends EventRecord>(
   })
   if (!value) return foreign('its value is no JSON object')
   const source = record.headers.ce_source
-  if (source !== topic.event_source) {
+  if (source === undefined || !(source === topic.event_source || topic.former_sources.includes(source))) {
     return foreign(`its ce_source is ${source ?? 'missing'}, and ours is ${topic.event_source}`, ['ce_source'])
   }
   if (!transaction) return foreign(`there is no transaction ${value.transaction_id} in the ledger`, ['transaction_id'])
 
-  const wanted = transactionPosted(transaction, { source: topic.event_source, partitions: topic.partitions })
+  const wanted = transactionPosted(transaction, { source, partitions: topic.partitions })
   const fields = differingFields(record, value, wanted)
   const message = `it differs from transaction ${transaction.id} (wallet ${transaction.wallet_id}, sequence ${transaction.sequence}) in ${fields.join(', ')}`
   const difference = fields.length > 0 ? { kind: 'mismatched' as const, fields, message } : undefined

@@ -18,11 +18,17 @@ export interface Ledger {
   corrupt(statement: string, values?: unknown[]): Promise<void>
 }
 
-export async function makeLedger(database: TestDatabase, kafka: TestKafka, partitions = 2): Promise<Ledger> {
+/** `of`: the database is a copy of this one's. */
+export async function makeLedger(
+  database: Pick<TestDatabase, 'db' | 'pool' | 'url'>,
+  kafka: TestKafka,
+  partitions = 2,
+  of?: Ledger,
+): Promise<Ledger> {
   const { db, pool, url } = database
-  const installationId = randomUUID()
-  const name = await kafka.createTopic(partitions)
-  const topic = await claimInstallation(db, { installationId, topic: name, partitions })
+  const installationId = of?.installationId ?? randomUUID()
+  const name = of?.topic.name ?? (await kafka.createTopic(partitions))
+  const topic = of ? { ...of.topic } : await claimInstallation(db, { installationId, topic: name, partitions })
   return {
     ...{ pool, topic, installationId, env: { DATABASE_URL: url, KAFKA_BROKERS: kafka.brokers } },
     addWallets: (count) => addWallets(pool, count),

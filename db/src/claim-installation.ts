@@ -36,7 +36,7 @@ export async function claimInstallation(db: Db, claim: ClaimInstallation): Promi
     if (installation.system_identifier !== systemIdentifier) {
       throw new DatabaseError(
         'installation_differs',
-        `It was made on Postgres cluster ${installation.system_identifier} and is now on ${systemIdentifier}: a reloaded dump must be resolved before it publishes.`,
+        `It was made on Postgres cluster ${installation.system_identifier} and is now on ${systemIdentifier}: a reloaded dump must be resolved before it publishes, with "streamledger relay resolve --all", see docs/runbook.md.`,
       )
     }
     await trx

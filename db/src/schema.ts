@@ -128,6 +128,20 @@ export interface RelayResolutionsTable {
   resolved_at: DefaultNow
 }
 
+export interface EventSourcesTable {
+  source: string
+  retired_at: DefaultNow
+}
+
+export interface OrphanedEventsTable {
+  partition: number
+  offset: number
+  key: string | null
+  payload: string | null
+  headers: JSONColumnType<Record<string, string>>
+  recorded_at: DefaultNow
+}
+
 export interface ExportsTable {
   id: Generated<string>
   wallet_id: number
@@ -163,6 +177,8 @@ export interface Tables {
   relay_instances: RelayInstancesTable
   relay_partitions: RelayPartitionsTable
   relay_resolutions: RelayResolutionsTable
+  event_sources: EventSourcesTable
+  orphaned_events: OrphanedEventsTable
   exports: ExportsTable
 }
 

@@ -37,7 +37,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   {
     folder: 'cli/',
     packages: ['db', 'events', 'kafka', 'runtime'],
-    tests: ['db', 'engines', 'events', 'runtime', 'testkit'],
+    tests: ['db', 'engines', 'events', 'kafka', 'runtime', 'testkit'],
   },
   ...['local/', 'bench/', 'chaos/', 'deploy/', 'examples/'].map((folder) => {
     const all = ['db', 'engines', 'events', 'kafka', 'runtime', 'testkit']

@@ -1,8 +1,9 @@
-import type { Topic } from '@streamledger/db'
 import type { Logger } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { compareEvents } from '../compare-events.ts'
 import { FaultLog } from '../fault-log.ts'
+import { readOrphanedOffsets } from '../orphaned-events.ts'
+import type { TopicRow } from '../read-topic-row.ts'
 import { judgeEvent } from '../reconcile/judge-event.ts'
 import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
 import type { PartitionRange, TopicLog } from '../reconcile/topic-log.ts'
@@ -14,7 +15,7 @@ import { MissingSweep, type SweepOptions } from './missing-sweep.ts'
 export interface AuditorDeps {
   pool: Pool
   log: TopicLog
-  topic: Topic
+  topic: TopicRow
   state: AuditState
   metrics: AuditMetrics
   logger: Logger
@@ -80,9 +81,11 @@ export class Auditor {
     if (from >= end) return
     let events = 0
     for await (const { records, next } of log.read(partition, { from, to: end })) {
+      const orphans = await readOrphanedOffsets(pool, records)
+      const judged = records.filter(({ offset }) => !orphans.has(offset))
       const compared = []
-      for (let at = 0; at < records.length; at += EVENTS_PER_QUERY) {
-        compared.push(...(await compareEvents(pool, topic, records.slice(at, at + EVENTS_PER_QUERY))))
+      for (let at = 0; at < judged.length; at += EVENTS_PER_QUERY) {
+        compared.push(...(await compareEvents(pool, topic, judged.slice(at, at + EVENTS_PER_QUERY))))
       }
       // From here on nothing waits: what is judged and where it stands change together.
       for (const event of compared) judgeEvent(event, { arrivals: state.places, faults, isRead: () => true })

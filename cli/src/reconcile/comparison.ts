@@ -1,7 +1,8 @@
-import type { Topic } from '@streamledger/db'
 import type { Pool } from 'pg'
 import { compareEvents } from '../compare-events.ts'
 import { FaultLog } from '../fault-log.ts'
+import { readOrphanedOffsets } from '../orphaned-events.ts'
+import type { TopicRow } from '../read-topic-row.ts'
 import { Arrivals } from './arrivals.ts'
 import { findMissing, type MissingRun } from './find-missing.ts'
 import { judgeEvent } from './judge-event.ts'
@@ -12,7 +13,7 @@ import type { TopicLog, TopicRecord } from './topic-log.ts'
 export interface ComparisonDeps {
   pool: Pool
   log: TopicLog
-  topic: Topic
+  topic: TopicRow
   onProgress: (line: () => string) => void
 }
 
@@ -31,6 +32,8 @@ const EVENTS_PER_QUERY = 5_000
 export class Comparison {
   readonly faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
   readonly readings: readonly Reading[]
+  /** Events that are recorded as being of no transaction of this ledger. */
+  orphaned = 0
   readonly #deps: ComparisonDeps
   readonly #horizon: LedgerHorizon
   readonly #arrivals: Arrivals
@@ -57,7 +60,9 @@ export class Comparison {
     for (const reading of this.readings) {
       const { partition, to: from } = reading
       for await (const { records, next } of log.read(partition, { from, to: endOf(reading) })) {
-        await this.#judge(records)
+        const orphans = await readOrphanedOffsets(this.#deps.pool, records)
+        this.orphaned += orphans.size
+        await this.#judge(records.filter(({ offset }) => !orphans.has(offset)))
         reading.to = next
         reading.events += records.length
         onProgress(() => this.#describe(offsets))

@@ -50,7 +50,7 @@ export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promis
     events: comparison.events,
     waiting: horizon.waitingRows,
     unjudged: starts.filter(({ truncated }) => truncated).map((start) => describeUnjudged(start, horizon)),
-    notes,
+    notes: [...notes, ...describeOrphaned(comparison.orphaned)],
     nextSince: findNextSince(horizon, asked, clock[0]?.now as Date),
   }
 }
@@ -58,6 +58,11 @@ export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promis
 async function findLimits({ log }: ComparisonDeps, until: Date, ends: ReadonlyMap<number, number>) {
   const offsets = await log.offsetsAt(new Date(until.getTime() + CLOCK_SKEW_MS))
   return new Map([...ends].map(([partition, end]) => [partition, Math.min(end, offsets.get(partition) ?? end)]))
+}
+
+function describeOrphaned(count: number): string[] {
+  if (count === 0) return []
+  return [`${count.toLocaleString('en')} events are of transactions that this ledger lost when it was restored; \`relay resolve\` has recorded them, and they are not faults`] // biome-ignore format: one line
 }
 
 function describeUnjudged({ partition, floor }: PartitionStart, { below }: LedgerHorizon): Unjudged {

@@ -1,13 +1,13 @@
-import type { Topic } from '@streamledger/db'
 import type { Pool } from 'pg'
 import { compareEvents } from '../compare-events.ts'
 import { outboxPages } from '../outbox-pages.ts'
+import type { TopicRow } from '../read-topic-row.ts'
 import type { Verification } from './ledger-faults.ts'
 
 /** Holds each outbox row to its transaction, as it was committed with it. */
 export async function verifyOutbox(
   pool: Pool,
-  topic: Topic,
+  topic: TopicRow,
   { faults, checked, onProgress }: Verification,
 ): Promise<void> {
   for await (const rows of outboxPages(pool)) {

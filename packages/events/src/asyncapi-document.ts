@@ -31,7 +31,8 @@ const Headers = Type.Object({
   ce_type: Type.Literal('streamledger.transaction.posted.v1'),
   ce_source: Type.String({
     pattern: '^urn:streamledger:',
-    description: 'Which ledger posted it, and which incarnation of it: another one after a restore from a backup.',
+    description:
+      'Which ledger posted it, and which incarnation of it: another one where ids could come up again after a restore.',
   }),
   ce_time: Type.String({ format: 'date-time', description: 'When it was posted, as timestamp.' }),
   'content-type': Type.Literal('application/json'),

@@ -1,5 +1,6 @@
 export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
 export { produceDirectly } from './produce-directly.ts'
+export { parseOffset, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from './receipt.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'
 export {
   createTopic,

@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type PostgresEngine, startPostgres } from '@streamledger/engines'
 import { abandon, makeRunDir } from './test-engines.ts'
 
@@ -10,6 +13,10 @@ export interface OwnPostgres {
   kill(): Promise<void>
   /** Starts it again after a kill, on what it had made durable. */
   start(): Promise<void>
+  /** Copies its files, as a backup of the stopped server does, and starts it again. */
+  backUp(): Promise<void>
+  /** Starts it on the files of the last backup: everything since is forgotten. */
+  restore(): Promise<void>
 }
 
 export type StartOwnPostgres = () => Promise<OwnPostgres>
@@ -22,12 +29,22 @@ export async function startOwnPostgres(): Promise<OwnPostgres & { remove(): Prom
   // As for a run's own engines: Ctrl-C twice leaves nothing behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
+  const backupDir = join(runDir, 'postgres.backup')
+  const start = async () => {
+    engine = await startPostgres({ dataDir, port })
+  }
+  /** With their owner: the server may run as another user than the test. */
+  async function replace(target: string, source: string): Promise<void> {
+    await engine.stop()
+    rmSync(target, { recursive: true, force: true })
+    await promisify(execFile)('cp', ['-a', source, target])
+    await start()
+  }
   return {
-    url,
+    ...{ url, start },
     kill: () => engine.kill(),
-    start: async () => {
-      engine = await startPostgres({ dataDir, port })
-    },
+    backUp: () => replace(backupDir, dataDir),
+    restore: () => replace(dataDir, backupDir),
     remove: async () => {
       await engine.kill()
       process.off('exit', onExit)

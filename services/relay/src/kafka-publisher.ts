@@ -1,10 +1,17 @@
 // The only file that publishes with kafkajs, and the place of the guards against what it does wrong.
-import { produceDirectly, rememberCoordinators } from '@streamledger/kafka'
+import {
+  parseOffset,
+  parseReceipt,
+  produceDirectly,
+  receiptGroupOf,
+  rememberCoordinators,
+  transactionalIdOf,
+} from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
-import { type CommittedOffset, createLog } from './kafka-log.ts'
+import { createLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
 import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 
@@ -20,7 +27,7 @@ export interface KafkaOptions {
 
 export async function connectKafka(options: KafkaOptions, logger: Logger): Promise<Kafka> {
   const { brokers, topic, installationId, stepTimeoutMs } = options
-  const groupId = `streamledger.relay.${installationId}`
+  const groupId = receiptGroupOf(installationId)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
   const log = createLog({ brokers, topic, stepTimeoutMs }, logger)
   await log.readEnds('everyone')
@@ -32,7 +39,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       rememberCoordinators(client.kafka)
       produceDirectly(client.kafka)
       const producer = client.kafka.producer({
-        transactionalId: `${installationId}-${topic}-${partition}`,
+        transactionalId: transactionalIdOf(installationId, topic, partition),
         transactionTimeout: options.transactionTimeoutMs,
         maxInFlightRequests: 1,
         retry: RETRY,
@@ -52,7 +59,9 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
 
     async look() {
       const [offsets, ends] = await Promise.all([log.readOffsets(groupId), log.readEnds('read_committed')])
-      const receipts = new Map(offsets.map((offset) => [offset.partition, receiptOf(offset)]))
+      const receipts = new Map(
+        offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
+      )
       // A partition that is not in both answers is in none: that is no word on whether there is a receipt.
       const both = [...ends].filter(([partition]) => receipts.has(partition))
       return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
@@ -159,23 +168,3 @@ async function disconnect({ cutOff }: KafkaClient, producer: Producer): Promise<
 
 /** Nothing is waited for on the network any more. */
 const DISCONNECT_TIMEOUT_MS = 1_000
-
-/** Undefined: the group has no offset there. */
-function receiptOf({ offset, metadata }: CommittedOffset): Receipt | string | undefined {
-  return offset === '-1' ? undefined : parseReceipt(offset, metadata ?? '')
-}
-
-/** A receipt from a group's offset and its metadata, or the text that is none. */
-export function parseReceipt(offset: string, metadata: string): Receipt | string {
-  const [, seq, batchId] = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(metadata) ?? []
-  if (!seq || !batchId) return `offset ${offset}, metadata ${JSON.stringify(metadata)}`
-  return { seq: Number(seq), batchId, offset: parseOffset(offset) }
-}
-
-/** Offsets are int64 on the wire and text in kafkajs; one that a number cannot hold is an error. */
-function parseOffset(text: string): number {
-  const offset = Number(text)
-  if (text === '' || !Number.isSafeInteger(offset) || offset < 0)
-    throw new RangeError(`not an offset: ${JSON.stringify(text)}`)
-  return offset
-}

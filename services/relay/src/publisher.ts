@@ -1,3 +1,7 @@
+import type { Receipt } from '@streamledger/kafka'
+
+export type { Receipt } from '@streamledger/kafka'
+
 /** An outbox row as it is published. */
 export interface OutboxRow {
   id: number
@@ -11,14 +15,6 @@ export interface Batch {
   seq: number
   batchId: string
   rows: OutboxRow[]
-}
-
-/** What Kafka itself remembers of a partition's last batch: written inside the batch's transaction. */
-export interface Receipt {
-  seq: number
-  batchId: string
-  /** The offset after the batch's last record: the next batch begins here, or one later, after a control record. */
-  offset: number
 }
 
 /** What Kafka shows of a partition. */

@@ -1,0 +1,103 @@
+import { openInnerCluster, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from '@streamledger/kafka'
+import { Kafka, logLevel } from 'kafkajs'
+import { CliError } from '../errors.ts'
+
+export interface LaneStream {
+  brokers: string[]
+  topic: string
+  installationId: string
+}
+
+/** What Kafka shows of a partition. */
+export interface LaneSight {
+  /** One that can't be parsed comes as its text. */
+  receipt: Receipt | string | undefined
+  /** Consumers read up to here. */
+  stable: number
+  /** One past the last record, whatever became of its transaction. */
+  end: number
+}
+
+export interface LaneKafka {
+  look(partition: number): Promise<LaneSight>
+  /** Ends the transactions of every relay that wrote to the partition before: what is seen after it can't change by them. */
+  fence(partition: number): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 3_000
+const REQUEST_TIMEOUT_MS = 10_000
+const RETRY = { retries: 30, initialRetryTime: 20, maxRetryTime: 500 }
+const TRANSACTION_TIMEOUT_MS = 10_000
+const ISOLATION = { everyone: 0, read_committed: 1 }
+const LATEST = '-1'
+
+/** @throws CliError `unavailable` */
+export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafka) => Promise<T>): Promise<T> {
+  const kafka = new Kafka({
+    clientId: 'streamledger-cli',
+    brokers: stream.brokers,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: logLevel.NOTHING,
+  })
+  const cluster = openInnerCluster(kafka)
+  try {
+    await cluster.connect()
+    await cluster.addTargetTopic(stream.topic)
+    await cluster.refreshMetadata()
+    return await use({
+      look: (partition) => look(partition),
+      fence: (partition) => fence(kafka, stream, partition),
+    })
+  } catch (error) {
+    if (!(error as Error).name.startsWith('KafkaJS')) throw error
+    const text = `Kafka at ${stream.brokers.join(', ')} cannot be reached, or refuses (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
+    throw new CliError('unavailable', text, { cause: error })
+  } finally {
+    await cluster.disconnect().catch(() => {})
+  }
+
+  async function look(partition: number): Promise<LaneSight> {
+    const { topic } = stream
+    const groupId = receiptGroupOf(stream.installationId)
+    const coordinator = await cluster.findGroupCoordinator({ groupId })
+    const found = await coordinator.offsetFetch({ groupId, topics: [{ topic, partitions: [{ partition }] }] })
+    const { offset = '-1', metadata = null } = found.responses[0]?.partitions[0] ?? {}
+    return {
+      receipt: parseReceipt(offset, metadata),
+      stable: await readEnd(partition, 'read_committed'),
+      end: await readEnd(partition, 'everyone'),
+    }
+  }
+
+  async function readEnd(partition: number, reader: keyof typeof ISOLATION): Promise<number> {
+    const { topic } = stream
+    const led = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
+    if (!led) throw new CliError('unsuitable', `Topic ${topic} has no partition ${partition}.`)
+    const broker = await cluster.findBroker({ nodeId: led.leader })
+    const partitions = [{ partition, timestamp: LATEST }]
+    const { responses } = await broker.listOffsets({
+      isolationLevel: ISOLATION[reader],
+      topics: [{ topic, partitions }],
+    })
+    return Number(responses[0]?.partitions[0]?.offset)
+  }
+}
+
+async function fence(kafka: Kafka, { installationId, topic }: LaneStream, partition: number): Promise<void> {
+  const producer = kafka.producer({
+    transactionalId: transactionalIdOf(installationId, topic, partition),
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    retry: RETRY,
+  })
+  try {
+    await producer.connect()
+    // InitProducerId goes out here, and comes back when what older producers left open has been ended.
+    await producer.transaction()
+  } finally {
+    await producer.disconnect().catch(() => {})
+  }
+}

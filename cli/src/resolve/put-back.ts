@@ -1,0 +1,72 @@
+import { TransactionPosted } from '@streamledger/events'
+import type { Pool, PoolClient } from 'pg'
+import type { Static } from 'typebox'
+import { Value } from 'typebox/value'
+import type { TopicRow } from '../read-topic-row.ts'
+import type { TopicRecord } from '../reconcile/topic-log.ts'
+
+type Posted = Static<typeof TransactionPosted>
+
+// Only onto a wallet that stands where it stood before this transaction: the next sequence, and the balance that it moved.
+// What a trans_id was answered with since stays as it was answered.
+const PUT_BACK = `
+  with wallet as (
+    select id from wallets
+     where id = $1 and user_id = $2 and currency = $3 and sequence = $4::bigint - 1
+       and balance + case $5::entry when 'credit' then $6::bigint else -$6::bigint end = $7::bigint
+       and not exists (select from transactions where id = $8)
+       and not exists (select from transactions where wallet_id = $1 and trans_id = $9)
+       and not exists (select from refusals where wallet_id = $1 and trans_id = $9)
+     for update
+  ), moved as (
+    update wallets w
+       set balance = $7, sequence = $4, version = w.version + 1, updated_at = greatest(w.updated_at, $10::timestamptz)
+      from wallet where w.id = wallet.id
+    returning w.id
+  )
+  insert into transactions (id, wallet_id, sequence, entry, amount, balance, trans_id, created_at)
+  select $8::bigint, id, $4::bigint, $5::entry, $6::bigint, $7::bigint, $9, $10::timestamptz from moved`
+
+/**
+ * Puts transactions that Postgres has lost back into the ledger, from their events, in the topic's order, which is each
+ * wallet's. Returns the events that it could not: whatever was posted since stands in their place, or their wallet is lost.
+ */
+export async function putBack(pool: Pool, topic: TopicRow, records: readonly TopicRecord[]): Promise<TopicRecord[]> {
+  if (records.length === 0) return []
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    const left: TopicRecord[] = []
+    for (const record of records) if (!(await putBackOne(client, topic, record))) left.push(record)
+    await client.query('commit')
+    return left
+  } finally {
+    await client.query('rollback').catch(() => {}) // of what was not committed
+    client.release()
+  }
+}
+
+async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicRecord): Promise<boolean> {
+  const posted = parsePosted(topic, record)
+  if (!posted) return false
+  const { rowCount } = await client.query(PUT_BACK, [
+    ...[posted.wallet_id, posted.user_id, posted.currency, posted.sequence, posted.entry, posted.amount],
+    ...[posted.balance, posted.transaction_id, posted.trans_id, posted.timestamp],
+  ])
+  return rowCount === 1
+}
+
+/** An event of ours, under its own key and id; undefined for anything else. */
+export function parsePosted(topic: TopicRow, { key, value, headers }: TopicRecord): Posted | undefined {
+  const source = headers.ce_source ?? ''
+  if (source !== topic.event_source && !topic.former_sources.includes(source)) return undefined
+  try {
+    const posted = JSON.parse(value ?? '')
+    const isWhole = Value.Check(TransactionPosted, posted)
+    return isWhole && key === String(posted.user_id) && headers.ce_id === String(posted.transaction_id)
+      ? posted
+      : undefined
+  } catch {
+    return undefined
+  }
+}

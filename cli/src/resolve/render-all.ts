@@ -1,0 +1,64 @@
+import type { CommandResult } from '../command.ts'
+import { EXIT } from '../errors.ts'
+import { renderQuantity, renderTable } from '../render-table.ts'
+import { outcomeOf } from './judge-evidence.ts'
+import type { Evidence } from './read-evidence.ts'
+import type { AllResolved } from './resolve-all.ts'
+
+/** What `relay resolve --all` would do. */
+export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
+  const lanes = found.map((evidence) => ({
+    partition: evidence.lane.partition,
+    halted_reason: evidence.lane.halted_reason,
+    fits: outcomeOf(evidence),
+    rows: evidence.batchIds.length + evidence.otherRows,
+    rows_in_topic: evidence.publishedIds.length,
+    events_without_transaction: evidence.lost.length,
+  }))
+  const lost = lanes.reduce((sum, lane) => sum + lane.events_without_transaction, 0)
+  const rows = lanes.map((lane) => [
+    String(lane.partition),
+    lane.halted_reason ? 'halted' : 'runs',
+    String(lane.rows),
+    String(lane.rows_in_topic),
+    String(lane.events_without_transaction),
+    lane.fits,
+  ])
+  const advice =
+    lost === 0
+      ? 'Postgres has all that is in the topic. Rows that are in the topic leave the outbox, the others are published.'
+      : `${renderQuantity(lost, 'event')} in the topic are of transactions that Postgres does not have. If the database was restored: --lost put-back. If somebody else wrote them: --lost leave.`
+  return {
+    exitCode: EXIT.failed,
+    json: { command: 'relay resolve', ok: false, all: true, lost, partitions: lanes },
+    text: [
+      renderTable(['partition', 'state', 'rows', 'in the topic', 'unknown events', 'resolved as'], rows),
+      '',
+      advice,
+      'Posting would be paused and every partition stopped while this is done. Nothing was changed. When you know what',
+      'happened, and whoever else writes to this topic is stopped:',
+      `  streamledger relay resolve --all${lost > 0 ? ' --lost put-back' : ''} --reason "what happened" --yes`,
+    ].join('\n'),
+  }
+}
+
+/** What `relay resolve --all` has done. */
+export function renderAllResolved({ lanes, putBack, orphaned, eventSource }: AllResolved): CommandResult {
+  const left = lanes.reduce((sum, { rows_in_topic }) => sum + rows_in_topic, 0)
+  return {
+    exitCode: EXIT.well,
+    json: {
+      ...{ command: 'relay resolve', ok: true, all: true, partitions: lanes },
+      ...{ put_back: putBack, orphaned, event_source: eventSource ?? null },
+    },
+    text: [
+      `${renderQuantity(lanes.length, 'partition')} resolved; ${renderQuantity(left, 'row')} were in the topic already and have left the outbox.`,
+      ...(putBack > 0 ? [`${renderQuantity(putBack, 'transaction')} put back into the ledger.`] : []),
+      ...(orphaned > 0
+        ? [`${renderQuantity(orphaned, 'event')} recorded as lost to the ledger (table orphaned_events).`]
+        : []),
+      ...(eventSource ? [`New events have ce_source ${eventSource}: tell the consumers.`] : []),
+      'Posting goes on, and the relay takes the partitions up by itself. Then look at `streamledger verify` and `streamledger reconcile`.',
+    ].join('\n'),
+  }
+}

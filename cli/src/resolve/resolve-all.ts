@@ -1,0 +1,120 @@
+import type { Pool } from 'pg'
+import { CliError } from '../errors.ts'
+import type { TopicRecord } from '../reconcile/topic-log.ts'
+import { pausePosting, unpausePosting } from '../topic/pause-posting.ts'
+import { findContradictions, type Outcome, outcomeOf } from './judge-evidence.ts'
+import type { LaneSession } from './lane-session.ts'
+import { putBack } from './put-back.ts'
+import { noIds, noteIds, raiseIdentities } from './raise-identities.ts'
+import { type Evidence, readEvidence } from './read-evidence.ts'
+import { readLanes } from './read-lane.ts'
+import { renewSource } from './renew-source.ts'
+import { resolveLane } from './resolve-lane.ts'
+
+export const LOST = ['put-back', 'leave'] as const
+export type Lost = (typeof LOST)[number]
+
+export interface ResolveAll {
+  lost: Lost | undefined
+  reason: string
+  by: string
+  force: boolean
+}
+
+export interface AllResolved {
+  lanes: { partition: number; outcome: Outcome; rows_in_topic: number }[]
+  /** Transactions that are in the ledger again. */
+  putBack: number
+  /** Events that are recorded as of no transaction. */
+  orphaned: number
+  /** Undefined: the old one holds. */
+  eventSource: string | undefined
+}
+
+/** The same for every run, so that a second one goes on where the first was killed. */
+export const RESOLVE_REASON = 'the event stream is being resolved'
+
+/** What a run would find. Changes nothing, and stops nobody. */
+export async function lookAtAll(session: LaneSession): Promise<Evidence[]> {
+  const found: Evidence[] = []
+  for (const lane of await readLanes(session.pool)) {
+    found.push(await readEvidence(session, lane, await session.lanes.look(lane.partition)))
+  }
+  return found
+}
+
+/**
+ * Brings Postgres up to what the topic has, with nobody posting and nobody publishing. Each step may be the last one: posting
+ * stays paused then, and a second run finishes.
+ */
+export async function resolveAll(session: LaneSession, asked: ResolveAll): Promise<AllResolved> {
+  const { pool } = session
+  await pausePosting(pool, RESOLVE_REASON)
+  await stopLanes(pool)
+  const { found, highest, putBackCount } = await bringUp(session, asked)
+  const orphans = found.flatMap(({ lost }) => lost)
+  refuseContradicted(found, asked)
+  await raiseIdentities(pool, highest)
+  const eventSource = orphans.length > 0 ? await renewSource(pool, orphans) : undefined
+  const lanes = []
+  for (const evidence of found) {
+    const outcome = outcomeOf(evidence)
+    const overruled = contradictionsOf(evidence)
+    await resolveLane(pool, evidence, { outcome, reason: asked.reason, by: asked.by, overruled })
+    const { partition } = evidence.lane
+    lanes.push({ partition, outcome, rows_in_topic: evidence.publishedIds.length })
+  }
+  await acceptCluster(pool)
+  await unpausePosting(pool, RESOLVE_REASON)
+  return { lanes, putBack: putBackCount, orphaned: orphans.length, eventSource }
+}
+
+/** Also those that go on as if nothing had happened: whoever holds one loses it, and finds it halted. */
+async function stopLanes(pool: Pool): Promise<void> {
+  await pool.query(
+    `update relay_partitions set halted_at = now(), halted_reason = $1,
+            lease_owner = null, lease_token = null, lease_expires_at = null
+      where halted_at is null`,
+    [RESOLVE_REASON],
+  )
+}
+
+async function bringUp(session: LaneSession, { lost: whatToDo }: ResolveAll) {
+  const { pool, topic, lanes } = session
+  const highest = noIds()
+  let putBackCount = 0
+  const onLost = async (records: TopicRecord[]): Promise<TopicRecord[]> => {
+    if (records.length > 0 && !whatToDo) {
+      throw new CliError('usage', 'Meanwhile an event of a transaction came that Postgres does not have. Posting stays paused; run it again with --lost.') // biome-ignore format: one line
+    }
+    noteIds(highest, topic, records)
+    const left = whatToDo === 'put-back' ? await putBack(pool, topic, records) : records
+    putBackCount += records.length - left.length
+    return left
+  }
+  const found: Evidence[] = []
+  for (const lane of await readLanes(pool)) {
+    await lanes.fence(lane.partition)
+    found.push(await readEvidence({ ...session, onLost }, lane, await lanes.look(lane.partition)))
+  }
+  return { found, highest, putBackCount }
+}
+
+/** What is lost has been seen to. */
+const contradictionsOf = (evidence: Evidence): string[] =>
+  findContradictions({ ...evidence, lost: [] }, outcomeOf(evidence))
+
+function refuseContradicted(found: readonly Evidence[], { force }: ResolveAll): void {
+  const against = found.flatMap((evidence) =>
+    contradictionsOf(evidence).map((one) => `partition ${evidence.lane.partition}: ${one}`),
+  )
+  if (against.length === 0 || force) return
+  throw new CliError('unsuitable', `${against.join('; ')}. Posting stays paused and the partitions stay halted; mend that, or take --force, and run it again.`) // biome-ignore format: one line
+}
+
+/** A dump that was loaded into another cluster belongs there from now on. */
+async function acceptCluster(pool: Pool): Promise<void> {
+  await pool.query(
+    'update installation set system_identifier = (select system_identifier::text from pg_control_system())',
+  )
+}
