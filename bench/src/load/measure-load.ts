@@ -33,26 +33,42 @@ const WARM_UP_CONNECTIONS_MIN = 16
 
 /** Warms up, runs and repeats one load; the figures are those of the repeats, the usage is their mean. */
 export async function measureLoad(deps: BenchDeps, plan: LoadPlan): Promise<LoadMeasurement> {
+  const load = createLoad(deps, plan)
+  await load.warmUp()
+  for (let number = 1; number <= deps.pace.repeats; number += 1) await load.run()
+  return load.measured()
+}
+
+/** One load, run by run, for whoever runs others in between. */
+export function createLoad(deps: BenchDeps, plan: LoadPlan) {
   const { warmUpS, runS, repeats } = deps.pace
   const warmUpConnections = Math.max(plan.connections, WARM_UP_CONNECTIONS_MIN)
-  const warmUp = (await runOnce(deps, { ...plan, connections: warmUpConnections }, warmUpS)).result
+  const warmUps: LoadResult[] = []
   const results: LoadResult[] = []
   const usages: ProcessUsage[][] = []
-  for (let number = 1; number <= repeats; number += 1) {
-    const { result, usage } = await runOnce(deps, plan, runS)
-    results.push(result)
-    if (usage) usages.push(usage)
-    deps.screen.progress(`${plan.name}: run ${number} of ${repeats}, ${describe(result)}`)
-  }
-  const all = [warmUp, ...results]
-  const sum = (pick: (result: LoadResult) => number) => all.reduce((total, result) => total + pick(result), 0)
+
   return {
-    figures: figuresOf(results),
-    usage: meanUsage(usages),
-    failures: failuresOf(sum((result) => result.unexpected), sum((result) => result.broken)), // biome-ignore format: one thought
-    answered: sum((result) => result.answered),
-    refused: sum((result) => result.refused),
-    cutOff: plan.rate === undefined ? warmUpConnections + plan.connections * repeats : 0,
+    warmUp: async (): Promise<void> => {
+      warmUps.push((await runOnce(deps, { ...plan, connections: warmUpConnections }, warmUpS)).result)
+    },
+    run: async (): Promise<void> => {
+      const { result, usage } = await runOnce(deps, plan, runS)
+      results.push(result)
+      if (usage) usages.push(usage)
+      deps.screen.progress(`${plan.name}: run ${results.length} of ${repeats}, ${describe(result)}`)
+    },
+    measured: (): LoadMeasurement => {
+      const all = [...warmUps, ...results]
+      const sum = (pick: (result: LoadResult) => number) => all.reduce((total, result) => total + pick(result), 0)
+      return {
+        figures: figuresOf(results),
+        usage: meanUsage(usages),
+        failures: failuresOf(sum((result) => result.unexpected), sum((result) => result.broken)), // biome-ignore format: one thought
+        answered: sum((result) => result.answered),
+        refused: sum((result) => result.refused),
+        cutOff: plan.rate === undefined ? warmUpConnections + plan.connections * results.length : 0,
+      }
+    },
   }
 }
 

@@ -2,7 +2,7 @@ import { createCeiling } from '../ceiling/ceiling-schema.ts'
 import { measureCeiling, type Statement } from '../ceiling/measure-ceiling.ts'
 import { seedUsers } from '../ledger/seed-users.ts'
 import { describeFaults, verifyLedger } from '../ledger/verify-ledger.ts'
-import { addLoads, type LoadMeasurement, type LoadPlan, measureLoad } from '../load/measure-load.ts'
+import { addLoads, createLoad, type LoadMeasurement } from '../load/measure-load.ts'
 import { type PostMix, postWorkload } from '../load/post-workload.ts'
 import { spreadOf } from '../measure/statistics.ts'
 import { type Engines, openEngines } from '../stack/open-engines.ts'
@@ -49,8 +49,9 @@ export const runPost: Suite = async (deps, report) => {
   const rates = [await closed(uniform(64)), await closed(uniform(256))]
   await closed({ name: 'zipf, 64', connections: 64, choice: 'zipf' })
   await ceiling(`ceiling A hot, ${CEILING_CLIENTS}`, 'post-hot', CEILING_CLIENTS)
-  await closed({ name: 'hot wallet, 64', connections: 64, choice: 'hot' })
-  await closed({ name: 'hot wallet, 2 replicas', connections: 64, choice: 'hot', replicas: 2 })
+  const hot: Scenario = { name: 'hot wallet, 64', connections: 64, choice: 'hot' }
+  const replicas: Scenario = { ...hot, name: 'hot wallet, 2 replicas', replicas: 2 }
+  for (const measurement of await measureInTurn(deps, engines, [hot, replicas])) report(measurement)
   await closed({ name: '20% replays, 64', connections: 64, choice: 'uniform', replayEvery: FIFTH })
   await closed({ name: '20% refusals, 64', connections: 64, choice: 'uniform', refuseEvery: FIFTH })
   const rate = Math.round(Math.max(...rates) * OPEN_LOOP_SHARE)
@@ -87,20 +88,60 @@ async function measureStatement(
 
 /** A fresh ledger and a fresh API for each scenario, and the ledger verified at its end. */
 async function measureScenario(deps: BenchDeps, engines: Engines, scenario: Scenario): Promise<Measurement> {
-  await using installation = await openInstallation(deps, engines)
+  const [measurement] = await measureInTurn(deps, engines, [scenario])
+  return measurement as Measurement
+}
+
+/** One run of each scenario, then the next of each: what is compared closely must not be measured minutes apart. */
+async function measureInTurn(
+  deps: BenchDeps,
+  engines: Engines,
+  scenarios: readonly Scenario[],
+): Promise<Measurement[]> {
+  await using installations = new AsyncDisposableStack()
+  const prepared: PreparedScenario[] = []
+  for (const scenario of scenarios) {
+    const installation = installations.use(await openInstallation(deps, engines))
+    prepared.push(await prepareScenario(deps, installation, scenario))
+  }
+  for (const { loads } of prepared) await Promise.all(loads.map((load) => load.warmUp()))
+  for (let number = 1; number <= deps.pace.repeats; number += 1) {
+    for (const { loads } of prepared) await Promise.all(loads.map((load) => load.run()))
+  }
+  const measurements: Measurement[] = []
+  for (const one of prepared) measurements.push(await concludeScenario(one))
+  return measurements
+}
+
+interface PreparedScenario {
+  readonly scenario: Scenario
+  readonly installation: Installation
+  /** One a replica, side by side. */
+  readonly loads: readonly ReturnType<typeof createLoad>[]
+}
+
+async function prepareScenario(
+  deps: BenchDeps,
+  installation: Installation,
+  scenario: Scenario,
+): Promise<PreparedScenario> {
   const users = await seedUsers(installation, USERS)
   const { name, connections, rate, replicas = 1 } = scenario
   const apis = []
   for (let number = 0; number < replicas; number += 1) apis.push(await installation.start('api'))
   await installation.pool.query('checkpoint')
-  const plans = apis.map(
-    ({ url }): LoadPlan => ({
+  const loads = apis.map(({ url }) =>
+    createLoad(deps, {
       ...{ name, url, connections: connections / replicas, watched: installation.watched() },
       ...(rate === undefined ? {} : { rate }),
       workload: postWorkload(installation, users, scenario),
     }),
   )
-  const measured = addLoads(await Promise.all(plans.map((plan) => measureLoad(deps, plan))))
+  return { scenario, installation, loads }
+}
+
+async function concludeScenario({ scenario, installation, loads }: PreparedScenario): Promise<Measurement> {
+  const measured = addLoads(loads.map((load) => load.measured()))
   const { figures, usage } = measured
   const ledger = await checkLedger(installation, measured, scenario)
   const failures = [...installation.failures(), ...measured.failures, ...ledger.failures]
