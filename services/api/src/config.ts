@@ -32,7 +32,7 @@ export const apiEnv = Type.Object({
     minimum: 2,
     maximum: 500,
     default: 10,
-    description: 'Connections to Postgres that one replica opens at most, beside POSTING_BATCHES_MAX + 1 for posting.',
+    description: 'Connections to Postgres that one replica opens at most, beside POSTING_BATCHES_MAX + 2 for posting.',
   }),
   DATABASE_CONNECT_TIMEOUT_MS: duration(
     'ms',
@@ -135,7 +135,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
     database: {
       url: vars.DATABASE_URL,
       connectionsMax: vars.DATABASE_POOL_MAX,
-      postingConnectionsMax: vars.POSTING_BATCHES_MAX + 1, // and one that draws ids meanwhile
+      postingConnectionsMax: vars.POSTING_BATCHES_MAX + 2, // one draws ids meanwhile, one waits for its turn on a wallet
       connectTimeoutMs: vars.DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: vars.DATABASE_LOCK_TIMEOUT_MS,

@@ -32,6 +32,11 @@ export class LedgerError extends Error {
   }
 }
 
-/** One for all: under a flood it is thrown thousands of times a second, and where it was made tells nobody anything. */
-export const busy = new LedgerError('busy')
-delete busy.stack
+// One for all: these are thrown thousands of times a second, and where they were made tells nobody anything.
+export const busy = withoutStack(new LedgerError('busy'))
+export const contended = withoutStack(new LedgerError('contended'))
+
+function withoutStack(error: LedgerError): LedgerError {
+  delete error.stack
+  return error
+}

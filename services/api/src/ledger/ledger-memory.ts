@@ -10,6 +10,8 @@ export interface LedgerMemory {
   take(requests: readonly PostTransaction[]): { topic: Topic | undefined; wallets: Map<number, WalletRead> }
   /** Keeps what a batch has taught: what it took out, read, and wrote. A batch that failed teaches nothing. */
   learn(ledger: LedgerRead, write: LedgerWrite, written: LedgerWritten): void
+  /** Keeps a wallet of which nothing is under way here, and tells whether it has changed. */
+  update(wallet: WalletRead): boolean
 }
 
 /**
@@ -42,6 +44,12 @@ export function createLedgerMemory(): LedgerMemory {
         if (wallet) taken.set(user_id, wallet)
       }
       return { topic, wallets: taken }
+    },
+
+    update(wallet) {
+      const changed = wallets.get(wallet.user_id)?.version !== wallet.version
+      put(wallet)
+      return changed
     },
 
     learn(ledger, write, { unwritten, recorded }) {

@@ -1,13 +1,16 @@
 import type { Pool } from 'pg'
 import { type PostTransaction, repeat } from './decide.ts'
 import { type Decision, decideBatch } from './decide-batch.ts'
-import { createLedgerMemory } from './ledger-memory.ts'
+import type { LedgerMemory } from './ledger-memory.ts'
 import { type LedgerRead, type RequestRead, readLedger } from './read-ledger.ts'
 import { createTransactionIds } from './transaction-ids.ts'
 import { type LedgerWritten, type WriteOptions, writeLedger } from './write-ledger.ts'
 
-/** Per request: its outcome; or that there is no wallet; or that it must be decided again, since the wallet moved on. */
-export type Settled = Decision['decided'] | { kind: 'conflicted' }
+/**
+ * Per request: its outcome; or that there is no wallet; or that it must be decided again, since the wallet was not as
+ * remembered. `outrun` says that somebody else wrote it meanwhile.
+ */
+export type Settled = Decision['decided'] | { kind: 'conflicted'; outrun: boolean }
 
 /**
  * Posts a list of requests in one commit, each with an outcome of its own, in their order. No two calls at once may
@@ -22,8 +25,7 @@ const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
  * those that still are as remembered; unknown ones are read first. Nothing is held between two statements: a replica
  * that stops there is in nobody's way.
  */
-export function createPostTransactions(pool: Pool): PostTransactions {
-  const memory = createLedgerMemory()
+export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTransactions {
   const ids = createTransactionIds(pool)
 
   async function read(requests: readonly PostTransaction[]): Promise<LedgerRead> {
@@ -59,5 +61,7 @@ export function createPostTransactions(pool: Pool): PostTransactions {
 function settle({ request, decided, wallet, place }: Decision, written: LedgerWritten): Settled {
   if (!wallet || !written.unwritten.has(wallet.id)) return decided
   const recorded = place === undefined ? undefined : written.recorded.get(place)
-  return recorded ? repeat(recorded, request) : { kind: 'conflicted' }
+  if (recorded) return repeat(recorded, request)
+  const now = written.unwritten.get(wallet.id)
+  return { kind: 'conflicted', outrun: now !== undefined && now.version !== wallet.version }
 }

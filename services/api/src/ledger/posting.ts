@@ -3,9 +3,11 @@ import { backOffMs, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { createBatches } from './batches.ts'
 import type { PostTransaction } from './decide.ts'
-import { busy, LedgerError } from './errors.ts'
-import { createPostTransactions, type Settled } from './post-transactions.ts'
+import { busy, contended, LedgerError } from './errors.ts'
+import { createLedgerMemory } from './ledger-memory.ts'
+import { createPostTransactions, type PostTransactions, type Settled } from './post-transactions.ts'
 import { createWaitingRoom, type Waiting } from './waiting-room.ts'
+import { createWalletTurns, type WalletTurns } from './wallet-turns.ts'
 
 export type { PostTransaction } from './decide.ts'
 
@@ -41,6 +43,8 @@ interface Attempt {
   again: Waiting[]
   /** How long those that go again wait. */
   pauseMs: number
+  /** One of each wallet that was written and that another replica writes, too: it is the other's turn. */
+  winners: Waiting[]
 }
 
 /** The database is down or restarting. */
@@ -51,11 +55,12 @@ const OVERDUE_INTERVAL_MS = 100
 
 /** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
 export function createPosting(pool: Pool, options: PostingOptions): Posting {
-  const postTransactions = createPostTransactions(pool)
+  const memory = createLedgerMemory()
+  const turns = createWalletTurns(pool, memory)
+  const attempt = createAttempt(createPostTransactions(pool, memory), turns)
   const room = createWaitingRoom(options.waitingMax)
   const batches = createBatches(options.batchesMax)
   const paused = new Set<readonly Waiting[]>()
-  let failures = 0
   let closed: (() => void) | undefined
   let closing: Promise<void> | undefined
 
@@ -74,14 +79,14 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const pending = (): number => room.size + countOf(batches.all()) + countOf(paused)
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
-    const { settled, again, pauseMs } = await attempt(batch)
-    const users = new Set(pauseMs > 0 ? again.map(({ request }) => request.user_id) : [])
-    // During a pause, nobody younger may pass who goes again; everyone else goes on.
+    const { settled, again, pauseMs, winners } = await attempt(batch)
+    const held = usersOf(pauseMs > 0 ? [...again, ...winners] : winners)
     room.giveBack(
-      batch.filter(({ request }) => !users.has(request.user_id)),
+      batch.filter(({ request }) => !held.has(request.user_id)),
       pauseMs > 0 ? [] : again,
     )
     if (pauseMs > 0) void pause(again, pauseMs)
+    for (const winner of winners) void giveTurn(winner)
     batches.delete(batch)
     const answerAll = () => settled.forEach((one, index) => void answer(batch[index] as Waiting, one))
     // The next batch goes on its way first: while so many answers are written, the database shall not stand idle.
@@ -90,6 +95,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     pump()
   }
 
+  /** Nobody younger may pass those who go again; everyone else goes on. */
   async function pause(entries: readonly Waiting[], ms: number): Promise<void> {
     paused.add(entries)
     await sleep(ms)
@@ -98,27 +104,11 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     pump()
   }
 
-  /** Tries a batch, and tells what is settled, in its order, and what goes again. */
-  async function attempt(batch: readonly Waiting[]): Promise<Attempt> {
-    const impatient = batch.some((entry) => entry.impatient)
-    try {
-      const requests = batch.map(({ request }) => request)
-      const settled = await postTransactions(requests, { skipLocked: impatient })
-      failures = 0
-      const conflicted = batch.filter((_, index) => settled[index]?.kind === 'conflicted')
-      for (const entry of conflicted) entry.failure = new LedgerError('contended')
-      const again = conflicted.filter(isInTime)
-      return { settled, again, pauseMs: impatient && again.length > 0 ? backOffMs(1, LOCKED_BACK_OFF) : 0 }
-    } catch (error) {
-      const again = batch.filter((entry) => goesAgain(entry, error, batch.length)).filter(isInTime)
-      return { settled: [], again, pauseMs: again.length > 0 ? pauseAfter(error) : 0 }
-    }
-  }
-
-  function pauseAfter(error: unknown): number {
-    if (isLockTimeout(error) || !isUnavailable(error)) return 0
-    failures += 1
-    return backOffMs(failures, UNAVAILABLE_BACK_OFF)
+  /** Holds back what else comes for the wallet. */
+  async function giveTurn(winner: Waiting): Promise<void> {
+    await turns.give(winner.request.user_id)
+    room.giveBack([winner], [])
+    pump()
   }
 
   function refuseOverdue(): void {
@@ -148,6 +138,48 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     },
   }
 }
+
+function createAttempt(postTransactions: PostTransactions, turns: WalletTurns) {
+  let failures = 0
+
+  /** Tries a batch, and tells what is settled, in its order, and what goes again. */
+  return async (batch: readonly Waiting[]): Promise<Attempt> => {
+    const impatient = batch.some((entry) => entry.impatient)
+    try {
+      const requests = batch.map(({ request }) => request)
+      const settled = await postTransactions(requests, { skipLocked: impatient })
+      failures = 0
+      const conflicted = batch.filter((_, index) => settled[index]?.kind === 'conflicted')
+      for (const entry of conflicted) entry.failure = contended
+      const again = conflicted.filter(isInTime)
+      const winners = pickWinners(batch, settled)
+      return { settled, again, pauseMs: impatient && again.length > 0 ? backOffMs(1, LOCKED_BACK_OFF) : 0, winners }
+    } catch (error) {
+      const again = batch.filter((entry) => goesAgain(entry, error, batch.length)).filter(isInTime)
+      return { settled: [], again, pauseMs: again.length > 0 ? pauseAfter(error) : 0, winners: [] }
+    }
+  }
+
+  function pauseAfter(error: unknown): number {
+    if (isLockTimeout(error) || !isUnavailable(error)) return 0
+    failures += 1
+    return backOffMs(failures, UNAVAILABLE_BACK_OFF)
+  }
+
+  function pickWinners(batch: readonly Waiting[], settled: readonly Settled[]): Waiting[] {
+    const winners = new Map<number, Waiting>()
+    for (const entry of batch) if (turns.hasRival(entry.request.user_id)) winners.set(entry.request.user_id, entry)
+    settled.forEach((one, index) => {
+      if (one.kind !== 'conflicted') return
+      const { user_id } = (batch[index] as Waiting).request
+      winners.delete(user_id)
+      if (one.outrun) turns.noteRival(user_id)
+    })
+    return [...winners.values()]
+  }
+}
+
+const usersOf = (entries: readonly Waiting[]): Set<number> => new Set(entries.map(({ request }) => request.user_id))
 
 function countOf(batches: Iterable<readonly Waiting[]>): number {
   let count = 0

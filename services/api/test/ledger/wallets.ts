@@ -30,7 +30,7 @@ export const test = base
     return ({ url = database.url, batchesMax = OPTIONS.batchesMax } = {}) => {
       const applicationName = `test ${randomUUID()}`
       const { pool, close } = createDatabase(url, {
-        ...{ applicationName, connectionsMax: batchesMax + 1 },
+        ...{ applicationName, connectionsMax: batchesMax + 2 },
         ...{ statementTimeoutMs: 10_000, lockTimeoutMs: 250, planOnce: true },
       })
       const posting = createPosting(pool, { ...OPTIONS, batchesMax })
