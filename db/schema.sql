@@ -44,6 +44,11 @@ create table event_sources (
   source text not null,
   retired_at timestamp with time zone not null default now(),
   constraint event_sources_pk PRIMARY KEY (source)
+create table exporter_pools (
+  id text not null,
+  started_at timestamp with time zone not null default now(),
+  heartbeat_at timestamp with time zone not null default now(),
+  constraint exporter_pools_pk PRIMARY KEY (id)
 );
 
 create table exports (
@@ -266,6 +271,8 @@ create table wallets (
 CREATE INDEX exports_by_expiry ON public.exports USING btree (expires_at) WHERE (status = 'succeeded'::export_status);
 
 CREATE INDEX exports_by_wallet ON public.exports USING btree (wallet_id, created_at DESC, id DESC);
+
+CREATE INDEX exports_unfinished ON public.exports USING btree (id) WHERE (status = ANY (ARRAY['queued'::export_status, 'running'::export_status]));
 
 CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
 

@@ -164,6 +164,12 @@ export interface ExportsTable {
   expires_at: Date | null
 }
 
+export interface ExporterPoolsTable {
+  id: string
+  started_at: DefaultNow
+  heartbeat_at: DefaultNow
+}
+
 export interface Tables {
   users: UsersTable
   wallets: WalletsTable
@@ -180,6 +186,7 @@ export interface Tables {
   event_sources: EventSourcesTable
   orphaned_events: OrphanedEventsTable
   exports: ExportsTable
+  exporter_pools: ExporterPoolsTable
 }
 
 export type Db = Kysely<Tables>

@@ -513,6 +513,8 @@ export interface components {
             rows_done: number;
             /** @description Null until it is counted. */
             rows_total: number | null;
+            /** @description Of rows_total; null until it is counted. */
+            percent: number | null;
             /** @description Of the file, in bytes. */
             size: number | null;
             /** @description Of the file, in hexadecimal. */

@@ -27,32 +27,37 @@ export type SpawnService = (
   entryPath: string,
   env: Record<string, string>,
   args?: readonly string[],
+  options?: SpawnServiceOptions,
 ) => Promise<ServiceProcess>
+
+export interface SpawnServiceOptions {
+  /** A command that is given node's as its last arguments, and becomes it: to set limits that only a parent can set. */
+  via?: readonly string[]
+}
 
 /** Spawns a program's main.ts, with arguments if it takes any; the path is absolute or relative to the repository. Ports are picked unless `env` has them. */
 export async function spawnService(
   entryPath: string,
   env: Record<string, string>,
   args: readonly string[] = [],
+  { via = [] }: SpawnServiceOptions = {},
 ): Promise<ServiceProcess> {
   const port = env.PORT ?? String(await pickFreePort())
   const opsPort = env.OPS_PORT ?? String(await pickFreePort())
-  const child = spawn(
-    process.execPath,
-    ['--disable-warning=TimeoutNegativeWarning', resolve(ROOT, entryPath), ...args],
-    {
-      // Not the test's environment: kafkajs and others behave differently under NODE_ENV=test.
-      env: {
-        PATH: process.env.PATH ?? '',
-        NODE_ENV: 'production',
-        HOST: '127.0.0.1',
-        ...env,
-        PORT: port,
-        OPS_PORT: opsPort,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+  const node = [process.execPath, '--disable-warning=TimeoutNegativeWarning', resolve(ROOT, entryPath), ...args]
+  const [command = '', ...rest] = [...via, ...node]
+  const child = spawn(command, rest, {
+    // Not the test's environment: kafkajs and others behave differently under NODE_ENV=test.
+    env: {
+      PATH: process.env.PATH ?? '',
+      NODE_ENV: 'production',
+      HOST: '127.0.0.1',
+      ...env,
+      PORT: port,
+      OPS_PORT: opsPort,
     },
-  )
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
   const readLogs = collectLogs(child)
   const opsUrl = `http://127.0.0.1:${opsPort}`

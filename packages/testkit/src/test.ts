@@ -73,8 +73,8 @@ export const test = base
       for (const service of services) service.signal('SIGKILL')
       await Promise.all(services.map((service) => service.exited))
     })
-    return async (entryPath, env, args) => {
-      const service = await spawnService(entryPath, env, args)
+    return async (entryPath, env, args, options) => {
+      const service = await spawnService(entryPath, env, args, options)
       services.push(service)
       return service
     }

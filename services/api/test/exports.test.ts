@@ -30,7 +30,7 @@ describe('ordering an export', () => {
     const answer = await order(client, filters)
     expect(answer.status).toBe(202)
     expect(answer.json).toEqual({
-      ...{ export_id: expect.any(String), status: 'queued', ...filters, rows_done: 0, rows_total: null },
+      ...{ export_id: expect.any(String), status: 'queued', ...filters, rows_done: 0, rows_total: null, percent: null },
       ...{ size: null, sha256: null, file_url: null, finished_at: null, expires_at: null },
       created_at: expect.stringMatching(/Z$/),
     })
@@ -41,6 +41,16 @@ describe('ordering an export', () => {
 
     expect(await exportsOf(db, client)).toMatchObject([{ id: export_id, as_of_sequence: 2, entry: 'debit' }])
     expect(await jobsOf(db, export_id)).toEqual([{ task_identifier: 'export_transactions', payload: { export_id } }])
+  })
+
+  test("puts a user's second and third behind everybody's first", async ({ api, database: { db } }) => {
+    const [busy, other] = [await api.signUp(), await api.signUp()]
+    const ids: string[] = []
+    for (const client of [busy, busy, busy, other]) ids.push((await order(client)).json.export_id)
+    const { rows } = await sql<{ priority: number }>`
+      select jobs.priority from unnest(${ids}::text[]) with ordinality as wanted (id, place)
+        join graphile_worker.jobs on jobs.key = 'export_transactions:' || wanted.id order by place`.execute(db)
+    expect(rows.map(({ priority }) => priority)).toEqual([0, 1, 2, 0])
   })
 
   test('needs no body for everything there is', async ({ api }) => {
@@ -162,6 +172,27 @@ describe('exports', () => {
     expect((await client.get('/transactions/exports?limit=0')).status).toBe(400)
     expect((await client.get('/transactions/exports?cursor=abc')).status).toBe(400)
   })
+
+  test.for([
+    [0, null, null],
+    [0, 3, 0],
+    [2, 3, 66],
+    [3, 3, 100],
+    [0, 0, 100],
+  ] as const)(
+    'of which %s of %s rows are written are at %s percent',
+    async ([rows_done, rows_total, percent], { api, database: { db } }) => {
+      const client = await api.signUp()
+      const { export_id } = (await order(client)).json
+      await db
+        .updateTable('exports')
+        .set({ status: 'running', rows_done, rows_total })
+        .where('id', '=', export_id)
+        .execute()
+      const { json } = await client.get(`/transactions/exports/${export_id}`)
+      expect(json).toMatchObject({ status: 'running', rows_done, rows_total, percent })
+    },
+  )
 
   test('say why they have failed', async ({ api, database: { db } }) => {
     const client = await api.signUp()

@@ -7,15 +7,16 @@ export function integerCell(value: number): number | string {
 }
 
 /** Kobo as naira with two decimals: a number where Excel holds it exactly, otherwise text. */
-export function nairaCell(kobo: number): number | string {
+export function nairaCell(kobo: number | bigint): number | string {
   // A quotient of at most 15 digits is the double closest to the decimal, so the digits that are written are the kobo's.
-  if (isExact(kobo)) return kobo / 100
+  if (isExact(kobo)) return Number(kobo) / 100
   const digits = String(kobo)
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
 
-function isExact(integer: number): boolean {
-  return integer < 10 ** EXCEL_DIGITS_MAX || String(integer).replace(/0+$/, '').length <= EXCEL_DIGITS_MAX
+function isExact(integer: number | bigint): boolean {
+  if (integer < 10 ** EXCEL_DIGITS_MAX && integer > -(10 ** EXCEL_DIGITS_MAX)) return true
+  return String(integer).replace(/^-|0+$/g, '').length <= EXCEL_DIGITS_MAX
 }
 
 /** What makes a spreadsheet take text for a formula when it is edited, or re-read as CSV. The last four are full-width. */

@@ -25,6 +25,19 @@ export const exporterEnv = Type.Object({
     default: 1_000,
     description: 'How often an idle exporter looks for jobs that no notification told it of, in ms.',
   }),
+  EXPORTER_HEARTBEAT_MS: Type.Integer({
+    minimum: 50,
+    maximum: 10_000,
+    default: 3_000,
+    description: 'How often an exporter shows that it lives, and looks for those that do not, in ms.',
+  }),
+  EXPORTER_DEAD_AFTER_MS: Type.Integer({
+    minimum: 200,
+    maximum: 300_000,
+    default: 15_000,
+    description:
+      'How long an exporter must be silent for others to take its exports over, in ms; at least three heartbeats.',
+  }),
   EXPORTER_DATABASE_PATIENCE_MS: Type.Integer({
     minimum: 0,
     maximum: 600_000,
@@ -56,6 +69,10 @@ export type ExporterConfig = ReturnType<typeof loadExporterConfig>
 
 export function loadExporterConfig(env: NodeJS.ProcessEnv) {
   const vars = parseEnv(exporterEnv, env)
+  if (vars.EXPORTER_DEAD_AFTER_MS < 3 * vars.EXPORTER_HEARTBEAT_MS) {
+    // Otherwise one heartbeat that comes late would be taken for a death.
+    throw new Error('configuration: EXPORTER_DEAD_AFTER_MS must be at least three times EXPORTER_HEARTBEAT_MS')
+  }
   return {
     logLevel: vars.LOG_LEVEL,
     drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
@@ -72,6 +89,7 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
       // A running export may finish in the first half of a drain; the second half is for handing it back.
       abortAfterMs: Math.floor(vars.DRAIN_TIMEOUT_MS / 2),
     },
+    recovery: { heartbeatMs: vars.EXPORTER_HEARTBEAT_MS, deadAfterMs: vars.EXPORTER_DEAD_AFTER_MS },
     exports: {
       dir: vars.EXPORT_DIR,
       pageRows: vars.EXPORT_PAGE_ROWS,

@@ -6,6 +6,8 @@ export const exportFailures = {
   storage_full: 'There was no room left for the file.',
   storage_unavailable: 'The file could not be stored.',
   rows_changed: 'The rows that were written are not the ones that were counted.',
+  balances_differ: 'The rows do not add up to the balances of the period.',
+  exporter_lost: 'Every exporter that tried was lost before it was done.',
   internal_error: 'The export failed for a reason of ours.',
 } as const
 export type ExportFailure = keyof typeof exportFailures

@@ -1,5 +1,5 @@
 import type { Db, Entry } from '@streamledger/db'
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { type AttemptEnding, ExportError, type ExportFailure } from './errors.ts'
 import type { PublishedFile } from './export-store.ts'
 
@@ -10,8 +10,15 @@ export interface ExportAttempt {
   /** Somebody has tried before and may have left a file. */
   repeated: boolean
   walletId: number
+  holder: string
   currency: string
   entry: Entry | null
+  from: Date | null
+  to: Date | null
+  orderedAt: Date
+  /** The balances before the first and after the last transaction of the period, whatever their entry. */
+  openingBalance: number
+  closingBalance: number
   /** The rows are those with after < sequence <= through, and the entry if there is one. */
   after: number
   through: number
@@ -57,24 +64,41 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
   }
 }
 
-type Range = Pick<ExportAttempt, 'after' | 'through' | 'currency'>
+type Range = Omit<ExportAttempt, 'id' | 'attempt' | 'repeated' | 'walletId' | 'entry' | 'rowsTotal'>
 
 /** Turns the period into sequences. The history is append only and its time never runs back: every attempt finds the same. */
 async function readRange(db: Db, id: string): Promise<Range> {
-  return db
-    .selectFrom('exports')
-    .innerJoin('wallets', 'wallets.id', 'exports.wallet_id')
-    .select([
-      'wallets.currency',
-      sql<number>`case when from_at is null then 0 else sequence_before(wallet_id, from_at) end`.as('after'),
-      sql<number>`case when to_at is null then as_of_sequence
-                       else least(as_of_sequence, sequence_before(wallet_id, to_at)) end`.as('through'),
-    ])
-    .where('exports.id', '=', id)
-    .executeTakeFirstOrThrow()
+  const { rows } = await sql<Range>`
+    select users.first_name || ' ' || users.last_name as holder, wallets.currency,
+           e.from_at as "from", e.to_at as "to", e.created_at as "orderedAt", range.after, range.through,
+           ${balanceAfter(sql`least(range.after, range.through)`)} as "openingBalance",
+           ${balanceAfter(sql`range.through`)} as "closingBalance"
+    from exports e
+    join wallets on wallets.id = e.wallet_id
+    join users on users.id = wallets.user_id
+    cross join lateral (
+      select case when from_at is null then 0 else sequence_before(wallet_id, from_at) end as after,
+             case when to_at is null then as_of_sequence
+                  else least(as_of_sequence, sequence_before(wallet_id, to_at)) end as through
+    ) range
+    where e.id = ${id}`.execute(db)
+  const [range] = rows
+  if (!range) throw new ExportError('cancelled')
+  return range
 }
 
-async function countRows(db: Db, walletId: number, entry: Entry | null, { after, through }: Range): Promise<number> {
+/** Before the first transaction there was nothing. */
+function balanceAfter(sequence: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`coalesce(
+    (select balance from transactions where wallet_id = e.wallet_id and transactions.sequence = ${sequence}), 0)`
+}
+
+async function countRows(
+  db: Db,
+  walletId: number,
+  entry: Entry | null,
+  { after, through }: Pick<Range, 'after' | 'through'>,
+): Promise<number> {
   if (entry === null) return Math.max(0, through - after) // sequences have no gaps
   const { rows } = await db
     .selectFrom('transactions')

@@ -7,6 +7,16 @@ export interface ExportStore {
   removeOthers(attempt: AttemptName): Promise<void>
   /** Removes a published file; it is no error if there is none. */
   remove(file: string): Promise<void>
+  /** All that attempts have left, published or not. What is none of them is not shown, and so never swept away. */
+  list(): AsyncIterable<StoredFile>
+}
+
+export interface StoredFile extends AttemptName {
+  /** What `remove` takes. */
+  file: string
+  isDraft: boolean
+  /** For a draft: when it was last written to. */
+  modifiedAt: Date
 }
 
 export interface AttemptName {

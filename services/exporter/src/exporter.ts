@@ -1,17 +1,29 @@
+import { EventEmitter } from 'node:events'
 import { awaitDatabase, createDatabase, type Database, prepareDatabase } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
-import { type Runner, run } from 'graphile-worker'
+import {
+  type ParsedCronItem,
+  parseCronItems,
+  type Runner,
+  run,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker'
 import type { ExporterConfig } from './config.ts'
 import { createFolderStore } from './folder-store.ts'
 import { createHandBack, type HandBack } from './hand-back.ts'
 import { createExporterMetrics } from './metrics.ts'
-import { exportTransactions } from './tasks/export-transactions.ts'
+import { expireExportFiles } from './tasks/expire-exports.ts'
+import { type ExportDeps, exportTransactions } from './tasks/export-transactions.ts'
+import { sweepFiles } from './tasks/sweep-files.ts'
+import { tendExports } from './tasks/tend-exports.ts'
 import { createWorkerLogger } from './worker-logger.ts'
+import { startWorkerRecovery } from './worker-recovery.ts'
 
 /** Migrates the database and starts taking export jobs. */
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
-  const { url, startTimeoutMs, patienceMs } = config.database
+  const { url, startTimeoutMs } = config.database
   const store = await createFolderStore(config.exports.dir)
   const patience = { startTimeoutMs, ...logPreparation(logger) }
   await prepareDatabase(url, patience)
@@ -19,28 +31,57 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
   const metrics = createExporterMetrics(registry, database.db)
-  const options = { ...config.exports, patienceMs }
-  const task = exportTransactions({ db: database.db, store, handBack, metrics, logger, options })
+  const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
-  const runner = await awaitDatabase(url, () => startRunner(config, database, task, logger), patience)
+  const { runner, poolId } = await awaitDatabase(url, () => startRunner(config, database, tasks, logger), patience)
   const worker = watchRunner(runner)
+  const recovering = { db: database.db, poolId, metrics, logger, options: config.recovery }
+  const recovery = await awaitDatabase(url, () => startWorkerRecovery(recovering), patience)
+  // Its exports may be others' by now, and its pool's name is of no use any more: a restart is a clean slate.
+  void recovery.ended.catch((error) => {
+    throw error
+  })
   ready = true
-  logger.info({ opsPort: ops.port, exportDir: config.exports.dir }, 'ready')
+  logger.info({ opsPort: ops.port, exportDir: config.exports.dir, poolId }, 'ready')
   return {
     async stop() {
       ready = false
       await worker.stop()
       await flushQuietly(handBack, logger)
+      // Until here it lives: what it was writing was its own.
+      await recovery.stop()
       await ops.close()
       await database.close()
     },
   }
 }
 
-/** One connection listens for jobs; an export holds one for its pages, its worker another to take and end jobs; one is for metrics. */
+function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options'>): TaskList {
+  const options = { ...config.exports, patienceMs: config.database.patienceMs }
+  return {
+    [EXPORT_TASK]: exportTransactions({ ...deps, options }),
+    tend_exports: tendExports(deps),
+    expire_exports: expireExportFiles({ ...deps, options }),
+    sweep_files: sweepFiles({ ...deps, options }),
+  }
+}
+
+/** Before any export, and not again if an exporter dies of it: the next minute brings the next. */
+const UPKEEP = { priority: -1, maxAttempts: 1 }
+
+/** graphile-worker sees to it that each is queued once, however many exporters there are. */
+function listCronItems(): ParsedCronItem[] {
+  return parseCronItems([
+    { task: 'tend_exports', match: '* * * * *', options: { ...UPKEEP, jobKey: 'tend_exports' } },
+    { task: 'expire_exports', match: '* * * * *', options: { ...UPKEEP, jobKey: 'expire_exports' } },
+    { task: 'sweep_files', match: '*/5 * * * *', options: { ...UPKEEP, jobKey: 'sweep_files' } },
+  ])
+}
+
+/** One connection listens for jobs; an export holds one for its pages, its worker another to take and end jobs; one is for heartbeats, one for metrics. */
 const CONNECTIONS_PER_EXPORT = 2
-const CONNECTIONS_BESIDE = 2
+const CONNECTIONS_BESIDE = 3
 
 function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Database {
   return createDatabase(database.url, {
@@ -51,16 +92,22 @@ function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Dat
   })
 }
 
-function startRunner(
+async function startRunner(
   { worker }: ExporterConfig,
   { pool }: Database,
-  task: ReturnType<typeof exportTransactions>,
+  taskList: TaskList,
   logger: Logger,
-): Promise<Runner> {
-  return run({
+): Promise<{ runner: Runner; poolId: string }> {
+  const events: WorkerEvents = new EventEmitter()
+  let poolId = ''
+  events.once('pool:create', ({ workerPool }) => {
+    poolId = workerPool.id
+  })
+  const runner = await run({
+    events,
+    taskList,
     pgPool: pool,
-    taskList: { [EXPORT_TASK]: task },
-    parsedCronItems: [],
+    parsedCronItems: listCronItems(),
     concurrency: worker.concurrency,
     pollInterval: worker.pollIntervalMs,
     gracefulShutdownAbortTimeout: worker.abortAfterMs,
@@ -69,6 +116,7 @@ function startRunner(
     // Without a delay of their own, jobs are ended by a promise that nobody waits for, not even the shutdown.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   })
+  return { runner, poolId }
 }
 
 /** Lets the process die if the worker ends by itself: it could not note what became of a job, and a restart is a clean slate. */

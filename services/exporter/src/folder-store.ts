@@ -1,7 +1,8 @@
-import { type FileHandle, mkdir, open, opendir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { AttemptName, Draft, ExportStore } from './export-store.ts'
+import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store.ts'
 import { createFileDigest } from './file-digest.ts'
 
 const DRAFT_SUFFIX = '.part'
@@ -22,6 +23,29 @@ export async function createFolderStore(folder: string): Promise<ExportStore> {
       }
     },
     remove: (file) => rm(join(folder, file), { force: true }),
+    list: () => listFolder(folder),
+  }
+}
+
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const NAME = new RegExp(`^(${UUID})\\.(${UUID})\\.xlsx(\\${DRAFT_SUFFIX})?$`)
+
+async function* listFolder(folder: string): AsyncGenerator<StoredFile> {
+  for await (const { name: file } of await opendir(folder)) {
+    const [, exportId, attempt, suffix] = NAME.exec(file) ?? []
+    if (exportId === undefined || attempt === undefined) continue
+    const modifiedAt = await readModifiedAt(join(folder, file))
+    if (modifiedAt) yield { file, exportId, attempt, isDraft: suffix !== undefined, modifiedAt }
+  }
+}
+
+/** @returns undefined when the file is gone meanwhile */
+async function readModifiedAt(path: string): Promise<Date | undefined> {
+  try {
+    return (await stat(path)).mtime
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 
@@ -34,7 +58,7 @@ async function openFolderDraft(folder: string, name: string): Promise<Draft> {
   const draftPath = path + DRAFT_SUFFIX
   const handle = await open(draftPath, 'wx', FILE_MODE)
   const digest = createFileDigest()
-  const written = pipeline(digest.stream, (chunks: AsyncIterable<Buffer>) => handle.writeFile(chunks))
+  const written = pipeline(digest.stream, openFileEnd(handle))
   // Whoever writes sees the error on the stream; `publish` throws it again.
   written.catch(() => undefined)
   let kept = false
@@ -59,6 +83,18 @@ async function openFolderDraft(folder: string, name: string): Promise<Draft> {
       await rm(path, { force: true })
     },
   }
+}
+
+/**
+ * Writes what it is given to the file. Of Node's own ways, `writeFile` of a stream ends that with an AbortError, so that
+ * nobody would know why the disk refused, and `createWriteStream` has the handle wait for it before it closes.
+ */
+function openFileEnd(handle: FileHandle): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      handle.writeFile(chunk).then(() => callback(), callback)
+    },
+  })
 }
 
 async function closeQuietly(handle: FileHandle): Promise<void> {

@@ -1,7 +1,9 @@
 import { createLogger, readConfig, runService } from '@streamledger/runtime'
 import { loadExporterConfig } from './config.ts'
 import { startExporter } from './exporter.ts'
+import { keepHeapSmall } from './keep-heap-small.ts'
 
+keepHeapSmall()
 const config = readConfig(loadExporterConfig)
 const logger = createLogger({ service: 'exporter', level: config.logLevel })
 await runService(logger, config.drainTimeoutMs, () => startExporter(config, logger))

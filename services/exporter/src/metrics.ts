@@ -8,6 +8,12 @@ export type AttemptOutcome = 'succeeded' | 'failed' | 'cancelled' | 'replaced' |
 export interface ExporterMetrics {
   /** `succeeded`, `failed` and `cancelled` end the export; the others only the attempt. */
   attempts: Counter<'outcome'>
+  /** Exports that have failed for good, by the code that their users see. */
+  failures: Counter<'code'>
+  /** Exporters that this one found dead. */
+  lost: Counter
+  /** Files that nobody's export points to any more, removed. */
+  swept: Counter
   rows: Counter
   duration: Histogram
   running: Gauge
@@ -29,6 +35,22 @@ export function createExporterMetrics(registry: Registry, db: Db): ExporterMetri
       name: 'streamledger_export_attempts_total',
       help: 'Attempts at exports by how they ended; succeeded, failed and cancelled finish the export.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    failures: new Counter({
+      name: 'streamledger_export_failures_total',
+      help: 'Exports that have failed for good, by the code that their users see.',
+      labelNames: ['code'],
+      registers,
+    }),
+    lost: new Counter({
+      name: 'streamledger_exporters_lost_total',
+      help: 'Exporters that this one found dead, and whose exports it freed.',
+      registers,
+    }),
+    swept: new Counter({
+      name: 'streamledger_export_files_swept_total',
+      help: 'Files of attempts that came to nothing, found and removed later.',
       registers,
     }),
     rows: new Counter({

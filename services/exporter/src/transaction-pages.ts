@@ -1,7 +1,7 @@
 import type { Db } from '@streamledger/db'
 import type { ExportAttempt } from './export-attempt.ts'
 import { type Patience, retryUnavailable } from './retry-unavailable.ts'
-import type { WorkbookRow } from './workbook.ts'
+import type { WorkbookRow } from './transaction-sheet.ts'
 
 export interface PageOptions extends Patience {
   pageRows: number

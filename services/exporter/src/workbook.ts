@@ -1,8 +1,17 @@
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import type { Writable } from 'node:stream'
-import type { LedgerTransaction } from '@streamledger/db'
-import exceljs, { type Style, type Worksheet } from 'exceljs'
-import { integerCell, nairaCell, textCell } from './cells.ts'
+import type exceljs from 'exceljs'
+import type { Worksheet } from 'exceljs'
+import { addSummarySheet, type Summary } from './summary-sheet.ts'
+import { createTally, type Tally, tallyRow } from './tally.ts'
+import { addTransaction, closeTransactionSheet, openTransactionSheet, type WorkbookRow } from './transaction-sheet.ts'
+
+type WorkbookWriter = exceljs.stream.xlsx.WorkbookWriter
+/** The one part of exceljs that is used: all the others, readers of several formats, would be 16 MB of code in memory. */
+const StreamingWriter: typeof exceljs.stream.xlsx.WorkbookWriter = createRequire(import.meta.url)(
+  'exceljs/lib/stream/xlsx/workbook-writer.js',
+)
 
 /** A sheet holds 2^20 rows, and the header is one of them. */
 const SHEET_ROWS_MAX = 1_048_575
@@ -11,15 +20,15 @@ const BURST_ROWS = 100
 /** How many compressed bytes wait for the output before the rows have to: archiver's own default is a megabyte, twice. */
 const ZIP_BUFFER_BYTES = 65_536
 
-export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
-
 export interface TransactionWorkbook {
   /** Written so far. */
   readonly rows: number
   /** Resolves when the output can take more, so that memory is a page, however slow the output. */
   addPage(page: readonly WorkbookRow[]): Promise<void>
-  /** Writes what is left of the file, ends the output and resolves once the output has taken it all. */
-  finish(): Promise<void>
+  /** Of the rows that have been written so far. */
+  readonly tally: Tally
+  /** Writes the summary, ends the output and resolves once the output has taken it all. */
+  finish(summary: Summary): Promise<void>
 }
 
 export interface WorkbookOptions {
@@ -32,7 +41,7 @@ export interface WorkbookOptions {
 /** Writes transactions into `output` as an xlsx file, as they come. */
 export function createTransactionWorkbook(output: Writable, options: WorkbookOptions): TransactionWorkbook {
   const { currency, signal, sheetRowsMax = SHEET_ROWS_MAX } = options
-  const writer = new exceljs.stream.xlsx.WorkbookWriter({
+  const writer = new StreamingWriter({
     stream: output,
     useStyles: true,
     useSharedStrings: false, // a table of all texts would have to stay in memory until the end
@@ -40,7 +49,8 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
   })
   writer.creator = 'StreamLedger'
   const broken = brokenSignal(output, signal)
-  let sheet = addSheet(writer, 1)
+  const tally = createTally()
+  let sheet = openTransactionSheet(writer, { number: 1, currency })
   let sheets = 1
   let sheetRows = 0
   let rows = 0
@@ -48,7 +58,8 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
   async function addBurst(burst: readonly WorkbookRow[]): Promise<void> {
     for (const row of burst) {
       if (sheetRows === sheetRowsMax) nextSheet()
-      addRow(sheet, row, currency)
+      addTransaction(sheet, row, currency)
+      tallyRow(tally, row)
       sheetRows += 1
       rows += 1
     }
@@ -56,25 +67,34 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
   }
 
   function nextSheet(): void {
-    closeSheet(sheet, sheetRows)
+    closeTransactionSheet(sheet, sheetRows)
     sheets += 1
-    sheet = addSheet(writer, sheets)
+    sheet = openTransactionSheet(writer, { number: sheets, currency })
     sheetRows = 0
   }
 
   return {
+    tally,
     get rows() {
       return rows
     },
     async addPage(page) {
       for (let from = 0; from < page.length; from += BURST_ROWS) await addBurst(page.slice(from, from + BURST_ROWS))
     },
-    async finish() {
-      closeSheet(sheet, sheetRows)
+    async finish(summary) {
+      closeTransactionSheet(sheet, sheetRows)
+      showFirst(writer, addSummarySheet(writer, summary, tally))
       // exceljs waits for an output that has failed before for ever, so it is not waited for alone.
       await orBroken(writer.commit(), broken)
     },
   }
+}
+
+/** The sheet that is written last, as its figures are those of all the others, is the one that is seen first. */
+function showFirst(writer: WorkbookWriter, summary: Worksheet): void {
+  const held = writer as unknown as { _worksheets?: (Worksheet | undefined)[] }
+  if (held._worksheets?.at(-1) !== summary) throw new Error('this exceljs keeps its sheets somewhere else')
+  held._worksheets = [summary, ...held._worksheets.filter((sheet) => sheet !== undefined && sheet !== summary)]
 }
 
 /** Aborted with the caller's reason, or with the output's error. */
@@ -120,59 +140,4 @@ async function orBroken(work: Promise<void>, broken: AbortSignal): Promise<void>
   } finally {
     broken.removeEventListener('abort', onAbort)
   }
-}
-
-const TEXT: Partial<Style> = { numFmt: '@' }
-const MONEY: Partial<Style> = { numFmt: '#,##0.00', alignment: { horizontal: 'right' } }
-
-/** Style objects are shared by all cells of a column: exceljs looks each object up once and remembers it. */
-const COLUMNS: readonly { header: string; width: number; style: Partial<Style> }[] = [
-  { header: 'Date (UTC)', width: 24, style: { numFmt: 'yyyy-mm-dd hh:mm:ss.000' } },
-  { header: 'Transaction ID', width: 17, style: { numFmt: '0' } },
-  { header: 'Entry', width: 9, style: TEXT },
-  { header: 'Amount', width: 20, style: MONEY },
-  { header: 'Balance', width: 20, style: MONEY },
-  { header: 'Currency', width: 11, style: TEXT },
-  { header: 'trans_id', width: 40, style: TEXT },
-]
-const LAST_COLUMN = 'G'
-const HEADER: Partial<Style> = {
-  font: { bold: true },
-  fill: { type: 'pattern', pattern: 'solid', fgColor: { argb: 'FFE8EEF4' } },
-  border: { bottom: { style: 'thin' } },
-}
-
-function addSheet(writer: exceljs.stream.xlsx.WorkbookWriter, number: number): Worksheet {
-  const sheet = writer.addWorksheet(number === 1 ? 'Transactions' : `Transactions ${number}`, {
-    views: [{ state: 'frozen', ySplit: 1 }],
-    pageSetup: { orientation: 'landscape', fitToWidth: 1, fitToHeight: 0 },
-  })
-  sheet.columns = COLUMNS.map(({ width }) => ({ width }))
-  const header = sheet.addRow(COLUMNS.map((column) => column.header))
-  COLUMNS.forEach(({ style }, index) => {
-    header.getCell(index + 1).style = style.alignment ? { ...HEADER, alignment: style.alignment } : HEADER
-  })
-  header.commit()
-  return sheet
-}
-
-function addRow(sheet: Worksheet, row: WorkbookRow, currency: string): void {
-  const added = sheet.addRow([
-    row.created_at,
-    integerCell(row.id),
-    row.entry,
-    nairaCell(row.amount),
-    nairaCell(row.balance),
-    currency,
-    textCell(row.trans_id),
-  ])
-  COLUMNS.forEach(({ style }, index) => {
-    added.getCell(index + 1).style = style
-  })
-  added.commit()
-}
-
-function closeSheet(sheet: Worksheet, rows: number): void {
-  sheet.autoFilter = `A1:${LAST_COLUMN}${rows + 1}`
-  sheet.commit()
 }

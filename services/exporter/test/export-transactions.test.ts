@@ -2,10 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Db } from '@streamledger/db'
+import { exportJobKey } from '@streamledger/events'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { addHistory, instantOf, makeChosenHistory, makeHistory } from './make-history.ts'
-import { holdInMiddle, hurryJob, jobKey, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
+import { holdInMiddle, hurryJob, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook, type SheetRow } from './read-workbook.ts'
 import { listFiles, makeExportDir, runExporter, SLOW } from './run-exporter.ts'
 
@@ -47,7 +48,7 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   const sheets = await readWorkbook(path)
   expect(sheets.map(({ name }) => name)).toEqual(['Transactions'])
   expect(sheets[0]?.header).toEqual([
-    ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount', 'Balance', 'Currency', 'trans_id'],
+    ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount (NGN)', 'Balance (NGN)', 'Currency', 'trans_id'],
   ])
   expect(sheets[0]?.rows).toEqual(rows)
   expect(await listFiles(dir)).toEqual([row.file])
@@ -109,8 +110,8 @@ test('text that a spreadsheet would run is shown as text, and figures beyond its
   const largest = Number.MAX_SAFE_INTEGER
   const history = await makeChosenHistory(db, [
     ...['=1+1', '+1', '-1', '@sum', '\tx', '\rx', '\nx', '＝1'].map((trans_id) => ({ trans_id })),
-    { trans_id: 'plain', amount: 999_999_999_999_999, balance: largest },
-    { trans_id: '<&>"\u007f\ufffe_x0041_ 💸', amount: 1, balance: 0 },
+    { trans_id: 'plain', amount: largest - 800 },
+    { trans_id: '<&>"\u007f\ufffe_x0041_ 💸', entry: 'debit', amount: largest - 1 },
   ])
   await runExporter(url, dir)
 
@@ -122,10 +123,32 @@ test('text that a spreadsheet would run is shown as text, and figures beyond its
     '<&>"_x007F__xFFFE__x005F_x0041_ 💸',
   ])
   expect(sheet?.rows.slice(-2)).toMatchObject([
-    { amount: 9_999_999_999_999.99, balance: '90071992547409.91' },
-    { amount: 0.01, balance: 0 },
+    { amount: '90071992547401.91', balance: '90071992547409.91' },
+    { amount: '90071992547409.90', balance: 0.01 },
   ])
 })
+
+test('rows that do not add up to the balances are never shown to anybody', async ({ database: { db, url } }) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 5)
+  await addRows(db, history.walletId, { sequence: 6, amount: 100, balance: 99 })
+  await runExporter(url, dir)
+
+  const id = await orderExport(db, { ...history, rows: 6 }, { maxAttempts: 1 })
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'failed')
+  expect(row).toMatchObject({ error: 'balances_differ', file: null })
+  expect(await listFiles(dir)).toEqual([])
+})
+
+/** What a ledger would never hold. */
+async function addRows(db: Db, wallet_id: number, row: { sequence: number; amount: number; balance: number }) {
+  const created_at = instantOf(row.sequence)
+  await db
+    .insertInto('transactions')
+    .values({ wallet_id, ...row, created_at, entry: 'credit', trans_id: 'odd' })
+    .execute()
+}
 
 test('an attempt that was replaced neither publishes nor completes the job nor leaves a file', async ({
   database: { db, url },
@@ -137,7 +160,7 @@ test('an attempt that was replaced neither publishes nor completes the job nor l
   expect(await listFiles(dir)).toEqual([`${id}.${held.row.attempt}.xlsx.part`])
   const other = { attempt: randomUUID(), locked_by: 'pool-of-another' }
   await db.updateTable('exports').set({ attempt: other.attempt }).where('id', '=', id).execute()
-  await sql`update graphile_worker._private_jobs set locked_by = ${other.locked_by} where key = ${jobKey(id)}`.execute(
+  await sql`update graphile_worker._private_jobs set locked_by = ${other.locked_by} where key = ${exportJobKey(id)}`.execute(
     db,
   )
   await held.release()

@@ -49,19 +49,21 @@ export async function addHistory(db: Db, { walletId, rows: from }: History, rows
 
 export interface ChosenTransaction {
   entry?: Entry
+  /** In kobo. */
   amount?: number
-  balance?: number
   trans_id: string
 }
 
-/** A wallet with just these transactions; nothing makes their balances add up. */
+/** A wallet with just these transactions, and the balances that they make. */
 export async function makeChosenHistory(db: Db, chosen: readonly ChosenTransaction[]): Promise<History> {
   const walletId = await makeWallet(db)
-  const rows = chosen.map(({ entry = 'credit', amount = 100, balance = 100, trans_id }, index) => ({
-    ...{ wallet_id: walletId, sequence: index + 1, created_at: instantOf(index + 1) },
-    ...{ entry, amount, balance, trans_id },
-  }))
-  await db.insertInto('transactions').values(rows).execute()
-  await db.updateTable('wallets').set({ sequence: rows.length }).where('id', '=', walletId).execute()
+  let balance = 0
+  const rows = chosen.map(({ entry = 'credit', amount = 100, trans_id }, index) => {
+    balance += entry === 'credit' ? amount : -amount
+    const sequence = index + 1
+    return { wallet_id: walletId, sequence, created_at: instantOf(sequence), entry, amount, balance, trans_id }
+  })
+  if (rows.length > 0) await db.insertInto('transactions').values(rows).execute()
+  await db.updateTable('wallets').set({ sequence: rows.length, balance }).where('id', '=', walletId).execute()
   return { walletId, rows: rows.length }
 }

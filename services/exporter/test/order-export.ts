@@ -1,5 +1,5 @@
 import type { Db, Entry, Export, Trx } from '@streamledger/db'
-import { EXPORT_TASK } from '@streamledger/events'
+import { EXPORT_TASK, exportJobKey } from '@streamledger/events'
 import { waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { onTestFinished } from 'vitest'
@@ -10,13 +10,12 @@ export interface ExportOrder {
   from_at?: Date
   to_at?: Date
   maxAttempts?: number
+  priority?: number
 }
-
-export const jobKey = (exportId: string): string => `${EXPORT_TASK}:${exportId}`
 
 /** Orders an export of the history as it is now, the way the API does: row and job in one commit. */
 export async function orderExport(db: Db, history: History, order: ExportOrder = {}): Promise<string> {
-  const { maxAttempts = 5, ...filters } = order
+  const { maxAttempts = 5, priority = 0, ...filters } = order
   return db.transaction().execute(async (trx) => {
     const { id } = await trx
       .insertInto('exports')
@@ -25,7 +24,7 @@ export async function orderExport(db: Db, history: History, order: ExportOrder =
       .executeTakeFirstOrThrow()
     await sql`
       select graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', ${id}::text),
-        job_key := ${jobKey(id)}, max_attempts := ${maxAttempts}::int)`.execute(trx)
+        job_key := ${exportJobKey(id)}, max_attempts := ${maxAttempts}::int, priority := ${priority}::int)`.execute(trx)
     return id
   })
 }
@@ -79,7 +78,7 @@ export interface QueuedJob {
 export async function readJob(db: Db, exportId: string): Promise<QueuedJob | undefined> {
   const { rows } = await sql<QueuedJob>`
     select id, attempts, locked_by, run_at <= now() as due, last_error
-    from graphile_worker.jobs where key = ${jobKey(exportId)}`.execute(db)
+    from graphile_worker.jobs where key = ${exportJobKey(exportId)}`.execute(db)
   return rows[0]
 }
 
@@ -88,7 +87,7 @@ export async function hurryJob(db: Db, exportId: string): Promise<void> {
   await waitFor(async () => {
     const { rows } = await sql`
       select from graphile_worker.jobs job, graphile_worker.reschedule_jobs(array[job.id], run_at := now())
-      where job.key = ${jobKey(exportId)}`.execute(db)
+      where job.key = ${exportJobKey(exportId)}`.execute(db)
     return rows.length === 1
   })
 }

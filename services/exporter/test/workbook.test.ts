@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { expect, test, waitFor } from '@streamledger/testkit'
-import { createTransactionWorkbook, type TransactionWorkbook, type WorkbookRow } from '../src/workbook.ts'
+import type { WorkbookRow } from '../src/transaction-sheet.ts'
+import { createTransactionWorkbook, type TransactionWorkbook } from '../src/workbook.ts'
 import { instantOf } from './make-history.ts'
+import { makeSummary } from './make-summary.ts'
 import { readWorkbook } from './read-workbook.ts'
 import { makeExportDir } from './run-exporter.ts'
 
@@ -56,7 +58,7 @@ test('a sheet that is full is followed by another, each with a frozen, filterabl
   await workbook.addPage(makePage(1))
   await workbook.addPage(makePage(1_001))
   await workbook.addPage(makePage(2_001))
-  await workbook.finish()
+  await workbook.finish(makeSummary())
 
   const sheets = await readWorkbook(path)
   expect(sheets.map(({ name, rows }) => [name, rows.length])).toEqual([
@@ -81,7 +83,7 @@ test('a sheet that is exactly full is not followed by an empty one', async () =>
   const workbook = createWorkbook(createWriteStream(path), { sheetRowsMax: 1_000 })
 
   await workbook.addPage(makePage(1))
-  await workbook.finish()
+  await workbook.finish(makeSummary())
 
   expect((await readWorkbook(path)).map(({ name }) => name)).toEqual(['Transactions'])
 })
@@ -102,7 +104,7 @@ test('an output that stands still holds the rows back, however many have been wr
   }
 
   await writing
-  await workbook.finish()
+  await workbook.finish(makeSummary())
   expect(workbook.rows).toBe(200 * PAGE_ROWS)
 })
 
@@ -136,14 +138,14 @@ test('an output that fails ends the writing with its error, whether rows or the 
 
   await expect(writing).rejects.toBe(full)
   await expect(workbook.addPage(makePage(1))).rejects.toBe(full)
-  await expect(workbook.finish()).rejects.toBe(full)
+  await expect(workbook.finish(makeSummary())).rejects.toBe(full)
 })
 
 test('an output that fails while the end is written ends the finishing', async () => {
   const valve = makeValve()
   const workbook = createWorkbook(valve.output)
   await workbook.addPage(makePage(1, 10))
-  const finishing = workbook.finish()
+  const finishing = workbook.finish(makeSummary())
   await waitFor(valve.isHolding)
 
   valve.output.destroy(new Error('the disk is gone'))

@@ -1,12 +1,9 @@
 import { type Db, type Export, inTransaction, type Trx } from '@streamledger/db'
-import { EXPORT_TASK, type ExportRequested } from '@streamledger/events'
+import { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, type ExportRequested, exportJobKey } from '@streamledger/events'
 import { sql } from 'kysely'
 import { LedgerError } from './errors.ts'
 import { ExportError } from './export-errors.ts'
 import type { TransactionFilters } from './list-transactions.ts'
-
-/** Of graphile-worker, whose waits grow as e^n seconds: five tries take about two minutes. */
-const JOB_ATTEMPTS_MAX = 5
 
 export interface RequestExport extends TransactionFilters {
   user_id: number
@@ -36,7 +33,8 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
 
     const earlier = await findEarlier(trx, wallet.id, request)
     if (earlier) return earlier
-    if ((await countUnfinished(trx, wallet.id)) >= options.unfinishedMax) throw new ExportError('too_many_exports')
+    const unfinished = await countUnfinished(trx, wallet.id)
+    if (unfinished >= options.unfinishedMax) throw new ExportError('too_many_exports')
 
     const row = await trx
       .insertInto('exports')
@@ -50,7 +48,8 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
       })
       .returningAll()
       .executeTakeFirstOrThrow()
-    await addJob(trx, { export_id: row.id })
+    // A user's second export waits for the first of everybody else's, the third for their second, and so on.
+    await addJob(trx, { export_id: row.id }, { priority: unfinished })
     return row
   })
 }
@@ -86,12 +85,13 @@ async function countUnfinished(trx: Trx, wallet_id: number): Promise<number> {
   return count
 }
 
-async function addJob(trx: Trx, payload: ExportRequested): Promise<void> {
+async function addJob(trx: Trx, payload: ExportRequested, { priority }: { priority: number }): Promise<void> {
   await sql`
     select graphile_worker.add_job(
       ${EXPORT_TASK},
       payload := ${JSON.stringify(payload)}::json,
-      max_attempts := ${JOB_ATTEMPTS_MAX},
-      job_key := ${`${EXPORT_TASK}:${payload.export_id}`}
+      max_attempts := ${EXPORT_ATTEMPTS_MAX},
+      job_key := ${exportJobKey(payload.export_id)},
+      priority := ${priority}::int
     )`.execute(trx)
 }

@@ -38,6 +38,9 @@ export const ExportView = Type.Object(
     to: nullable(Timestamp('Posted before this instant.')),
     rows_done: Type.Integer({ minimum: 0 }),
     rows_total: nullable(Type.Integer({ minimum: 0, description: 'Null until it is counted.' })),
+    percent: nullable(
+      Type.Integer({ minimum: 0, maximum: 100, description: 'Of rows_total; null until it is counted.' }),
+    ),
     size: nullable(Type.Integer({ minimum: 0, description: 'Of the file, in bytes.' })),
     sha256: nullable(Type.String({ description: 'Of the file, in hexadecimal.' })),
     file_url: nullable(Type.String({ description: 'Where the file is, once it is there.' })),
@@ -77,6 +80,7 @@ export function toExportView(row: Export, base: string): Static<typeof ExportVie
     to: isoOrNull(row.to_at),
     rows_done: row.rows_done,
     rows_total: row.rows_total,
+    percent: percentOf(row),
     size: row.size,
     sha256: row.sha256,
     file_url: present ? `${base}/${row.id}/file` : null,
@@ -85,6 +89,12 @@ export function toExportView(row: Export, base: string): Static<typeof ExportVie
     expires_at: isoOrNull(row.expires_at),
     ...(row.error !== null && { problem: { code: row.error, detail: FAILED } }),
   }
+}
+
+/** Rounded down: 100 is all of it. */
+function percentOf({ rows_done, rows_total }: Export): number | null {
+  if (rows_total === null) return null
+  return rows_total === 0 ? 100 : Math.floor((100 * rows_done) / rows_total)
 }
 
 function isoOrNull(instant: Date | null): string | null {

@@ -17,8 +17,9 @@ import type { Draft, ExportStore } from '../export-store.ts'
 import type { HandBack } from '../hand-back.ts'
 import type { ExporterMetrics } from '../metrics.ts'
 import { retryUnavailable } from '../retry-unavailable.ts'
+import { changeOf } from '../tally.ts'
 import { transactionPages } from '../transaction-pages.ts'
-import { createTransactionWorkbook } from '../workbook.ts'
+import { createTransactionWorkbook, type TransactionWorkbook } from '../workbook.ts'
 
 export interface ExportDeps {
   db: Db
@@ -80,10 +81,17 @@ async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft,
     await retryUnavailable(() => reportAttempt(db, attempt, { rows_done: workbook.rows }), { ...options, signal })
     reportedAt = performance.now()
   }
-  await workbook.finish()
-  // The history is append only, so another number of rows than was counted is a fault that nobody may download.
-  if (workbook.rows !== attempt.rowsTotal) throw new ExportError('rows_changed')
+  requireReconciled(attempt, workbook)
+  await workbook.finish({ ...attempt, generatedAt: new Date() })
   return workbook.rows
+}
+
+/** The history is append only: whatever does not add up is a fault of ours, or of the ledger, that nobody may download. */
+function requireReconciled(attempt: ExportAttempt, { rows, tally }: TransactionWorkbook): void {
+  if (rows !== attempt.rowsTotal) throw new ExportError('rows_changed')
+  const { entry, openingBalance, closingBalance } = attempt
+  const addsUp = BigInt(openingBalance) + changeOf(tally) === BigInt(closingBalance)
+  if (entry === null && !addsUp) throw new ExportError('balances_differ')
 }
 
 async function publish({ db, store, options }: ExportDeps, key: AttemptKey, draft: Draft, rows: number): Promise<void> {
@@ -122,6 +130,7 @@ async function endAttempt(deps: ExportDeps, key: AttemptKey, job: Job, error: un
   const failure = failureOf(error)
   const isLast = job.attempts >= job.max_attempts
   metrics.attempts.inc({ outcome: isLast ? 'failed' : 'retried' })
+  if (isLast) metrics.failures.inc({ code: failure })
   logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export is tried again')
   // Waiting here also sees to it that the worker, which doesn't wait, finds a database to note the failure in.
   await retryUnavailable(() => (isLast ? failAttempt(db, key, failure) : releaseAttempt(db, key)), options)

@@ -1,0 +1,84 @@
+import type { Entry } from '@streamledger/db'
+import type { CellValue, Style, Worksheet } from 'exceljs'
+import { integerCell, nairaCell, textCell } from './cells.ts'
+import { BOLD, COUNT, HEADER, ID, MONEY, PRINTED, TEXT, TIME, TITLE } from './sheet-styles.ts'
+import { changeOf, countTallied, type EntryTally, type Tally } from './tally.ts'
+import type { SheetMaker } from './transaction-sheet.ts'
+
+/** What the first sheet says of the others. */
+export interface Summary {
+  holder: string
+  walletId: number
+  currency: string
+  /** The filters: from this instant on, and up to but not including that one. */
+  from: Date | null
+  to: Date | null
+  entry: Entry | null
+  orderedAt: Date
+  generatedAt: Date
+  /** Of the period, whatever the entry filter, in kobo. */
+  openingBalance: number
+  closingBalance: number
+}
+
+type StyledValue = readonly [value: CellValue, style: Partial<Style>]
+
+const ENTRIES: Record<Entry, string> = { credit: 'Credits', debit: 'Debits' }
+const NOT_INCLUDED: StyledValue = ['not included', { alignment: { horizontal: 'right' } }]
+
+/** Writes the sheet whose figures are those of the rows that have been written. */
+export function addSummarySheet(writer: SheetMaker, summary: Summary, tally: Tally): Worksheet {
+  const sheet = writer.addWorksheet('Summary', {
+    pageSetup: { ...PRINTED.pageSetup, orientation: 'portrait' },
+    headerFooter: PRINTED.headerFooter,
+  })
+  sheet.columns = [{ width: 30 }, { width: 26 }, { width: 26 }]
+  for (const line of [...aboutLines(summary), [], ...sumLines(summary, tally)]) {
+    const row = sheet.addRow(line.map(([value]) => value))
+    line.forEach(([, style], index) => {
+      row.getCell(index + 1).style = style
+    })
+    row.commit()
+  }
+  sheet.commit()
+  return sheet
+}
+
+function aboutLines(summary: Summary): StyledValue[][] {
+  const { currency, from, to, entry } = summary
+  const line = (name: string, ...value: StyledValue): StyledValue[] => [[name, BOLD], value]
+  return [
+    [['Transaction history', TITLE]],
+    [],
+    line('Account holder', textCell(summary.holder), TEXT),
+    line('Wallet', integerCell(summary.walletId), ID),
+    line('Currency', currency, TEXT),
+    line('From, included (UTC)', ...(from ? time(from) : (['the first transaction', TEXT] as const))),
+    line('To, not included (UTC)', ...(to ? time(to) : (['the moment of the order', TEXT] as const))),
+    line('Entries', entry ? `${ENTRIES[entry].toLowerCase()} only` : 'all', TEXT),
+    line('Ordered at (UTC)', ...time(summary.orderedAt)),
+    line('Generated at (UTC)', ...time(summary.generatedAt)),
+  ]
+}
+
+const time = (instant: Date): StyledValue => [instant, TIME]
+
+function sumLines({ currency, entry, openingBalance, closingBalance }: Summary, tally: Tally): StyledValue[][] {
+  const header = (text: string): StyledValue => [text, { ...HEADER, alignment: { horizontal: 'right' } }]
+  const money = (kobo: number | bigint): StyledValue => [nairaCell(kobo), MONEY]
+  const count = (rows: number): StyledValue => [rows, COUNT]
+  const entryLine = (name: Entry, { count: rows, sum }: EntryTally): StyledValue[] =>
+    entry === null || entry === name
+      ? [[ENTRIES[name], BOLD], count(rows), money(sum)]
+      : [[ENTRIES[name], BOLD], NOT_INCLUDED, NOT_INCLUDED]
+  return [
+    [['Of the period', HEADER], header(''), header(`Balance (${currency})`)],
+    [['Opening balance', BOLD], ['', TEXT], money(openingBalance)],
+    [['Closing balance', BOLD], ['', TEXT], money(closingBalance)],
+    [],
+    [['Of the transactions listed', HEADER], header('Count'), header(`Sum (${currency})`)],
+    entryLine('credit', tally.credit),
+    entryLine('debit', tally.debit),
+    [['All, credits less debits', BOLD], count(countTallied(tally)), money(changeOf(tally))],
+  ]
+}

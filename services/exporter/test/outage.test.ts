@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { createDatabase, migrate } from '@streamledger/db'
+import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { onTestFinished } from 'vitest'
+import { makeHistory } from './make-history.ts'
+import { orderExport, readJob, waitForExport } from './order-export.ts'
+import { readWorkbook } from './read-workbook.ts'
+import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
+
+const MAIN = 'services/exporter/src/main.ts'
+const QUICK = { EXPORTER_HEARTBEAT_MS: '100', EXPORTER_DEAD_AFTER_MS: '1000' }
+
+/** What a process can't do in the folder is for the kernel to say; each of these makes it say so in another way. */
+interface NoRoom {
+  name: string
+  via: readonly string[]
+  /** Where the folder is seen as the exporter sees it. */
+  seenFrom(service: ServiceProcess, dir: string): string
+}
+
+/** Files of at most 64 KB, which any Unix can do: write(2) fails with EFBIG. */
+const smallFiles: NoRoom = {
+  name: 'a limit on the size of files',
+  via: ['sh', '-c', 'ulimit -f 128 && exec "$0" "$@"'],
+  seenFrom: (_, dir) => dir,
+}
+
+const UNSHARE = ['unshare', '--user', '--map-root-user', '--mount']
+/** A disk of 64 KB that only the exporter sees: write(2) fails with ENOSPC. Takes Linux, with user namespaces. */
+const smallDisk: NoRoom = {
+  name: 'a full disk',
+  via: [...UNSHARE, 'sh', '-c', 'mount -t tmpfs -o size=64k exports "$EXPORT_DIR" && exec "$0" "$@"'],
+  seenFrom: ({ pid }, dir) => join(`/proc/${pid}/root`, dir),
+}
+
+function listNoRoom(): NoRoom[] {
+  const [command = '', ...args] = UNSHARE
+  const { status } = spawnSync(command, [...args, 'mount', '-t', 'tmpfs', 'probe', '/mnt'])
+  if (status === 0) return [smallFiles, smallDisk]
+  console.warn(
+    'NOT TESTED: a full disk, as this system does not let a test mount one; a limit on file sizes stands in.',
+  )
+  return [smallFiles]
+}
+
+test.for(listNoRoom())(
+  'an export that meets $name fails with its reason, and leaves all of the room to the next',
+  async ({ via, seenFrom }, { database: { db, url }, spawnService }) => {
+    const dir = await makeExportDir()
+    const exporter = await spawnService(MAIN, { DATABASE_URL: url, EXPORT_DIR: dir }, [], { via })
+    await exporter.ready()
+    const large = await orderExport(db, await makeHistory(db, 20_000), { maxAttempts: 1 })
+
+    const failed = await waitForExport(db, large, ({ status }) => status === 'failed')
+    expect(failed).toMatchObject({ error: 'storage_full', file: null })
+    expect(await listFiles(seenFrom(exporter, dir))).toEqual([])
+    expect(openDrafts(exporter)).toEqual([])
+
+    const small = await orderExport(db, await makeHistory(db, 300))
+    const { file } = await waitForExport(db, small, ({ status }) => status === 'succeeded')
+    expect(await listFiles(seenFrom(exporter, dir))).toEqual([file])
+    const metrics = await (await fetch(`${exporter.opsUrl}/metrics`)).text()
+    expect(metrics).toContain('streamledger_export_failures_total{code="storage_full",service="exporter"} 1')
+  },
+)
+
+/** The drafts that a process holds open; only Linux can be asked. */
+function openDrafts({ pid }: ServiceProcess): string[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync(`/proc/${pid}/fd`)
+    .map((descriptor) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${descriptor}`)
+      } catch {
+        return '' // closed since it was listed
+      }
+    })
+    .filter((path) => path.includes('.xlsx'))
+}
+
+test('a database that is gone in the middle is waited for, and the same attempt goes on', async ({
+  startPostgres,
+  spawnService,
+}) => {
+  const postgres = await startPostgres()
+  const db = await openMigrated(postgres.url)
+  const dir = await makeExportDir()
+  const id = await orderExport(db, await makeHistory(db, 400))
+  const exporter = await spawnService(MAIN, { DATABASE_URL: postgres.url, EXPORT_DIR: dir, ...SLOW })
+  await exporter.ready()
+  const { attempt } = await waitForExport(db, id, ({ rows_done }) => rows_done > 0)
+
+  await postgres.kill()
+  await postgres.start()
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  expect(row.attempt).toBe(attempt)
+  const [sheet] = await readWorkbook(join(dir, row.file as string))
+  expect(sheet?.rows).toHaveLength(400)
+})
+
+test('a database that is gone for longer costs the attempt and not the export, and no half file stays', async ({
+  startPostgres,
+  spawnService,
+}) => {
+  const postgres = await startPostgres()
+  const db = await openMigrated(postgres.url)
+  const dir = await makeExportDir()
+  const id = await orderExport(db, await makeHistory(db, 400))
+  const env = { DATABASE_URL: postgres.url, EXPORT_DIR: dir, ...QUICK }
+  const exporter = await spawnService(MAIN, { ...env, ...SLOW, EXPORTER_DATABASE_PATIENCE_MS: '100' })
+  await exporter.ready()
+  const { attempt } = await waitForExport(db, id, ({ rows_done }) => rows_done > 0)
+
+  await postgres.kill()
+
+  // It could note nothing of what became of the job: whoever is there when the database is back takes it over.
+  expect(await exporter.exited).toEqual({ code: 1, signal: null })
+  expect(exporter.logs).toContain('"failure":"database_unavailable"')
+  expect(await listFiles(dir)).toEqual([])
+  await postgres.start()
+  const next = await spawnService(MAIN, env)
+  await next.ready()
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  expect(row.attempt).not.toBe(attempt)
+  expect(await listFiles(dir)).toEqual([row.file])
+  await waitFor(async () => (await readJob(db, id)) === undefined)
+})
+
+async function openMigrated(url: string) {
+  await migrate(url)
+  const { db, close } = createDatabase(url, {
+    ...{ applicationName: 'test', connectionsMax: 2, statementTimeoutMs: 2_000 },
+    onError: () => undefined,
+  })
+  onTestFinished(close)
+  return db
+}

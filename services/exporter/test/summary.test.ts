@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import type { Entry } from '@streamledger/db'
+import { expect, test } from '@streamledger/testkit'
+import fc from 'fast-check'
+import { type ChosenTransaction, instantOf, makeChosenHistory } from './make-history.ts'
+import { orderExport, waitForExport } from './order-export.ts'
+import { readSummary, readWorkbook, type SheetRow } from './read-workbook.ts'
+import { makeExportDir, runExporter } from './run-exporter.ts'
+
+/** In kobo: small ones, and some that Excel cannot hold as numbers. */
+const amount = fc.oneof(
+  { weight: 4, arbitrary: fc.integer({ min: 1, max: 10_000_000 }) },
+  fc.integer({ min: 1, max: 2 ** 49 }),
+)
+const transactions = fc
+  .array(fc.record({ entry: fc.constantFrom<Entry>('credit', 'debit'), amount }), { maxLength: 12 })
+  .map(keepPositive)
+const instant = fc.option(
+  fc
+    .record({ sequence: fc.integer({ min: 0, max: 13 }), ms: fc.integer({ min: -1, max: 1 }) })
+    .map(({ sequence, ms }) => new Date(instantOf(sequence).getTime() + ms)),
+)
+const order = fc.record({ entry: fc.option(fc.constantFrom<Entry>('credit', 'debit')), from: instant, to: instant })
+
+/** A debit that the balance does not cover becomes a credit. */
+function keepPositive(drawn: readonly { entry: Entry; amount: number }[]): ChosenTransaction[] {
+  let balance = 0
+  return drawn.map(({ entry, amount: kobo }, index) => {
+    const kept = entry === 'debit' && kobo > balance ? 'credit' : entry
+    balance += kept === 'credit' ? kobo : -kobo
+    return { entry: kept, amount: kobo, trans_id: `order-${index + 1}` }
+  })
+}
+
+test('the summary reconciles with the rows and with the ledger, whatever the history and the filters', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  await runExporter(url, dir, { EXPORT_PAGE_ROWS: '5' })
+  await fc.assert(
+    fc.asyncProperty(transactions, order, async (chosen, { entry, from, to }) => {
+      const history = await makeChosenHistory(db, chosen)
+      const filters = { ...(entry && { entry }), ...(from && { from_at: from }), ...(to && { to_at: to }) }
+      const id = await orderExport(db, history, filters)
+      const { file } = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+      const path = join(dir, file as string)
+      const [summary, [sheet]] = [await readSummary(path), await readWorkbook(path)]
+      const rows = sheet?.rows ?? []
+
+      const period = periodOf(chosen, { from, to })
+      expect(rows.map(({ trans_id }) => trans_id)).toEqual(
+        period.inside.filter((row) => entry === null || row.entry === entry).map(({ trans_id }) => trans_id),
+      )
+      expect(koboOf(summary['Opening balance']?.[1])).toBe(period.opening)
+      expect(koboOf(summary['Closing balance']?.[1])).toBe(period.closing)
+      const [credits, debits] = [sumOf(rows, 'credit'), sumOf(rows, 'debit')]
+      const shown = (name: Entry, sum: bigint): unknown[] =>
+        entry === null || entry === name ? [count(rows, name), sum] : ['not included', 'not included']
+      expect(readLine(summary.Credits)).toEqual(shown('credit', credits))
+      expect(readLine(summary.Debits)).toEqual(shown('debit', debits))
+      expect(readLine(summary['All, credits less debits'])).toEqual([rows.length, credits - debits])
+      if (entry === null) expect(period.opening + credits - debits).toBe(period.closing)
+    }),
+    { numRuns: 60 },
+  )
+}, 120_000)
+
+/** What the ledger has in the period, by the plain meaning of the filters. */
+function periodOf(chosen: readonly ChosenTransaction[], { from, to }: { from: Date | null; to: Date | null }) {
+  const dated = chosen.map((row, index) => ({ ...row, at: instantOf(index + 1) }))
+  const balanceOf = (rows: readonly ChosenTransaction[]): bigint =>
+    rows.reduce((sum, row) => sum + BigInt(row.amount ?? 0) * (row.entry === 'credit' ? 1n : -1n), 0n)
+  const beforeEnd = dated.filter(({ at }) => to === null || at < to)
+  const beforeStart = beforeEnd.filter(({ at }) => from !== null && at < from)
+  return {
+    inside: beforeEnd.slice(beforeStart.length),
+    opening: balanceOf(beforeStart),
+    closing: balanceOf(beforeEnd),
+  }
+}
+
+const count = (rows: readonly SheetRow[], entry: Entry): number => rows.filter((row) => row.entry === entry).length
+
+function sumOf(rows: readonly SheetRow[], entry: Entry): bigint {
+  return rows.filter((row) => row.entry === entry).reduce((sum, row) => sum + koboOf(row.amount), 0n)
+}
+
+const readLine = (values: unknown[] = []): unknown[] => {
+  const [rows, sum] = values
+  return sum === 'not included' ? [rows, sum] : [rows, koboOf(sum)]
+}
+
+/** A figure as a cell has it, in kobo: text where a number would not hold it. */
+function koboOf(value: unknown): bigint {
+  const [naira = '', decimals = ''] = (typeof value === 'number' ? value.toFixed(2) : String(value)).split('.')
+  return BigInt(naira + decimals.padEnd(2, '0'))
+}
