@@ -26,13 +26,14 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   { folder: 'packages/runtime/', packages: [], tests: [] },
   { folder: 'packages/kafka/', packages: [], tests: [] },
   { folder: 'packages/client/', packages: [], tests: ['db', 'testkit'] },
+  { folder: 'packages/export-files/', packages: [], tests: [] },
   { folder: 'packages/engines/', packages: [], tests: ['testkit'] },
   { folder: 'packages/testkit/', packages: ['db', 'engines', 'events'], tests: ['testkit'] },
   { folder: 'db/', packages: [], tests: ['db', 'testkit', 'engines'] },
   {
     folder: 'services/',
-    packages: ['db', 'events', 'kafka', 'runtime'],
-    tests: ['db', 'engines', 'events', 'kafka', 'runtime', 'testkit'],
+    packages: ['db', 'events', 'export-files', 'kafka', 'runtime'],
+    tests: ['db', 'engines', 'events', 'export-files', 'kafka', 'runtime', 'testkit'],
   },
   {
     folder: 'cli/',

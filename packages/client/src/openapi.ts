@@ -1572,6 +1572,15 @@ export interface operations {
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 };
             };
+            /** @description Where the file is to be had, for some minutes, if it is in S3. */
+            302: {
+                headers: {
+                    /** @description Of the file. It needs no token. */
+                    location?: unknown;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description You have it already. */
             304: {
                 headers: {

@@ -13,6 +13,8 @@ export const engineErrors = {
   maven_missing:
     "Maven was not found, and Kafka's jars have not been fetched yet. Install Maven (mvn), or set KAFKA_BROKERS.",
   kafka_jars_failed: "Maven could not fetch Kafka's jars. Check the network, then try again.",
+  s3_jars_failed: "Maven could not fetch S3Proxy's jars. Check the network, then try again.",
+  s3_start_failed: 'S3Proxy did not start.',
   kafka_folder_too_new: 'Kafka cannot read its data folder, which a newer Kafka wrote.',
   kafka_start_failed: 'Kafka did not start.',
 } as const

@@ -61,7 +61,7 @@ async function sweepAbandonedRuns(): Promise<void> {
 
 /** Ends what runs in the folder, and removes it. */
 export function abandon(runDir: string): void {
-  for (const file of ['postgres/pgdata/postmaster.pid', 'kafka/kafka.pid']) {
+  for (const file of ['postgres/pgdata/postmaster.pid', 'kafka/kafka.pid', 's3/s3proxy.pid']) {
     const pid = readPid(join(runDir, file))
     if (pid !== undefined && isProcess(pid, [runDir])) process.kill(-pid, 'SIGKILL')
   }

@@ -2,6 +2,7 @@ import { test as base, inject } from 'vitest'
 import type {} from './global-setup.ts' // what `inject` may ask for
 import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxiedKafka } from './own-kafka.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
+import { type StartOwnS3, startOwnS3 } from './own-s3.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 import { createTestKafka } from './test-kafka.ts'
@@ -61,6 +62,15 @@ export const test = base
       const kafka = await startProxiedKafka()
       started.push(kafka)
       return kafka
+    }
+  })
+  .extend('startS3', async ({ engines: _ }, { onCleanup }): Promise<StartOwnS3> => {
+    const started: Awaited<ReturnType<typeof startOwnS3>>[] = []
+    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+    return async () => {
+      const s3 = await startOwnS3()
+      started.push(s3)
+      return s3
     }
   })
   .extend('kafka', { scope: 'file' }, ({ engines }) => createTestKafka(engines.brokers))

@@ -1,3 +1,4 @@
+import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-files'
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 
@@ -24,10 +25,12 @@ export const apiEnv = Type.Object({
   JWT_SECRET_PREVIOUS: Type.Optional(
     Type.String({ description: 'The secret before a rotation: still accepted, no longer signed with.' }),
   ),
-  EXPORT_DIR: Type.String({
-    minLength: 1,
-    description: 'Folder of finished exports, shared with the exporter.',
-  }),
+  ...exportFilesEnv,
+  EXPORT_URL_TTL_S: duration(
+    's',
+    { minimum: 10, maximum: 86_400, default: 300 },
+    'How long an address of a file in S3 that a client was sent to may be used',
+  ),
   DATABASE_POOL_MAX: Type.Integer({
     minimum: 2,
     maximum: 500,
@@ -160,7 +163,8 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       refreshTtlS: vars.REFRESH_TOKEN_TTL_S,
       refreshGraceMs: vars.REFRESH_GRACE_MS,
     },
-    exports: { folder: vars.EXPORT_DIR, unfinishedMax: vars.EXPORTS_UNFINISHED_MAX },
+    files: readExportFilesConfig(vars),
+    exports: { unfinishedMax: vars.EXPORTS_UNFINISHED_MAX, urlTtlS: vars.EXPORT_URL_TTL_S },
   } as const
 }
 

@@ -11,10 +11,10 @@ import {
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
-import { createExportFolder } from './ledger/export-files.ts'
 import { createPosting } from './ledger/posting.ts'
 import { observeLedger } from './observe-ledger.ts'
 import { openDatabases } from './open-databases.ts'
+import { openExportFiles } from './open-export-files.ts'
 
 const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
@@ -45,7 +45,7 @@ async function startApi(): Promise<RunningService> {
     posting,
     db,
     passwords: createPasswords(config.passwords),
-    files: createExportFolder(config.exports.folder),
+    files: await openExportFiles(config, logger),
   })
   const address = await app.listen({ host: config.http.host, port: config.http.port, backlog: CONNECTIONS_WAITING_MAX })
   ready = true

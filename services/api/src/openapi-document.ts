@@ -22,7 +22,7 @@ const app = await buildApp({
   posting: createPosting(databases.posting.pool, config.posting),
   db: databases.main.db,
   passwords: createPasswords(config.passwords),
-  files: createExportFolder(config.exports.folder),
+  files: createExportFolder(config.files.folder),
 })
 await app.ready()
 process.stdout.write(`${JSON.stringify(app.swagger(), null, 2)}\n`)

@@ -9,9 +9,9 @@ import { test as base } from '@streamledger/testkit'
 import { createPasswords } from '../src/accounts/passwords.ts'
 import { buildApp } from '../src/app.ts'
 import { loadApiConfig } from '../src/config.ts'
-import { createExportFolder } from '../src/ledger/export-files.ts'
 import { createPosting } from '../src/ledger/posting.ts'
 import { openDatabases } from '../src/open-databases.ts'
+import { openExportFiles } from '../src/open-export-files.ts'
 import { type Client, createClient } from './client.ts'
 
 export { afterAll, describe, expect, waitFor } from '@streamledger/testkit'
@@ -67,7 +67,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
     logger,
     registry: createRegistry('api'),
     passwords: createPasswords(config.passwords),
-    files: createExportFolder(config.exports.folder),
+    files: await openExportFiles(config, logger),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
   const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`

@@ -1,17 +1,15 @@
+import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-files'
 import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 
 export const exporterEnv = Type.Object({
   ...serviceEnv,
+  ...exportFilesEnv,
   OPS_PORT: Type.Integer({
     minimum: 0,
     maximum: 65_535,
     default: 9102,
     description: 'Port of the health checks and metrics.',
-  }),
-  EXPORT_DIR: Type.String({
-    minLength: 1,
-    description: 'Folder of the Excel files. The API and every exporter must see the same one.',
   }),
   EXPORTER_CONCURRENCY: Type.Integer({
     minimum: 1,
@@ -90,8 +88,8 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
       abortAfterMs: Math.floor(vars.DRAIN_TIMEOUT_MS / 2),
     },
     recovery: { heartbeatMs: vars.EXPORTER_HEARTBEAT_MS, deadAfterMs: vars.EXPORTER_DEAD_AFTER_MS },
+    files: readExportFilesConfig(vars),
     exports: {
-      dir: vars.EXPORT_DIR,
       pageRows: vars.EXPORT_PAGE_ROWS,
       progressIntervalMs: vars.EXPORT_PROGRESS_INTERVAL_MS,
       ttlH: vars.EXPORT_TTL_H,

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { awaitDatabase, createDatabase, type Database, prepareDatabase } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
+import { openBucket } from '@streamledger/export-files'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
 import {
   type ParsedCronItem,
@@ -10,7 +11,9 @@ import {
   type TaskList,
   type WorkerEvents,
 } from 'graphile-worker'
+import { createBucketStore } from './bucket-store.ts'
 import type { ExporterConfig } from './config.ts'
+import type { ExportStore } from './export-store.ts'
 import { createFolderStore } from './folder-store.ts'
 import { createHandBack, type HandBack } from './hand-back.ts'
 import { createExporterMetrics } from './metrics.ts'
@@ -24,7 +27,7 @@ import { startWorkerRecovery } from './worker-recovery.ts'
 /** Migrates the database and starts taking export jobs. */
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
   const { url, startTimeoutMs } = config.database
-  const store = await createFolderStore(config.exports.dir)
+  const store = await createStore(config)
   const patience = { startTimeoutMs, ...logPreparation(logger) }
   await prepareDatabase(url, patience)
   const database = openDatabase(config, logger)
@@ -43,7 +46,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
     throw error
   })
   ready = true
-  logger.info({ opsPort: ops.port, exportDir: config.exports.dir, poolId }, 'ready')
+  logger.info({ opsPort: ops.port, poolId }, 'ready')
   return {
     async stop() {
       ready = false
@@ -55,6 +58,10 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
       await database.close()
     },
   }
+}
+
+async function createStore({ files: { folder, bucket } }: ExporterConfig): Promise<ExportStore> {
+  return bucket ? createBucketStore(await openBucket(bucket), folder) : createFolderStore(folder)
 }
 
 function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options'>): TaskList {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Db } from '@streamledger/db'
+import type { Db, Export } from '@streamledger/db'
 import { expect, type SpawnService, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { makeHistory } from './make-history.ts'
@@ -16,8 +16,8 @@ async function spawnExporter(spawnService: SpawnService, env: Record<string, str
   return exporter
 }
 
-async function expectComplete(dir: string, file: string | null): Promise<void> {
-  expect(await listFiles(dir)).toEqual([file])
+async function expectComplete(dir: string, { id, file }: Pick<Export, 'id' | 'file'>): Promise<void> {
+  expect(await listFiles(dir, id)).toEqual([file])
   const [sheet] = await readWorkbook(join(dir, file as string))
   expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual(Array.from({ length: ROWS }, (_, n) => `order-${n + 1}`))
 }
@@ -41,20 +41,20 @@ test('a SIGTERM in the middle of an export hands it back at once, and another ex
 
   expect(await first.exited).toEqual({ code: 0, signal: null })
   await held.release()
-  expect(await listFiles(env.EXPORT_DIR)).toEqual([])
+  expect(await listFiles(env.EXPORT_DIR, id)).toEqual([])
   expect(await readExport(db, id)).toMatchObject({ status: 'queued', attempt: null, rows_done: 0 })
   // Its only attempt was not used up, and it needs no waiting for.
   expect(await readJob(db, id)).toMatchObject({ locked_by: null, attempts: 0, due: true })
   await spawnExporter(spawnService, env)
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
-  await expectComplete(env.EXPORT_DIR, row.file)
+  await expectComplete(env.EXPORT_DIR, row)
 })
 
 test('a short export that is running at SIGTERM is finished before the process exits', async ({
   database: { db, url },
   spawnService,
 }) => {
-  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '20000' }
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '120000' }
   const id = await orderExport(db, await makeHistory(db, ROWS))
   const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
   const held = await holdInMiddle(db, id)
@@ -66,7 +66,7 @@ test('a short export that is running at SIGTERM is finished before the process e
   expect(await exporter.exited).toEqual({ code: 0, signal: null })
   const row = await readExport(db, id)
   expect(row.status).toBe('succeeded')
-  await expectComplete(env.EXPORT_DIR, row.file)
+  await expectComplete(env.EXPORT_DIR, row)
 })
 
 test('an exporter that is paused, replaced and woken loses to the one that took over', async ({
@@ -88,7 +88,7 @@ test('an exporter that is paused, replaced and woken loses to the one that took 
 
   expect(row.attempt).not.toBe(held.row.attempt)
   expect(await readExport(db, id)).toEqual(row)
-  await expectComplete(env.EXPORT_DIR, row.file)
+  await expectComplete(env.EXPORT_DIR, row)
 })
 
 test('what an exporter that was killed left behind is gone when the next one has finished', async ({
@@ -102,13 +102,13 @@ test('what an exporter that was killed left behind is gone when the next one has
   killed.signal('SIGKILL')
   await killed.exited
   await held.release()
-  expect(await listFiles(env.EXPORT_DIR)).toEqual([expect.stringMatching(/\.xlsx\.part$/)])
+  expect(await listFiles(env.EXPORT_DIR, id)).toEqual([expect.stringMatching(/\.xlsx\.part$/)])
   await releaseJob(db, id)
 
   await spawnExporter(spawnService, env)
 
   const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
-  await expectComplete(env.EXPORT_DIR, row.file)
+  await expectComplete(env.EXPORT_DIR, row)
 })
 
 test('the metrics tell how attempts ended, how many rows were written and how many jobs wait', async ({

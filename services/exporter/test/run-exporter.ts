@@ -29,6 +29,7 @@ export async function runExporter(databaseUrl: string, dir: string, env: Record<
 /** Pages of one row, each of them reported: an export of a thousand rows has a middle that can be met. */
 export const SLOW = { EXPORT_PAGE_ROWS: '1', EXPORT_PROGRESS_INTERVAL_MS: '0' }
 
-export async function listFiles(dir: string): Promise<string[]> {
-  return (await readdir(dir)).sort()
+/** What is in the folder, or what of it is of one export: exports that earlier tests left unfinished are finished by later ones. */
+export async function listFiles(dir: string, exportId = ''): Promise<string[]> {
+  return (await readdir(dir)).filter((name) => name.startsWith(exportId)).sort()
 }

@@ -15,10 +15,22 @@ export interface ExportFile {
   close(): Promise<void>
 }
 
+/** Where a client may fetch the file by itself, for a while. */
+export interface ExportLink {
+  url: string
+}
+
+export interface ExportFileView {
+  /** Under which clients save it. */
+  filename: string
+  type: string
+  expires_at: Date
+}
+
 /** Where the finished workbooks are. */
 export interface ExportFiles {
-  /** @returns undefined when there is no such file */
-  open(name: string): Promise<ExportFile | undefined>
+  /** @returns undefined when there is no such file; who sends clients elsewhere does not look */
+  open(name: string, view: ExportFileView): Promise<ExportFile | ExportLink | undefined>
   remove(name: string): Promise<void>
 }
 

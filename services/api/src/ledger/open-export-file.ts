@@ -1,14 +1,16 @@
 import type { Db, ExportStatus } from '@streamledger/db'
 import { ExportError, type ExportErrorCode } from './export-errors.ts'
-import type { ExportFile, ExportFiles } from './export-files.ts'
+import type { ExportFile, ExportFiles, ExportLink } from './export-files.ts'
 import { getExport } from './get-export.ts'
 
 export interface OpenedExport {
-  file: ExportFile
+  file: ExportFile | ExportLink
+  filename: string
   size: number
   sha256: string
-  created_at: Date
 }
+
+export const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
 const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ExportErrorCode> = {
   queued: 'export_not_ready',
@@ -38,13 +40,14 @@ export async function openExportFile(
   // Expired is what the clock says, whether or not the exporter has swept it away yet.
   if (expires_at.getTime() <= Date.now()) throw new ExportError('export_expired')
 
-  const file = await files.open(name)
+  const filename = `transactions-${created_at.toISOString().slice(0, 10)}.xlsx`
+  const file = await files.open(name, { filename, type: XLSX, expires_at })
   if (!file) return refuseMissing(db, user_id, export_id)
-  if (file.size !== size) {
+  if ('size' in file && file.size !== size) {
     await file.close()
     throw new Error(`the file of export ${export_id} has ${file.size} bytes instead of ${size}`)
   }
-  return { file, size, sha256, created_at }
+  return { file, filename, size, sha256 }
 }
 
 /** Between the look at the row and the look at the file, someone may have removed both, or it may have expired. */

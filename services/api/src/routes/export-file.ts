@@ -4,7 +4,7 @@ import type { Db } from '@streamledger/db'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ExportFiles } from '../ledger/export-files.ts'
-import { type OpenedExport, openExportFile } from '../ledger/open-export-file.ts'
+import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
 import { ExportParams } from '../schemas/export.ts'
 import { problems } from '../schemas/problem.ts'
 import { readByteRange } from './byte-range.ts'
@@ -13,8 +13,6 @@ export interface ExportFileRoutesOptions {
   db: Db
   files: ExportFiles
 }
-
-const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
 export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions> = async (app, { db, files }) => {
   app.get(
@@ -29,6 +27,10 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
         response: {
           200: workbook('The whole file.'),
           206: workbook('The part that was asked for.'),
+          302: Type.Null({
+            description: 'Where the file is to be had, for some minutes, if it is in S3.',
+            headers: { location: { schema: { type: 'string' }, description: 'Of the file. It needs no token.' } },
+          }),
           304: Type.Null({ description: 'You have it already.' }),
           ...problems(401, 404, 409, 410, 416),
         },
@@ -39,7 +41,7 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
       try {
         return await sendFile(request, reply, opened)
       } catch (error) {
-        await opened.file.close()
+        await closeFile(opened)
         throw error
       }
     },
@@ -47,26 +49,32 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
 }
 
 async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: OpenedExport): Promise<FastifyReply> {
-  const { file, size, sha256, created_at } = opened
+  const { file, filename, size, sha256 } = opened
   const etag = `"${sha256}"`
   const { range: rangeHeader, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = request.headers
   reply.headers({
     etag,
     'accept-ranges': 'bytes',
-    'content-disposition': `attachment; filename="transactions-${created_at.toISOString().slice(0, 10)}.xlsx"`,
+    'content-disposition': `attachment; filename="${filename}"`,
   })
   if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
-    await file.close()
+    await closeFile(opened)
     return reply.code(304).send()
   }
+  if ('url' in file && request.method !== 'HEAD') return reply.redirect(file.url, 302)
   // A range of a file that has changed since would be glued to the wrong beginning.
   const range = ifRange === undefined || ifRange === etag ? readByteRange(rangeHeader, size) : undefined
   const length = range ? range.end - range.start + 1 : size
   reply.code(range ? 206 : 200).headers({ 'content-type': XLSX, 'content-length': length })
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${size}`)
-  if (request.method !== 'HEAD') return reply.send(file.stream(range))
-  await file.close()
+  // A signed address is good for GET alone, so what HEAD asks is answered here.
+  if (request.method !== 'HEAD' && 'stream' in file) return reply.send(file.stream(range))
+  await closeFile(opened)
   return reply.send(Readable.from([]))
+}
+
+async function closeFile({ file }: OpenedExport): Promise<void> {
+  if ('close' in file) await file.close()
 }
 
 function matches(ifNoneMatch: string, etag: string): boolean {

@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import { type S3Engine, startS3 } from '@streamledger/engines'
+import { abandon, makeRunDir } from './test-engines.ts'
+
+export const BUCKET = 'exports'
+
+/** An S3 that only one test knows, with one empty bucket, so that the test may kill it. */
+export interface OwnS3 {
+  /** The variables that lead a service to it. */
+  readonly env: Record<string, string>
+  kill(): Promise<void>
+  /** Starts it again after a kill, under the same address, with what it had. */
+  start(): Promise<void>
+}
+
+export type StartOwnS3 = () => Promise<OwnS3>
+
+export async function startOwnS3(): Promise<OwnS3 & { remove(): Promise<void> }> {
+  const runDir = makeRunDir()
+  const options = { dataDir: join(runDir, 's3'), buckets: [BUCKET] }
+  let engine: S3Engine = await startS3(options)
+  const { endpoint, port, credentials } = engine
+  // As for a run's own engines: Ctrl-C twice leaves nothing behind.
+  const onExit = () => abandon(runDir)
+  process.once('exit', onExit)
+  return {
+    env: {
+      ...{ EXPORT_STORE: 's3', EXPORT_S3_BUCKET: BUCKET, EXPORT_S3_ENDPOINT: endpoint, EXPORT_S3_PATH_STYLE: 'true' },
+      EXPORT_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      EXPORT_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    },
+    kill: () => engine.kill(),
+    start: async () => {
+      engine = await startS3({ ...options, port })
+    },
+    remove: async () => {
+      await engine.kill()
+      process.off('exit', onExit)
+      abandon(runDir)
+    },
+  }
+}

@@ -1,0 +1,102 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Db } from '@streamledger/db'
+import { type Disk, openBucket } from '@streamledger/export-files'
+import type { OwnS3 } from '@streamledger/testkit'
+import { loadApiConfig } from '../src/config.ts'
+import { expect, makeEnv, startApi, test } from './api.ts'
+import type { Client } from './client.ts'
+
+const HOUR_MS = 3_600_000
+
+async function openDisk(s3: OwnS3): Promise<Disk> {
+  const { files } = loadApiConfig(makeEnv('postgres://unused', s3.env))
+  if (!files.bucket) throw new Error('there is no bucket')
+  return openBucket(files.bucket)
+}
+
+/** An export as the exporter leaves it in a bucket. */
+async function makeExport(db: Db, disk: Disk, client: Client, expires_at = new Date(Date.now() + HOUR_MS)) {
+  const bytes = randomBytes(100_000)
+  const file = `${randomUUID()}.xlsx`
+  await disk.put(file, bytes)
+  const { id } = await db
+    .insertInto('exports')
+    .values({
+      ...{ wallet_id: client.account.wallet.wallet_id, status: 'succeeded', as_of_sequence: 0, rows_total: 0 },
+      ...{ file, sha256: 'ab'.repeat(32), size: bytes.length, finished_at: new Date(), expires_at },
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return { bytes, file, path: `/transactions/exports/${id}` }
+}
+
+test('a file in S3 is fetched from there, by a signed address that ends soon', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const api = await startApi(url, s3.env)
+  try {
+    const client = await api.signUp()
+    const made = await makeExport(db, disk, client)
+    const ask = (headers: object = {}, method = 'GET') =>
+      fetch(`${api.url}/api/v1${made.path}/file`, {
+        ...{ method, redirect: 'manual' },
+        headers: { authorization: `Bearer ${client.account.access_token.token}`, ...headers },
+      })
+
+    const sent = await ask()
+    expect(sent.status).toBe(302)
+    expect(sent.headers.get('cache-control')).toBe('no-store')
+    const location = new URL(sent.headers.get('location') ?? '')
+    expect(location.origin).toBe(s3.env.EXPORT_S3_ENDPOINT)
+    expect(location.searchParams.get('X-Amz-Expires')).toBe('300')
+
+    const whole = await fetch(location)
+    expect(Buffer.from(await whole.arrayBuffer()).equals(made.bytes)).toBe(true)
+    expect(whole.headers.get('content-disposition')).toMatch(/^attachment; filename="transactions-.*\.xlsx"$/)
+    expect(whole.headers.get('content-type')).toBe('application/vnd.openxmlformats-officedocument.spreadsheetml.sheet')
+    const etag = whole.headers.get('etag') ?? ''
+    const rest = await fetch(location, { headers: { range: 'bytes=99990-', 'if-range': etag } })
+    expect(rest.status).toBe(206)
+    expect(Buffer.from(await rest.arrayBuffer()).equals(made.bytes.subarray(99_990))).toBe(true)
+
+    location.searchParams.set('X-Amz-Expires', '3000')
+    expect((await fetch(location)).status).toBe(403)
+    const known = await ask({ 'if-none-match': `"${'ab'.repeat(32)}"` })
+    expect(known.status).toBe(304)
+    const head = await ask({}, 'HEAD')
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000'])
+  } finally {
+    await api.stop()
+  }
+})
+
+test('an address never outlives the file, and an export that is removed takes its file along', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const api = await startApi(url, s3.env)
+  try {
+    const client = await api.signUp()
+    const short = await makeExport(db, disk, client, new Date(Date.now() + 30_000))
+    const headers = { authorization: `Bearer ${client.account.access_token.token}` }
+    const sent = await fetch(`${api.url}/api/v1${short.path}/file`, { redirect: 'manual', headers })
+    const seconds = Number(new URL(sent.headers.get('location') ?? '').searchParams.get('X-Amz-Expires'))
+    expect(seconds).toBeGreaterThan(0)
+    expect(seconds).toBeLessThanOrEqual(30)
+
+    expect((await client.call('DELETE', short.path)).status).toBe(204)
+    expect(await disk.exists(short.file)).toBe(false)
+    // With S3 down people still get rid of their exports; the exporter removes the file some day.
+    const other = await makeExport(db, disk, client)
+    await s3.kill()
+    expect((await client.call('DELETE', other.path)).status).toBe(204)
+    expect((await client.get(other.path)).status).toBe(404)
+  } finally {
+    await api.stop()
+  }
+})

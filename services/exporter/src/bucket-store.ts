@@ -1,0 +1,78 @@
+import { createReadStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Disk } from '@streamledger/export-files'
+import { ExportError } from './errors.ts'
+import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store.ts'
+import { draftNameOf, fileNameOf, isOfOther, parseFileName } from './file-name.ts'
+import { listFolder, makeFolder, removeOthersIn } from './folder-store.ts'
+import { openLocalDraft } from './local-draft.ts'
+
+const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
+
+/**
+ * Keeps exports in a bucket of S3. They are written to this machine's disk first: S3 wants to be told the size before the
+ * first byte, and so takes a file as a whole or not at all.
+ */
+export async function createBucketStore(disk: Disk, folder: string): Promise<ExportStore> {
+  await makeFolder(folder)
+  return {
+    openDraft: (attempt) => openBucketDraft(disk, folder, attempt),
+    async removeOthers(attempt) {
+      await removeOthersIn(folder, attempt)
+      for await (const { file } of listBucket(disk, attempt.exportId)) {
+        if (isOfOther(file, attempt)) await disk.delete(file)
+      }
+    },
+    async remove(file) {
+      if (parseFileName(file)?.isDraft) return rm(join(folder, file), { force: true })
+      await disk.delete(file)
+    },
+    async *list() {
+      yield* listFolder(folder)
+      yield* listBucket(disk)
+    },
+  }
+}
+
+async function* listBucket(disk: Disk, prefix?: string): AsyncGenerator<StoredFile> {
+  let paginationToken: string | undefined
+  do {
+    const page = await disk.listAll(prefix, { recursive: true, ...(paginationToken && { paginationToken }) })
+    for (const object of page.objects) {
+      const attempt = object.isFile && parseFileName(object.key)
+      if (!attempt || attempt.isDraft) continue
+      const { lastModified } = await object.getMetaData()
+      yield { file: object.key, ...attempt, modifiedAt: lastModified }
+    }
+    paginationToken = page.paginationToken
+  } while (paginationToken)
+}
+
+async function openBucketDraft(disk: Disk, folder: string, attempt: AttemptName): Promise<Draft> {
+  const file = fileNameOf(attempt)
+  const draft = await openLocalDraft(join(folder, draftNameOf(attempt)))
+  return {
+    stream: draft.stream,
+    async publish() {
+      const { size, sha256 } = await draft.complete()
+      await upload(disk, { file, path: draft.path, size })
+      return { file, size, sha256 }
+    },
+    // Published or not, what is on this disk has had its time.
+    [Symbol.asyncDispose]: () => draft[Symbol.asyncDispose](),
+  }
+}
+
+async function upload(disk: Disk, { file, path, size }: { file: string; path: string; size: number }): Promise<void> {
+  const content = createReadStream(path)
+  try {
+    await disk.putStream(file, content, { contentType: XLSX, contentLength: size })
+    const { contentLength } = await disk.getMetaData(file)
+    if (contentLength !== size) throw new Error(`${contentLength} bytes arrived, of ${size}`)
+  } catch (error) {
+    throw new ExportError('storage_unavailable', { cause: error })
+  } finally {
+    content.destroy()
+  }
+}

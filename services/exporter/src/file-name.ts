@@ -1,0 +1,26 @@
+import type { AttemptName } from './export-store.ts'
+
+const DRAFT_SUFFIX = '.part'
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const NAME = new RegExp(`^(${UUID})\\.(${UUID})\\.xlsx(\\${DRAFT_SUFFIX})?$`)
+
+/** What every store calls an attempt's file. */
+export function fileNameOf({ exportId, attempt }: AttemptName): string {
+  return `${exportId}.${attempt}.xlsx`
+}
+
+export function draftNameOf(attempt: AttemptName): string {
+  return fileNameOf(attempt) + DRAFT_SUFFIX
+}
+
+/** @returns undefined for what no attempt can have left */
+export function parseFileName(name: string): (AttemptName & { isDraft: boolean }) | undefined {
+  const [, exportId, attempt, suffix] = NAME.exec(name) ?? []
+  if (exportId === undefined || attempt === undefined) return undefined
+  return { exportId, attempt, isDraft: suffix !== undefined }
+}
+
+/** Whether the file is of the same export and of another attempt. */
+export function isOfOther(name: string, own: AttemptName): boolean {
+  return name.startsWith(`${own.exportId}.`) && !name.startsWith(fileNameOf(own))
+}

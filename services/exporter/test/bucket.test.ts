@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Db } from '@streamledger/db'
+import { type Disk, openBucket, readExportFilesConfig } from '@streamledger/export-files'
+import { expect, type OwnS3, test, waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
+import { loadExporterConfig } from '../src/config.ts'
+import { makeHistory } from './make-history.ts'
+import { hurryJob, orderExport, readJob, waitForExport } from './order-export.ts'
+import { readWorkbook } from './read-workbook.ts'
+import { listFiles, makeExportDir, runExporter } from './run-exporter.ts'
+
+async function openDisk(s3: OwnS3): Promise<Disk> {
+  const { files } = loadExporterConfig({ DATABASE_URL: 'postgres://unused', EXPORT_DIR: 'unused', ...s3.env })
+  if (!files.bucket) throw new Error('there is no bucket')
+  return openBucket(files.bucket)
+}
+
+async function listKeys(disk: Disk): Promise<string[]> {
+  const { objects } = await disk.listAll(undefined, { recursive: true })
+  return [...objects].map((object) => (object.isFile ? object.key : '')).sort()
+}
+
+async function runTask(db: Db, task: string): Promise<void> {
+  await sql`select graphile_worker.add_job(${task}, job_key := ${task})`.execute(db)
+  await waitFor(async () => {
+    const { rows } = await sql`select from graphile_worker.jobs where key = ${task}`.execute(db)
+    return rows.length === 0
+  })
+}
+
+test('an export is in the bucket, whole, and nothing of it stays on the disk', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const dir = await makeExportDir()
+  await runExporter(url, dir, s3.env)
+  const history = await makeHistory(db, 3_000)
+
+  const row = await waitForExport(db, await orderExport(db, history), ({ status }) => status === 'succeeded')
+
+  expect(await listKeys(disk)).toEqual([row.file])
+  expect(await listFiles(dir)).toEqual([])
+  const bytes = Buffer.from(await disk.getBytes(row.file as string))
+  expect(bytes.length).toBe(row.size)
+  const path = join(await makeExportDir(), 'copy.xlsx')
+  await writeFile(path, bytes)
+  const [sheet] = await readWorkbook(path)
+  expect(sheet?.rows).toHaveLength(3_000)
+})
+
+test('an S3 that is down costs an attempt, says so, and has the file once it is back', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const dir = await makeExportDir()
+  await runExporter(url, dir, s3.env)
+  await s3.kill()
+  const id = await orderExport(db, await makeHistory(db, 30))
+  const last = await orderExport(db, await makeHistory(db, 30), { maxAttempts: 1 })
+
+  const job = await waitFor(async () => {
+    const found = await readJob(db, id)
+    if (found?.attempts !== 1 || found.locked_by !== null) throw new Error('its first attempt is not over')
+    return found
+  })
+  expect(job.last_error).toBe('The file could not be stored.')
+  const failed = await waitForExport(db, last, ({ status }) => status === 'failed')
+  expect(failed).toMatchObject({ error: 'storage_unavailable', file: null })
+  expect(await listFiles(dir)).toEqual([])
+  await s3.start()
+  await hurryJob(db, id)
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  expect(await listKeys(await openDisk(s3))).toEqual([row.file])
+})
+
+test('what is in the bucket expires and is swept as it is in a folder', async ({ createDatabase, startS3 }) => {
+  const { db, url } = await createDatabase()
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const dir = await makeExportDir()
+  await runExporter(url, dir, s3.env)
+  const history = await makeHistory(db, 3)
+  const [late = '', kept = ''] = [await orderExport(db, history), await orderExport(db, history)]
+  await waitForExport(db, late, ({ status }) => status === 'succeeded')
+  const { file } = await waitForExport(db, kept, ({ status }) => status === 'succeeded')
+  await db.updateTable('exports').set({ expires_at: new Date() }).where('id', '=', late).execute()
+  const strays = [`${kept}.${randomUUID()}.xlsx`, `${late}.${randomUUID()}.xlsx`]
+  const others = ['notes.txt', `${randomUUID()}.${randomUUID()}.xlsx`]
+  for (const key of [...strays, ...others]) await disk.put(key, 'content')
+  await writeFile(join(dir, `${kept}.${randomUUID()}.xlsx.part`), 'content')
+
+  await runTask(db, 'expire_exports')
+  await runTask(db, 'sweep_files')
+
+  expect(await listKeys(disk)).toEqual([file, ...others].sort())
+  expect(await listFiles(dir)).toEqual([])
+})
+
+test('an attempt that is repeated removes what the one before it left in the bucket', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const id = await orderExport(db, await makeHistory(db, 3))
+  await db.updateTable('exports').set({ status: 'running', started_at: new Date() }).where('id', '=', id).execute()
+  await disk.put(`${id}.${randomUUID()}.xlsx`, 'content')
+  await runExporter(url, await makeExportDir(), s3.env)
+
+  const { file } = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+
+  expect(await listKeys(disk)).toEqual([file])
+})
+
+test('a bucket without a name, or a key without its secret, refuses the start', () => {
+  const env = {
+    EXPORT_DIR: 'exports',
+    EXPORT_STORE: 's3',
+    EXPORT_S3_REGION: 'eu-west-1',
+    EXPORT_S3_PATH_STYLE: 'false',
+  }
+  const read = (vars: object) => () => readExportFilesConfig({ ...env, ...vars } as never)
+  expect(read({})).toThrow('EXPORT_STORE=s3 needs EXPORT_S3_BUCKET')
+  expect(read({ EXPORT_S3_BUCKET: 'files', EXPORT_S3_ACCESS_KEY_ID: 'key' })).toThrow('go together')
+  expect(read({ EXPORT_S3_BUCKET: 'files' })()).toMatchObject({ bucket: { bucket: 'files', credentials: undefined } })
+})
