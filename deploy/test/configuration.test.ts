@@ -63,8 +63,8 @@ test('.env.example is what the configurations of the services make it', () => {
 
 test('.env.example names every variable of every service once, the required ones ready to be filled in', () => {
   const lines = read('.env.example').split('\n')
-  const ready = lines.flatMap((line) => /^([A-Z_]+)=$/.exec(line)?.[1] ?? [])
-  const commented = lines.flatMap((line) => /^# ([A-Z_]+)=/.exec(line)?.[1] ?? [])
+  const ready = lines.flatMap((line) => /^([A-Z0-9_]+)=$/.exec(line)?.[1] ?? [])
+  const commented = lines.flatMap((line) => /^# ([A-Z0-9_]+)=/.exec(line)?.[1] ?? [])
   const variables = listVariables()
   expect(ready.sort()).toEqual(variables.filter(({ required }) => required).map(({ name }) => name).sort()) // biome-ignore format: one claim
   expect([...ready, ...commented].sort()).toEqual(

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { fetchKafkaJars, findJava } from '@streamledger/engines'
+import { fetchKafkaJars, fetchS3Jars, findJava } from '@streamledger/engines'
 import { ROOT } from './local-config.ts'
 import { runProgram } from './run-program.ts'
 
@@ -9,7 +9,7 @@ const DOCKER_TIMEOUT_MS = 5_000
 /** Runs tests on real engines. The last line is "N passed, N failed", even when they could not begin. */
 export async function runVitest(args: readonly string[]): Promise<number> {
   try {
-    await prepareKafka()
+    await prepareEngines()
   } catch (error) {
     console.error((error as Error).message)
     console.log('0 passed, 1 failed')
@@ -26,11 +26,12 @@ export async function runVitest(args: readonly string[]): Promise<number> {
   return code ?? 1
 }
 
-/** Fetches Kafka before the tests begin, so that nobody waits for a silent download inside them. */
-async function prepareKafka(): Promise<void> {
+/** Fetches Kafka and S3Proxy before the tests begin, so that nobody waits for a silent download inside them. */
+async function prepareEngines(): Promise<void> {
   const engines = process.env.TEST_ENGINES
   const docker = () => spawnSync('docker', ['info'], { stdio: 'ignore', timeout: DOCKER_TIMEOUT_MS }).status === 0
   if (engines === 'containers' || (!engines && docker())) return
   await findJava()
   await fetchKafkaJars({ log: console.log })
+  await fetchS3Jars({ log: console.log })
 }

@@ -10,5 +10,5 @@ export { type ReadTopicOptions, readTopic, readTopicEnds, type TopicEnds, type T
 export type { Exit } from './spawn-engine.ts'
 export { type KafkaEngine, type StartKafkaOptions, startKafka } from './start-kafka.ts'
 export { type PostgresEngine, type StartPostgresOptions, startPostgres } from './start-postgres.ts'
-export { type S3Engine, type StartS3Options, startS3 } from './start-s3.ts'
+export { fetchS3Jars, type S3Engine, type StartS3Options, startS3 } from './start-s3.ts'
 export { type RecordedProcess, type RunLock, type TakeRunLock, takeRunLock } from './take-run-lock.ts'

@@ -27,13 +27,15 @@ export type S3Engine = {
   kill(): Promise<void>
 }
 
+/** The folder with S3Proxy's jars. */
+export function fetchS3Jars(options: FetchJarsOptions = {}): Promise<string> {
+  return fetchJars({ name: 's3proxy', label: 'S3Proxy, 57 MB,', pom: POM, failure: 's3_jars_failed' }, options)
+}
+
 /** Starts S3Proxy, a server that speaks S3 and keeps its objects as files: for tests, not for anybody's data. */
 export async function startS3(options: StartS3Options): Promise<S3Engine> {
   const java = await findJava()
-  const jars = await fetchJars(
-    { name: 's3proxy', label: 'S3Proxy, 57 MB,', pom: POM, failure: 's3_jars_failed' },
-    options,
-  )
+  const jars = await fetchS3Jars(options)
   for (const bucket of options.buckets) mkdirSync(join(options.dataDir, bucket), { recursive: true })
   const home = realpathSync(options.dataDir)
   const port = options.port ?? (await pickFreePort())

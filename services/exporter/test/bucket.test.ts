@@ -30,10 +30,8 @@ async function runTask(db: Db, task: string): Promise<void> {
   })
 }
 
-test('an export is in the bucket, whole, and nothing of it stays on the disk', async ({
-  database: { db, url },
-  startS3,
-}) => {
+test('an export is in the bucket, whole, and nothing of it stays on the disk', async ({ createDatabase, startS3 }) => {
+  const { db, url } = await createDatabase()
   const s3 = await startS3()
   const disk = await openDisk(s3)
   const dir = await makeExportDir()
@@ -53,9 +51,10 @@ test('an export is in the bucket, whole, and nothing of it stays on the disk', a
 })
 
 test('an S3 that is down costs an attempt, says so, and has the file once it is back', async ({
-  database: { db, url },
+  createDatabase,
   startS3,
 }) => {
+  const { db, url } = await createDatabase()
   const s3 = await startS3()
   const dir = await makeExportDir()
   await runExporter(url, dir, s3.env)
@@ -103,9 +102,10 @@ test('what is in the bucket expires and is swept as it is in a folder', async ({
 })
 
 test('an attempt that is repeated removes what the one before it left in the bucket', async ({
-  database: { db, url },
+  createDatabase,
   startS3,
 }) => {
+  const { db, url } = await createDatabase()
   const s3 = await startS3()
   const disk = await openDisk(s3)
   const id = await orderExport(db, await makeHistory(db, 3))

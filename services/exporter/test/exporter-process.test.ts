@@ -112,9 +112,10 @@ test('what an exporter that was killed left behind is gone when the next one has
 })
 
 test('the metrics tell how attempts ended, how many rows were written and how many jobs wait', async ({
-  database: { db, url },
+  createDatabase,
   spawnService,
 }) => {
+  const { db, url } = await createDatabase()
   const history = await makeHistory(db, 30)
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
   const exporter = await spawnExporter(spawnService, env)
