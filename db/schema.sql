@@ -44,6 +44,8 @@ create table event_sources (
   source text not null,
   retired_at timestamp with time zone not null default now(),
   constraint event_sources_pk PRIMARY KEY (source)
+);
+
 create table exporter_pools (
   id text not null,
   started_at timestamp with time zone not null default now(),
