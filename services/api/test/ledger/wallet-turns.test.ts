@@ -35,7 +35,6 @@ test('two replicas that post to one wallet take turns, and hardly ever try in va
   await Promise.all(clients)
   const count = clients.length * POSTINGS
   expect(await ledgerOf(db, user_id)).toMatchObject({ balance: count, transactions: count, events: count })
-  console.log('TRIES', tries / count)
   expect(tries / count).toBeLessThan(TRIES_MAX)
   await Promise.all(replicas.map((posting) => posting.close()))
   await Promise.all(databases.map(({ close }) => close()))
