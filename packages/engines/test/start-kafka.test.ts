@@ -48,7 +48,7 @@ test('records are there after a kill and a restart, and an interrupted format is
 
   const second = await start()
   expect(await readTopic(second.brokers, 'kept')).toEqual([
-    { key: 'k', value: 'v', headers: {}, partition: 0, offset: 0 },
+    { key: 'k', value: 'v', headers: {}, partition: 0, offset: 0, sentAtMs: expect.any(Number) },
   ])
   expect(existsSync(join(dataDir, 'kafka.log.previous')), 'the log of the broker that was killed').toBe(true)
   expect(readFileSync(join(dataDir, 'kafka.version'), 'utf8')).toMatch(/^4\.2\.\d+\n$/)

@@ -33,7 +33,7 @@ test('readAll sees committed records and no aborted ones, up to the end', async 
   await producer.disconnect()
 
   expect(await kafka.readAll(topic)).toEqual([
-    { key: 'k', value: 'kept', headers: { ce_id: '7' }, partition: 1, offset: 0 },
+    { key: 'k', value: 'kept', headers: { ce_id: '7' }, partition: 1, offset: 0, sentAtMs: expect.any(Number) },
   ])
   expect(await kafka.readAll(topic, { readCommitted: false })).toHaveLength(2)
   await expect(kafka.readAll(topic, { count: 2, timeoutMs: 500 })).rejects.toThrow(
