@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 
 /**
- * Has V8 collect sooner than it would by itself. A row's cells are garbage as soon as they are written: left to itself,
- * V8 lets a million rows pile up to some 250 MB between two collections; so it is half of that, for a tenth more time.
+ * Has V8 collect sooner than it would by itself, as a row's cells are garbage as soon as they are written. For 300,000
+ * rows, without a database, it took the peak from about 260 MB to 130 MB, for about a quarter more CPU time.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1') // what is young stays in the space that it began with
