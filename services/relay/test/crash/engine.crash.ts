@@ -1,9 +1,10 @@
-import { type ServiceProcess, test } from '@streamledger/testkit'
+import { createDatabase, migrate } from '@streamledger/db'
+import { type OwnPostgres, type ServiceProcess, test } from '@streamledger/testkit'
 import { type Cell, type CellParts, openCell, waitUntilStruck } from './cell.ts'
 import type { Point } from './fault.ts'
 import { isFirstStep, isLastStep, type NamedStep, POINTS, STEPS, WORDS } from './steps.ts'
 
-// Kafka is killed while a relay is at one of its steps, and started again. One such kill is a cell for each step:
+// Kafka or Postgres is killed while a relay is at one of its steps, and started again. One such kill is a cell for each step:
 // a relay with an installation of its own stands still at each of them.
 
 const TIMEOUT_MS = 480_000
@@ -24,6 +25,17 @@ test(
   async ({ createDatabase, startKafka, spawnService }) => {
     const kafka = await startKafka()
     await killAround({ createDatabase, kafka, spawnService }, kafka)
+  },
+  TIMEOUT_MS,
+)
+
+test(
+  'Postgres is killed around each step of a relay',
+  async ({ startPostgres, kafka, spawnService, onTestFinished }) => {
+    const postgres = await startPostgres()
+    const { create, close } = await createDatabases(postgres)
+    onTestFinished(close)
+    await killAround({ createDatabase: create, kafka, spawnService }, postgres)
   },
   TIMEOUT_MS,
 )
@@ -82,4 +94,28 @@ async function goOn(stand: Stand): Promise<void> {
   relay?.signal('SIGKILL')
   await relay?.exited
   stand.relay = undefined
+}
+
+const CONNECTION = { applicationName: 'test', connectionsMax: 5, statementTimeoutMs: 30_000, connectTimeoutMs: 30_000 }
+
+/** Databases of a server that has none, each with all migrations. */
+async function createDatabases(postgres: OwnPostgres) {
+  const closing: (() => Promise<void>)[] = []
+  const open = (name: string) => {
+    const url = new URL(postgres.url)
+    url.pathname = name
+    const database = createDatabase(url.href, CONNECTION)
+    closing.push(database.close)
+    return { ...database, url: url.href }
+  }
+  const server = open('postgres')
+  await server.pool.query('create database template')
+  await migrate(open('template').url)
+  let cells = 0
+  const create = async () => {
+    const name = `cell_${++cells}`
+    await server.pool.query(`create database ${name} template template`)
+    return open(name)
+  }
+  return { create, close: async () => void (await Promise.all(closing.map((close) => close()))) }
 }
