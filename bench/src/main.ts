@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { createScreen } from '@streamledger/engines'
 import { parseBenchArguments, USAGE } from './bench-arguments.ts'
 import { renderReport } from './report/render-report.ts'
 import { runBench } from './run-bench.ts'
-import { createScreen } from './screen.ts'
 
 /** Of a shell for a program that was interrupted. */
 const EXIT_STOPPED = 130

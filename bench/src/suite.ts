@@ -1,9 +1,8 @@
-import type { RunLock } from '@streamledger/engines'
+import type { RunLock, Screen } from '@streamledger/engines'
 import type { LoadDeps } from './load/run-load.ts'
 import type { ProcessUsage } from './measure/process-usage.ts'
 import type { Spread } from './measure/statistics.ts'
 import type { Pace } from './pace.ts'
-import type { Screen } from './screen.ts'
 
 /** What every suite is given. */
 export interface BenchDeps {

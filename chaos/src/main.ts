@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { createScreen } from '@streamledger/engines'
 import { parseChaosArguments, USAGE } from './chaos-arguments.ts'
 import { renderReport } from './render-report.ts'
 import { runChaos } from './run-chaos.ts'
-import { createScreen } from './screen.ts'
 
 /** Of a shell for a program that was interrupted. */
 const EXIT_STOPPED = 130

@@ -1,6 +1,6 @@
+import type { Screen } from '@streamledger/engines'
 import type { InjectedFault } from './faults/run-faults.ts'
 import type { Load } from './load/load.ts'
-import type { Screen } from './screen.ts'
 import type { Stack } from './stack/open-stack.ts'
 
 export interface WatchProgress {

@@ -1,3 +1,4 @@
+export { createScreen, type Screen } from './create-screen.ts'
 export { EngineError, type EngineErrorCode, engineErrors } from './engine-error.ts'
 export { executeStatement } from './execute-statement.ts'
 export type { FetchJarsOptions } from './fetch-jars.ts'
