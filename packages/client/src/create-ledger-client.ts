@@ -88,8 +88,8 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
     logOut: async () => {
       const refresh_token = session.tokens?.refresh_token.token
       if (refresh_token === undefined) return
-      const { error, response } = await plain.POST('/api/v1/auth/logout', { body: { refresh_token }, fetch: patient })
-      if (error) throw new ProblemError(isProblem(error) ? error : unknownProblem(response))
+      const answer = await plain.POST('/api/v1/auth/logout', { body: { refresh_token }, fetch: patient })
+      if (answer.error) throw problemOf(answer)
       session.set(undefined)
     },
     wallet: async () => contentOf(await http.GET('/api/v1/wallet', { fetch: patientAndAuthorized })),
@@ -122,12 +122,14 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
 /** What was answered, or the problem thrown. */
 function contentOf<Content>(answer: { data?: Content; error?: Problem; response: Response }): Content {
   if (answer.data !== undefined) return answer.data
-  throw new ProblemError(isProblem(answer.error) ? answer.error : unknownProblem(answer.response))
+  throw problemOf(answer)
 }
 
-const isProblem = (error: Problem | undefined): error is Problem => typeof error?.code === 'string'
-
 /** Not every answer is the API's own: something in between may have spoken. */
+function problemOf({ error, response }: { error?: Problem; response: Response }): ProblemError {
+  return new ProblemError(typeof error?.code === 'string' ? error : unknownProblem(response))
+}
+
 function unknownProblem({ status, url }: Response): Problem {
   const { pathname } = new URL(url)
   const detail = `answered ${status} without saying why`

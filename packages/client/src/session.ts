@@ -42,9 +42,9 @@ export class Session {
       const response = await fetch(withToken(request.clone(), first))
       if (response.status !== 401 || !this.#tokens) return response
       // Somebody else may have refreshed since.
-      const second = this.#tokens.access_token.token === first ? (await this.#refresh()).access_token.token : undefined
+      const { access_token } = this.#tokens.access_token.token === first ? await this.#refresh() : this.#tokens
       await response.body?.cancel()
-      return fetch(withToken(request, second ?? this.#tokens.access_token.token))
+      return fetch(withToken(request, access_token.token))
     }
   }
 
