@@ -13,6 +13,8 @@ export type EngineCommand = {
   args: readonly string[]
   env: NodeJS.ProcessEnv
   logFile: string
+  /** Adds to the log of the start before, which this one repeats. */
+  repeats?: boolean
   uid?: number
   gid?: number
 }
@@ -30,10 +32,11 @@ export type EngineProcess = {
 }
 
 /** Starts an engine in a process group of its own: a terminal's Ctrl-C must reach the supervisor alone, which stops in order. */
-export async function spawnEngine({ command, args, env, logFile, uid, gid }: EngineCommand): Promise<EngineProcess> {
+export async function spawnEngine(engine: EngineCommand): Promise<EngineProcess> {
+  const { command, args, env, logFile, repeats, uid, gid } = engine
   mkdirSync(dirname(logFile), { recursive: true })
   // An engine that was killed is asked about after the next one has started.
-  if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`)
+  if (!repeats && existsSync(logFile)) renameSync(logFile, `${logFile}.previous`)
   // Appended to: whoever watches the file's size may cut it while the engine runs.
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, {

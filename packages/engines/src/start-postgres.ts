@@ -13,13 +13,21 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { EngineError } from './engine-error.ts'
 import { claimPort } from './ports.ts'
 import { choosePostgresUser, type PostgresUser } from './postgres-user.ts'
 import { endProcess } from './processes.ts'
-import { type EngineProcess, type Exit, spawnEngine, tailOf, waitUntilReady } from './spawn-engine.ts'
+import {
+  type EngineCommand,
+  type EngineProcess,
+  type Exit,
+  spawnEngine,
+  tailOf,
+  waitUntilReady,
+} from './spawn-engine.ts'
 
 const USER = 'streamledger'
 const DATABASE = 'streamledger'
@@ -28,6 +36,9 @@ const READY_DEADLINE_MS = 60_000
 const READY_INTERVAL_MS = 25
 const STOP_DEADLINE_MS = 15_000
 const ORPHAN_DEADLINE_MS = 15_000
+/** PostgreSQL's own words: it has no code for what ends it before it can speak. */
+const IN_USE = 'pre-existing shared memory block'
+const IN_USE_PAUSE_MS = 100
 
 // Durability is what the ledger promises, so nothing here may trade it away: fsync and synchronous_commit stay on.
 const SETTINGS: Record<string, string> = {
@@ -87,13 +98,9 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
   const port = await claimPort({ port: options.port, owner: 'PostgreSQL', variable: options.portVariable })
   const settings = { ...SETTINGS, ...options.settings, port: String(port) }
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const engine = await spawnEngine({
-    ...user.command(programs.postgres, ['-D', layout.data, ...flags]),
-    env: minimalEnv(),
-    logFile: layout.logFile,
-  })
   const url = `postgres://${USER}:${readFileSync(layout.passwordFile, 'utf8')}@127.0.0.1:${port}/${DATABASE}`
-  await becomeReady(engine, url, { ...layout, signal: options.signal })
+  const command = { ...user.command(programs.postgres, ['-D', layout.data, ...flags]), logFile: layout.logFile }
+  const engine = await spawnReady({ ...command, env: minimalEnv() }, url, options.signal)
   return {
     ...{ url, port, pid: engine.pid, exited: engine.exited },
     stop: () => engine.stop('SIGINT', STOP_DEADLINE_MS), // "fast": sessions are ended, a checkpoint is written
@@ -161,18 +168,25 @@ async function initialize({ home, data, passwordFile }: Layout, user: PostgresUs
   renameSync(draft, data)
 }
 
-type Waiting = Layout & { signal: AbortSignal | undefined }
-
-async function becomeReady(engine: EngineProcess, url: string, { logFile, signal }: Waiting): Promise<void> {
-  const ready = await waitUntilReady(engine, () => ensureDatabase(url), {
-    deadlineMs: READY_DEADLINE_MS,
-    intervalMs: READY_INTERVAL_MS,
-    signal,
-  })
-  if (ready) return
-  await engine.kill()
-  signal?.throwIfAborted()
-  throw new EngineError('postgres_start_failed', { detail: `Its log, ${logFile}, ends with:\n${tailOf(logFile)}` })
+/** Processes of a killed server notice within moments that it is gone; until the last has, its shared memory is in use. */
+async function spawnReady(
+  command: EngineCommand,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<EngineProcess> {
+  const patience = performance.now() + ORPHAN_DEADLINE_MS
+  for (let repeats = false; ; repeats = true) {
+    const engine = await spawnEngine({ ...command, repeats })
+    const limits = { deadlineMs: READY_DEADLINE_MS, intervalMs: READY_INTERVAL_MS, signal }
+    if (await waitUntilReady(engine, () => ensureDatabase(url), limits)) return engine
+    await engine.kill()
+    signal?.throwIfAborted()
+    const tail = tailOf(command.logFile)
+    if (!tail.includes(IN_USE) || performance.now() > patience) {
+      throw new EngineError('postgres_start_failed', { detail: `Its log, ${command.logFile}, ends with:\n${tail}` })
+    }
+    await delay(IN_USE_PAUSE_MS)
+  }
 }
 
 async function ensureDatabase(url: string): Promise<void> {

@@ -1,9 +1,9 @@
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { isProcess, type PostgresEngine, type StartPostgresOptions, startPostgres } from '../src/index.ts'
 
 let dataDir: string
@@ -44,6 +44,23 @@ test('what was committed is there after a kill, though another process has the p
 
   const second = await start()
   expect(await query(second.url, 'select n from kept')).toEqual([{ n: 42 }])
+})
+
+test('a process of the killed server that has not noticed yet is waited for', async () => {
+  const first = await start()
+  const [slow] = (await query(first.url, "select pid from pg_stat_activity where backend_type = 'checkpointer'")) as [
+    { pid: number },
+  ]
+  process.kill(slow.pid, 'SIGSTOP')
+  await first.kill()
+  const second = start()
+  const refused = () => readFileSync(join(dataDir, 'postgres.log'), 'utf8').includes('still in use')
+  try {
+    await vi.waitFor(() => expect(refused()).toBe(true), { timeout: 10_000 })
+  } finally {
+    process.kill(slow.pid, 'SIGCONT')
+  }
+  expect(await query((await second).url, 'select 1 as one')).toEqual([{ one: 1 }])
 })
 
 test('a server that a killed supervisor left behind is ended first', async () => {
