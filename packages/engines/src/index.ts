@@ -10,6 +10,7 @@ export { commandLineOf, endProcess, isProcess, signalProcess } from './processes
 export { type ReadTopicOptions, readTopic, readTopicEnds, type TopicEnds, type TopicRecord } from './read-topic.ts'
 export type { Exit } from './spawn-engine.ts'
 export { type KafkaEngine, type StartKafkaOptions, startKafka } from './start-kafka.ts'
+export { type KafkaCluster, type StartKafkaClusterOptions, startKafkaCluster } from './start-kafka-cluster.ts'
 export { type PostgresEngine, type StartPostgresOptions, startPostgres } from './start-postgres.ts'
 export { fetchS3Jars, type S3Engine, type StartS3Options, startS3 } from './start-s3.ts'
 export { type RecordedProcess, type RunLock, type TakeRunLock, takeRunLock } from './take-run-lock.ts'

@@ -1,45 +1,56 @@
 /** A further address of the broker; advertising another port than it listens on puts a proxy between clients and broker. */
 export type KafkaListener = { name: string; port: number; advertisedPort: number }
 
+/** One node's place in a cluster whose nodes are all brokers and controllers. */
+export type KafkaNode = { id: number; controllerPorts: readonly number[] }
+
 export type KafkaPropertiesInput = {
   logDir: string
   port: number
-  controllerPort: number
+  node: KafkaNode
   listeners?: readonly KafkaListener[]
   settings?: Record<string, string>
 }
 
-/** The configuration of one node that is broker and controller at once, with everything that counts replicas set to one. */
+const REPLICAS_MAX = 3
+
+/**
+ * The configuration of one node that is broker and controller at once. A cluster of one has one replica of everything; a
+ * larger one has three, of which two must have what is acknowledged.
+ */
 export function kafkaProperties({
   logDir,
   port,
-  controllerPort,
+  node: { id, controllerPorts },
   listeners = [],
   settings,
 }: KafkaPropertiesInput): string {
+  const replicas = String(Math.min(REPLICAS_MAX, controllerPorts.length))
+  const inSync = controllerPorts.length > 1 ? '2' : '1'
   const all: KafkaListener[] = [{ name: 'CLIENT', port, advertisedPort: port }, ...listeners]
   const properties: Record<string, string> = {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'node.id': String(id),
+    'controller.quorum.voters': controllerPorts.map((port, index) => `${index + 1}@127.0.0.1:${port}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'CLIENT',
-    listeners: [...all.map((l) => `${l.name}://127.0.0.1:${l.port}`), `CONTROLLER://127.0.0.1:${controllerPort}`].join(
-      ',',
-    ),
+    listeners: [
+      ...all.map((l) => `${l.name}://127.0.0.1:${l.port}`),
+      `CONTROLLER://127.0.0.1:${controllerPorts[id - 1]}`,
+    ].join(','),
     'advertised.listeners': all.map((l) => `${l.name}://127.0.0.1:${l.advertisedPort}`).join(','),
     'listener.security.protocol.map': [...all.map((l) => `${l.name}:PLAINTEXT`), 'CONTROLLER:PLAINTEXT'].join(','),
     'log.dirs': logDir,
-    'offsets.topic.replication.factor': '1',
+    'offsets.topic.replication.factor': replicas,
     'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': inSync,
     'transaction.state.log.num.partitions': '4',
-    'share.coordinator.state.topic.replication.factor': '1',
-    'share.coordinator.state.topic.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': inSync,
     'share.coordinator.state.topic.num.partitions': '1',
-    'default.replication.factor': '1',
-    'min.insync.replicas': '1',
+    'default.replication.factor': replicas,
+    'min.insync.replicas': inSync,
     'auto.create.topics.enable': 'false', // a misspelt topic is an error, not a new topic
     'group.initial.rebalance.delay.ms': '0', // the wait is for the other members of a large fleet
     // A killed broker may come back only when its old session has run out: 9 s by default, which suits a fleet.

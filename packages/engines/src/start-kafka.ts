@@ -8,7 +8,7 @@ import { EngineError } from './engine-error.ts'
 import { fetchKafkaJars, kafkaVersion } from './fetch-kafka-jars.ts'
 import { findJava } from './find-java.ts'
 import { claimKafkaFolder } from './kafka-folder.ts'
-import { type KafkaListener, kafkaProperties } from './kafka-properties.ts'
+import { type KafkaListener, type KafkaNode, kafkaProperties } from './kafka-properties.ts'
 import { claimPort, isPortFree, pickFreePort } from './ports.ts'
 import { endProcess } from './processes.ts'
 import { type EngineProcess, type Exit, spawnEngine, tailOf, waitUntilReady } from './spawn-engine.ts'
@@ -35,6 +35,8 @@ export type StartKafkaOptions = {
   /** More of java's flags, such as those of a broker that is not to live for long. */
   jvmFlags?: readonly string[]
   listeners?: readonly KafkaListener[]
+  /** Its place in a cluster; without one it is a cluster by itself. */
+  node?: KafkaNode & { clusterId: string }
   /** Broker settings that go over this package's own. */
   settings?: Record<string, string>
   cacheDir?: string
@@ -70,8 +72,9 @@ export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngin
   await endOrphan(layout, options.log)
   const port = await claimPort({ port: options.port, owner: 'Kafka', variable: options.portVariable })
   for (const { name, port } of options.listeners ?? []) await claimPort({ port, owner: `Kafka (${name})` })
-  const properties = { port, controllerPort: await pickControllerPort(port), ...pickSettings(options) }
-  if (!existsSync(layout.logs)) await format(layout, jvm, properties)
+  const node = options.node ?? { id: 1, controllerPorts: [await pickControllerPort(port)] }
+  const properties = { port, node, ...pickSettings(options) }
+  if (!existsSync(layout.logs)) await format(layout, jvm, properties, options.node?.clusterId ?? makeClusterId())
 
   options.signal?.throwIfAborted()
   writeFileSync(layout.propertiesFile, kafkaProperties({ ...properties, logDir: layout.logs }))
@@ -136,13 +139,22 @@ async function endOrphan({ pidFile, propertiesFile }: Layout, log: StartKafkaOpt
 
 type Properties = Omit<Parameters<typeof kafkaProperties>[0], 'logDir'>
 
-async function format({ logs, propertiesFile }: Layout, jvm: Jvm, properties: Properties): Promise<void> {
+/** A leading dash would read as a flag. */
+export function makeClusterId(): string {
+  return randomBytes(16).toString('base64url').replace(/^-/, 'A')
+}
+
+async function format(
+  { logs, propertiesFile }: Layout,
+  jvm: Jvm,
+  properties: Properties,
+  clusterId: string,
+): Promise<void> {
   // Made beside its place and renamed: an interrupted format is never taken for a broker's folder.
   const draft = `${logs}.draft`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft)
   writeFileSync(propertiesFile, kafkaProperties({ ...properties, logDir: draft }))
-  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A') // a leading dash reads as a flag
   const args = jvmArgs(jvm, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', propertiesFile)
   try {
     await promisify(execFile)(jvm.java, args, { timeout: FORMAT_DEADLINE_MS })

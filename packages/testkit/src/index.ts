@@ -3,6 +3,7 @@ export { type KafkaDoor, openKafkaDoor, openWatchedKafkaDoor } from './kafka-doo
 export type { KafkaApi, KafkaError } from './kafka-frame.ts'
 export type { Disturbance, KafkaFault, KafkaProxy, KafkaRequest } from './kafka-proxy.ts'
 export type { OwnKafka, ProxiedKafka, StartOwnKafka, StartProxiedKafka } from './own-kafka.ts'
+export type { OwnKafkaCluster, StartOwnKafkaCluster } from './own-kafka-cluster.ts'
 export type { OwnPostgres, StartOwnPostgres } from './own-postgres.ts'
 export type { OwnS3, StartOwnS3 } from './own-s3.ts'
 export type { Direction } from './pipe.ts'

@@ -59,9 +59,14 @@ async function sweepAbandonedRuns(): Promise<void> {
   }
 }
 
+/** Of one broker, and of the brokers of a cluster. */
+const KAFKA_FOLDERS = ['kafka', 'kafka/1', 'kafka/2', 'kafka/3']
+const KAFKA_PIDS = KAFKA_FOLDERS.map((folder) => `${folder}/kafka.pid`)
+const PID_FILES = ['postgres/pgdata/postmaster.pid', 's3/s3proxy.pid', ...KAFKA_PIDS]
+
 /** Ends what runs in the folder, and removes it. */
 export function abandon(runDir: string): void {
-  for (const file of ['postgres/pgdata/postmaster.pid', 'kafka/kafka.pid', 's3/s3proxy.pid']) {
+  for (const file of PID_FILES) {
     const pid = readPid(join(runDir, file))
     if (pid !== undefined && isProcess(pid, [runDir])) process.kill(-pid, 'SIGKILL')
   }

@@ -1,6 +1,7 @@
 import { test as base, inject } from 'vitest'
 import type {} from './global-setup.ts' // what `inject` may ask for
 import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxiedKafka } from './own-kafka.ts'
+import { type StartOwnKafkaCluster, startOwnKafkaCluster } from './own-kafka-cluster.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
 import { type StartOwnS3, startOwnS3 } from './own-s3.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
@@ -71,6 +72,16 @@ export const test = base
       const s3 = await startOwnS3()
       started.push(s3)
       return s3
+    }
+  })
+  // For tests about leaders, coordinators and replicas.
+  .extend('startKafkaCluster', async ({ engines: _ }, { onCleanup }): Promise<StartOwnKafkaCluster> => {
+    const started: Awaited<ReturnType<typeof startOwnKafkaCluster>>[] = []
+    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+    return async () => {
+      const cluster = await startOwnKafkaCluster()
+      started.push(cluster)
+      return cluster
     }
   })
   .extend('kafka', { scope: 'file' }, ({ engines }) => createTestKafka(engines.brokers))

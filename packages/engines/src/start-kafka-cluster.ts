@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { pickFreePort } from './ports.ts'
+import { type KafkaEngine, makeClusterId, startKafka } from './start-kafka.ts'
+
+export type StartKafkaClusterOptions = {
+  /** Everything of the brokers lives here, each in a folder of its own. */
+  dataDir: string
+  /** Each heap's largest size, in java's words. */
+  heap?: string
+}
+
+export type KafkaCluster = {
+  /** Of all, separated by commas. */
+  readonly brokers: string
+  /** Their ids are 1 to 3. */
+  readonly ids: readonly number[]
+  /** kill -9. */
+  kill(id: number): Promise<void>
+  stop(id: number): Promise<void>
+  /** Starts one again, under the same address and on what it had. */
+  start(id: number): Promise<void>
+}
+
+const IDS = [1, 2, 3]
+const HEAP = '256m'
+
+/** Starts a new cluster of three, each of them broker and controller: one of them may be gone at any time. */
+export async function startKafkaCluster({ dataDir, heap = HEAP }: StartKafkaClusterOptions): Promise<KafkaCluster> {
+  const clusterId = makeClusterId()
+  const [ports, controllerPorts] = [await pickPorts(), await pickPorts()]
+  const engines = new Map<number, KafkaEngine>()
+  const start = async (id: number): Promise<void> => {
+    const node = { id, controllerPorts, clusterId }
+    const options = { dataDir: join(dataDir, String(id)), heap, node }
+    engines.set(id, await startKafka({ ...options, port: ports[id - 1] as number }))
+  }
+  // Together: none is ready before two of them have elected a controller.
+  const started = await Promise.allSettled(IDS.map(start))
+  const failed = started.find(({ status }) => status === 'rejected')
+  if (failed) {
+    await Promise.all([...engines.values()].map((engine) => engine.kill()))
+    throw (failed as PromiseRejectedResult).reason
+  }
+  return {
+    brokers: ports.map((port) => `127.0.0.1:${port}`).join(','),
+    ids: IDS,
+    kill: async (id) => engines.get(id)?.kill(),
+    stop: async (id) => engines.get(id)?.stop(),
+    start,
+  }
+}
+
+async function pickPorts(): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < IDS.length) ports.add(await pickFreePort())
+  return [...ports]
+}
