@@ -6,6 +6,8 @@ create type export_status as enum ('queued', 'running', 'succeeded', 'failed', '
 
 create type refusal_code as enum ('insufficient_funds', 'balance_limit');
 
+create type security_event_kind as enum ('signed_up', 'logged_in', 'log_in_failed', 'log_in_limited', 'refreshed', 'refresh_refused', 'refresh_reused', 'logged_out', 'export_downloaded');
+
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -198,6 +200,20 @@ create table schema_migrations (
   constraint schema_migrations_pk PRIMARY KEY (version)
 );
 
+create table security_events (
+  id bigint not null generated always as identity,
+  created_at timestamp(3) with time zone not null default now(),
+  user_id bigint,
+  subject uuid,
+  request_id uuid not null,
+  kind security_event_kind not null,
+  address text not null,
+  user_agent text,
+  constraint security_events_address_length CHECK ((char_length(address) <= 64)),
+  constraint security_events_pk PRIMARY KEY (id),
+  constraint security_events_user_agent_length CHECK ((char_length(user_agent) <= 200))
+);
+
 create table sessions (
   id uuid not null,
   user_id bigint not null,
@@ -278,6 +294,10 @@ CREATE INDEX exports_unfinished ON public.exports USING btree (id) WHERE (status
 
 CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
 
+CREATE INDEX security_events_by_time ON public.security_events USING btree (created_at);
+
+CREATE INDEX security_events_by_user ON public.security_events USING btree (user_id, created_at);
+
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 
 CREATE INDEX transactions_by_entry ON public.transactions USING btree (wallet_id, entry, sequence);
@@ -291,5 +311,9 @@ CREATE TRIGGER orphaned_events_append_only BEFORE DELETE OR UPDATE OR TRUNCATE O
 CREATE TRIGGER refusals_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.refusals FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER relay_resolutions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.relay_resolutions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER security_events_append_only BEFORE UPDATE OR TRUNCATE ON public.security_events FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER security_events_kept BEFORE DELETE ON public.security_events FOR EACH ROW WHEN ((old.created_at > (now() - '90 days'::interval))) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER transactions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -2,6 +2,16 @@ import type { ColumnType, Generated, JSONColumnType, Kysely, Selectable, Transac
 
 export type Entry = 'credit' | 'debit'
 export type RefusalCode = 'insufficient_funds' | 'balance_limit'
+export type SecurityEventKind =
+  | 'signed_up'
+  | 'logged_in'
+  | 'log_in_failed'
+  | 'log_in_limited'
+  | 'refreshed'
+  | 'refresh_refused'
+  | 'refresh_reused'
+  | 'logged_out'
+  | 'export_downloaded'
 export type ExportStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'expired'
 
 /** Postgres fills it in; code may set it. */
@@ -170,6 +180,17 @@ export interface ExporterPoolsTable {
   heartbeat_at: DefaultNow
 }
 
+export interface SecurityEventsTable {
+  id: Generated<number>
+  created_at: DefaultNow
+  user_id: number | null
+  subject: string | null
+  request_id: string
+  kind: SecurityEventKind
+  address: string
+  user_agent: string | null
+}
+
 export interface Tables {
   users: UsersTable
   wallets: WalletsTable
@@ -187,6 +208,7 @@ export interface Tables {
   orphaned_events: OrphanedEventsTable
   exports: ExportsTable
   exporter_pools: ExporterPoolsTable
+  security_events: SecurityEventsTable
 }
 
 export type Db = Kysely<Tables>

@@ -44,6 +44,30 @@ test.for([
   await expect(pool.query(statement as string)).rejects.toMatchObject({ code: '23001' })
 })
 
+test('what happened to accounts is append only, until it is old', async ({ database: { pool } }) => {
+  const insert = (age: string) =>
+    pool.query(
+      `insert into security_events (created_at, request_id, kind, address)
+       values (now() - $1::interval, gen_random_uuid(), 'logged_in', '::1')`,
+      [age],
+    )
+  await insert('89 days')
+  const [recent, all] = ["where created_at > now() - interval '90 days'", '']
+  for (const statement of [
+    `update security_events set address = 'another' ${all}`,
+    `delete from security_events ${recent}`,
+    'truncate security_events',
+  ]) {
+    await expect(pool.query(statement), statement).rejects.toMatchObject({ code: '23001' })
+  }
+  await insert('91 days')
+  await expect(pool.query('delete from security_events')).rejects.toMatchObject({
+    constraint: 'security_events_append_only',
+  })
+  const { rowCount } = await pool.query(`delete from security_events where created_at < now() - interval '90 days'`)
+  expect(rowCount).toBe(1)
+})
+
 test('one account per e-mail address, whatever its letter case', async ({ database: { pool } }) => {
   const insert = `insert into users (first_name, last_name, email, password) values ('A', 'B', $1, 'x')`
   await pool.query(insert, ['Ada@Example.com'])

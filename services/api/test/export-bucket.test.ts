@@ -68,6 +68,11 @@ test('a file in S3 is fetched from there, by a signed address that ends soon', a
     expect(known.status).toBe(304)
     const head = await ask({}, 'HEAD')
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000'])
+
+    // Once: for the address that was handed out.
+    const { user_id } = client.account.user
+    const events = await db.selectFrom('security_events').select('kind').where('user_id', '=', user_id).execute()
+    expect(events.map(({ kind }) => kind)).toEqual(['signed_up', 'export_downloaded'])
   } finally {
     await api.stop()
   }

@@ -2,6 +2,9 @@ import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-file
 import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 
+/** The database refuses to forget anything that is newer: trigger `security_events_kept`. */
+const SECURITY_EVENTS_KEPT_D = 90
+
 export const exporterEnv = Type.Object({
   ...serviceEnv,
   ...exportFilesEnv,
@@ -61,6 +64,12 @@ export const exporterEnv = Type.Object({
     default: 168,
     description: 'How long a finished file can be downloaded, in hours.',
   }),
+  SECURITY_EVENTS_TTL_D: Type.Integer({
+    minimum: SECURITY_EVENTS_KEPT_D,
+    maximum: 3_650,
+    default: 400,
+    description: 'How long it is kept who logged in, failed to, or downloaded, and from where, in days.',
+  }),
 })
 
 export type ExporterConfig = ReturnType<typeof loadExporterConfig>
@@ -94,5 +103,6 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
       progressIntervalMs: vars.EXPORT_PROGRESS_INTERVAL_MS,
       ttlH: vars.EXPORT_TTL_H,
     },
+    securityEvents: { ttlD: vars.SECURITY_EVENTS_TTL_D },
   } as const
 }

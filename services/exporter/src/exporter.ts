@@ -19,6 +19,7 @@ import { createHandBack, type HandBack } from './hand-back.ts'
 import { createExporterMetrics } from './metrics.ts'
 import { expireExportFiles } from './tasks/expire-exports.ts'
 import { type ExportDeps, exportTransactions } from './tasks/export-transactions.ts'
+import { forgetSecurityEvents } from './tasks/forget-security-events.ts'
 import { sweepFiles } from './tasks/sweep-files.ts'
 import { tendExports } from './tasks/tend-exports.ts'
 import { createWorkerLogger } from './worker-logger.ts'
@@ -71,6 +72,7 @@ function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options'>):
     tend_exports: tendExports(deps),
     expire_exports: expireExportFiles({ ...deps, options }),
     sweep_files: sweepFiles({ ...deps, options }),
+    forget_security_events: forgetSecurityEvents({ ...deps, options: config.securityEvents }),
   }
 }
 
@@ -83,6 +85,7 @@ function listCronItems(): ParsedCronItem[] {
     { task: 'tend_exports', match: '* * * * *', options: { ...UPKEEP, jobKey: 'tend_exports' } },
     { task: 'expire_exports', match: '* * * * *', options: { ...UPKEEP, jobKey: 'expire_exports' } },
     { task: 'sweep_files', match: '*/5 * * * *', options: { ...UPKEEP, jobKey: 'sweep_files' } },
+    { task: 'forget_security_events', match: '17 * * * *', options: { ...UPKEEP, jobKey: 'forget_security_events' } },
   ])
 }
 

@@ -197,6 +197,29 @@ test('what dead attempts left is swept away, and nothing that anybody may still 
   expect(await listFiles(dir)).toEqual(kept.sort())
 })
 
+test('what happened to accounts is forgotten once its time is over, and not before', async ({
+  database: { db, url },
+}) => {
+  const ages = ['401 days', '399 days', '1 day', '2000 days']
+  for (const age of ages) {
+    await sql`
+      insert into security_events (created_at, request_id, kind, address)
+      values (now() - ${age}::interval, gen_random_uuid(), 'log_in_failed', ${age})`.execute(db)
+  }
+  // More than one statement takes.
+  await sql`
+    insert into security_events (created_at, request_id, kind, address)
+    select now() - interval '500 days', gen_random_uuid(), 'log_in_failed', 'a' from generate_series(1, 1500)`.execute(
+    db,
+  )
+  await runExporter(url, await makeExportDir())
+
+  await runTask(db, 'forget_security_events')
+
+  const kept = await db.selectFrom('security_events').select('address').orderBy('id').execute()
+  expect(kept.map(({ address }) => address)).toEqual(['399 days', '1 day'])
+})
+
 test('the upkeep is on the clock of graphile-worker, each task of it queued once a time', async ({
   createDatabase,
 }) => {
@@ -209,5 +232,5 @@ test('the upkeep is on the clock of graphile-worker, each task of it queued once
     return rows.length > 0 && rows.map(({ identifier }) => identifier)
   })
 
-  expect(crontabs).toEqual(['expire_exports', 'sweep_files', 'tend_exports'])
+  expect(crontabs).toEqual(['expire_exports', 'forget_security_events', 'sweep_files', 'tend_exports'])
 })

@@ -1,5 +1,6 @@
 import { type Db, inTransaction, type User, type Wallet } from '@streamledger/db'
 import { sql } from 'kysely'
+import { type RequestOrigin, recordSecurityEvent } from '../security-events.ts'
 import { AccountError } from './errors.ts'
 import { startSession } from './sessions.ts'
 import type { AccountDeps, SignedIn } from './sign-up.ts'
@@ -14,10 +15,17 @@ export interface LogIn {
  *
  * @throws AccountError `credentials_invalid`, `sign_in_busy`
  */
-export async function logIn({ db, passwords, sessions }: AccountDeps, request: LogIn): Promise<SignedIn> {
+export async function logIn(
+  { db, passwords, sessions }: AccountDeps,
+  request: LogIn,
+  origin: RequestOrigin,
+): Promise<SignedIn> {
   const user = await findUser(db, request.email)
   const known = await passwords.verify(request.password, user?.password)
-  if (!user || !known) throw new AccountError('credentials_invalid')
+  if (!user || !known) {
+    await recordSecurityEvent(db, { kind: 'log_in_failed', user_id: user?.id ?? null, origin })
+    throw new AccountError('credentials_invalid')
+  }
 
   const rehashed = passwords.isOutdated(user.password) ? await passwords.rehash(request.password) : undefined
   return inTransaction(db, async (trx) => {
@@ -31,7 +39,8 @@ export async function logIn({ db, passwords, sessions }: AccountDeps, request: L
         .execute()
     }
     const wallet = await findWallet(trx, user.id)
-    return { user, wallet, refresh_token: await startSession(trx, user.id, sessions) }
+    const refresh_token = await startSession(trx, { kind: 'logged_in', user_id: user.id, origin }, sessions)
+    return { user, wallet, refresh_token }
   })
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { type Db, inTransaction, type Trx } from '@streamledger/db'
 import { sql } from 'kysely'
+import { type RequestOrigin, recordSecurityEvent } from '../security-events.ts'
 import { AccountError } from './errors.ts'
 
 const TOKEN_BYTES = 32
@@ -15,19 +16,36 @@ export interface RefreshToken {
   expires_at: Date
 }
 
+/** A refresh token, and where it was shown from. */
+export interface ShownToken {
+  token: string
+  origin: RequestOrigin
+}
+
 export interface RefreshedSession {
   user_id: number
   refresh_token: RefreshToken
 }
 
+export interface Beginning {
+  kind: 'signed_up' | 'logged_in'
+  user_id: number
+  origin: RequestOrigin
+}
+
 /** Begins a family of refresh tokens. The user's families that nobody can refresh any more are swept out with it. */
-export async function startSession(trx: Trx, user_id: number, options: SessionOptions): Promise<RefreshToken> {
+export async function startSession(
+  trx: Trx,
+  { kind, user_id, origin }: Beginning,
+  options: SessionOptions,
+): Promise<RefreshToken> {
   await sql`
     delete from sessions s
      where s.user_id = ${user_id}
        and not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > now())`.execute(trx)
   const id = randomUUID()
   await trx.insertInto('sessions').values({ id, user_id, revoked_at: null }).execute()
+  await recordSecurityEvent(trx, { kind, user_id, subject: id, origin })
   return issueRefreshToken(trx, id, options)
 }
 
@@ -39,14 +57,17 @@ export async function startSession(trx: Trx, user_id: number, options: SessionOp
  *
  * @throws AccountError `refresh_token_invalid`
  */
-export async function refreshSession(db: Db, token: string, options: SessionOptions): Promise<RefreshedSession> {
-  const hash = hashOf(token)
+export async function refreshSession(db: Db, shown: ShownToken, options: SessionOptions): Promise<RefreshedSession> {
+  const hash = hashOf(shown.token)
   const refreshed = await inTransaction(db, async (trx) => {
-    const shown = await lockToken(trx, hash, options)
-    if (!shown || shown.dead) return undefined
-    if (shown.used && !shown.in_grace) return void (await revokeFamily(trx, shown.session_id))
-    if (!shown.used) await markUsed(trx, hash)
-    return { user_id: shown.user_id, refresh_token: await issueRefreshToken(trx, shown.session_id, options) }
+    const known = await lockToken(trx, hash, options)
+    if (!known) return undefined
+    const kind = judge(known)
+    await recordSecurityEvent(trx, { kind, user_id: known.user_id, subject: known.session_id, origin: shown.origin })
+    if (kind === 'refresh_reused') await revokeFamily(trx, known.session_id)
+    if (kind !== 'refreshed') return undefined
+    if (!known.used) await markUsed(trx, hash)
+    return { user_id: known.user_id, refresh_token: await issueRefreshToken(trx, known.session_id, options) }
   })
   // Thrown only here: inside, it would roll the revocation back.
   if (!refreshed) throw new AccountError('refresh_token_invalid')
@@ -54,16 +75,21 @@ export async function refreshSession(db: Db, token: string, options: SessionOpti
 }
 
 /** Ends the family of a refresh token. Unknown and ended ones are as good as ended. */
-export async function endSession(db: Db, token: string): Promise<void> {
-  await db
-    .updateTable('sessions')
-    .set({ revoked_at: sql<Date>`now()` })
-    .where('revoked_at', 'is', null)
-    .where('id', '=', (eb) => eb.selectFrom('refresh_tokens').select('session_id').where('hash', '=', hashOf(token)))
-    .execute()
+export async function endSession(db: Db, { token, origin }: ShownToken): Promise<void> {
+  await inTransaction(db, async (trx) => {
+    const ended = await trx
+      .updateTable('sessions')
+      .set({ revoked_at: sql<Date>`now()` })
+      .where('revoked_at', 'is', null)
+      .where('id', '=', (eb) => eb.selectFrom('refresh_tokens').select('session_id').where('hash', '=', hashOf(token)))
+      .returning(['id', 'user_id'])
+      .executeTakeFirst()
+    if (!ended) return
+    await recordSecurityEvent(trx, { kind: 'logged_out', user_id: ended.user_id, subject: ended.id, origin })
+  })
 }
 
-interface ShownToken {
+interface KnownToken {
   session_id: string
   user_id: number
   dead: boolean
@@ -75,8 +101,8 @@ interface ShownToken {
  * Both rows are locked: of two refreshes with one token, the second waits and then sees what the first has written. The
  * grace is held to the clock, not to now(): the second may have begun before the first, whose mark then lies in its future.
  */
-async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<ShownToken | undefined> {
-  const { rows } = await sql<ShownToken>`
+async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<KnownToken | undefined> {
+  const { rows } = await sql<KnownToken>`
     select s.id as session_id, s.user_id,
            s.revoked_at is not null or t.expires_at <= now() as dead,
            t.used_at is not null as used,
@@ -85,6 +111,11 @@ async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promi
      where t.hash = ${hash}
        for update of s, t`.execute(trx)
   return rows[0]
+}
+
+function judge({ dead, used, in_grace }: KnownToken): 'refreshed' | 'refresh_refused' | 'refresh_reused' {
+  if (dead) return 'refresh_refused'
+  return used && !in_grace ? 'refresh_reused' : 'refreshed'
 }
 
 async function revokeFamily(trx: Trx, session_id: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { type Db, inTransaction, isUniqueViolation, type User, type Wallet } from '@streamledger/db'
+import type { RequestOrigin } from '../security-events.ts'
 import { AccountError } from './errors.ts'
 import type { Passwords } from './passwords.ts'
 import { type RefreshToken, type SessionOptions, startSession } from './sessions.ts'
@@ -27,7 +28,11 @@ export interface AccountDeps {
  *
  * @throws AccountError `email_taken`, `password_common`, `sign_in_busy`
  */
-export async function signUp({ db, passwords, sessions }: AccountDeps, request: SignUp): Promise<SignedIn> {
+export async function signUp(
+  { db, passwords, sessions }: AccountDeps,
+  request: SignUp,
+  origin: RequestOrigin,
+): Promise<SignedIn> {
   // Before the transaction: a connection must not wait for a turn to hash.
   const password = await passwords.hash(request.password)
   try {
@@ -42,7 +47,8 @@ export async function signUp({ db, passwords, sessions }: AccountDeps, request: 
         .values({ user_id: user.id })
         .returningAll()
         .executeTakeFirstOrThrow()
-      return { user, wallet, refresh_token: await startSession(trx, user.id, sessions) }
+      const refresh_token = await startSession(trx, { kind: 'signed_up', user_id: user.id, origin }, sessions)
+      return { user, wallet, refresh_token }
     })
   } catch (error) {
     // The index decides, and not a look beforehand: of two sign-ups at once, both would see nobody.

@@ -15,6 +15,7 @@ import {
 } from '../schemas/account.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
+import { originOf } from './origin-of.ts'
 
 export interface AuthRoutesOptions extends AccountDeps {
   accessTtlS: number
@@ -45,7 +46,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
         response: { 201: answer(SignedInView, 'Signed up and logged in.'), ...problems(400, 409, 413, 415) },
       },
     },
-    async (request, reply) => reply.code(201).send(signedIn(await signUp(accounts, request.body))),
+    async (request, reply) => reply.code(201).send(signedIn(await signUp(accounts, request.body, originOf(request)))),
   )
 
   app.post(
@@ -60,7 +61,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
         response: { 200: answer(SignedInView, 'Logged in.'), ...problems(400, 401, 413, 415) },
       },
     },
-    async (request) => signedIn(await logIn(accounts, request.body)),
+    async (request) => signedIn(await logIn(accounts, request.body, originOf(request))),
   )
 
   app.post(
@@ -78,7 +79,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
       },
     },
     async (request) => {
-      const refreshed = await refreshSession(accounts.db, request.body.refresh_token, accounts.sessions)
+      const shown = { token: request.body.refresh_token, origin: originOf(request) }
+      const refreshed = await refreshSession(accounts.db, shown, accounts.sessions)
       return tokensOf(refreshed.user_id, refreshed.refresh_token)
     },
   )
@@ -96,7 +98,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
       },
     },
     async (request, reply) => {
-      await endSession(accounts.db, request.body.refresh_token)
+      await endSession(accounts.db, { token: request.body.refresh_token, origin: originOf(request) })
       return reply.code(204).send(null)
     },
   )

@@ -7,7 +7,9 @@ import type { ExportFiles } from '../ledger/export-files.ts'
 import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
 import { ExportParams } from '../schemas/export.ts'
 import { problems } from '../schemas/problem.ts'
+import { recordSecurityEvent } from '../security-events.ts'
 import { readByteRange } from './byte-range.ts'
+import { originOf } from './origin-of.ts'
 
 export interface ExportFileRoutesOptions {
   db: Db
@@ -37,9 +39,13 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
       },
     },
     async (request, reply) => {
-      const opened = await openExportFile(db, files, request.user.id, request.params.export_id)
+      const { export_id } = request.params
+      const user_id = request.user.id
+      const opened = await openExportFile(db, files, user_id, export_id)
+      const event = { kind: 'export_downloaded', user_id, subject: export_id, origin: originOf(request) } as const
       try {
-        return await sendFile(request, reply, opened)
+        // Before the first byte: nobody has data of which there is no record.
+        return await sendFile(request, reply, { ...opened, record: () => recordSecurityEvent(db, event) })
       } catch (error) {
         await closeFile(opened)
         throw error
@@ -48,8 +54,12 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
   )
 }
 
-async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: OpenedExport): Promise<FastifyReply> {
-  const { file, filename, size, sha256 } = opened
+interface RecordedExport extends OpenedExport {
+  record(): Promise<void>
+}
+
+async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: RecordedExport): Promise<FastifyReply> {
+  const { file, filename, size, sha256, record } = opened
   const etag = `"${sha256}"`
   const { range: rangeHeader, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = request.headers
   reply.headers({
@@ -61,14 +71,19 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: Op
     await closeFile(opened)
     return reply.code(304).send()
   }
-  if ('url' in file && request.method !== 'HEAD') return reply.redirect(file.url, 302)
+  const isDownload = request.method !== 'HEAD'
+  if ('url' in file && isDownload) {
+    await record()
+    return reply.redirect(file.url, 302)
+  }
   // A range of a file that has changed since would be glued to the wrong beginning.
   const range = ifRange === undefined || ifRange === etag ? readByteRange(rangeHeader, size) : undefined
+  if (isDownload) await record()
   const length = range ? range.end - range.start + 1 : size
   reply.code(range ? 206 : 200).headers({ 'content-type': XLSX, 'content-length': length })
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${size}`)
   // A signed address is good for GET alone, so what HEAD asks is answered here.
-  if (request.method !== 'HEAD' && 'stream' in file) return reply.send(file.stream(range))
+  if (isDownload && 'stream' in file) return reply.send(file.stream(range))
   await closeFile(opened)
   return reply.send(Readable.from([]))
 }

@@ -1,0 +1,34 @@
+import type { Db } from '@streamledger/db'
+import type { Logger } from '@streamledger/runtime'
+import type { Task } from 'graphile-worker'
+import { sql } from 'kysely'
+
+export interface ForgetDeps {
+  db: Db
+  logger: Logger
+  options: { ttlD: number }
+}
+
+/** Rows that one statement removes, at most: none may last. */
+const BATCH_ROWS = 1_000
+
+/** Removes what is known of accounts for longer than it may be: it has addresses of people in it. */
+export function forgetSecurityEvents({ db, logger, options }: ForgetDeps): Task {
+  return async (_payload, { abortSignal }) => {
+    let forgotten = 0
+    while (!abortSignal.aborted) {
+      const rows = await forgetBatch(db, options.ttlD)
+      forgotten += rows
+      if (rows < BATCH_ROWS) break
+    }
+    if (forgotten > 0) logger.info({ forgotten }, 'security events were forgotten')
+  }
+}
+
+async function forgetBatch(db: Db, ttlD: number): Promise<number> {
+  const { numAffectedRows = 0n } = await sql`
+    delete from security_events where id in (
+      select id from security_events where created_at < now() - make_interval(days => ${ttlD}::int)
+      order by created_at limit ${BATCH_ROWS})`.execute(db)
+  return Number(numAffectedRows)
+}
