@@ -10,6 +10,7 @@ import { createPageCursors } from './ledger/page-cursor.ts'
 import type { Posting } from './ledger/posting.ts'
 import { createWalletReader } from './ledger/wallet-reader.ts'
 import { accessTokens, authenticate } from './plugins/authenticate.ts'
+import { connectionLimit } from './plugins/connection-limit.ts'
 import { drain } from './plugins/drain.ts'
 import { integerParameters } from './plugins/integer-parameters.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
@@ -47,10 +48,12 @@ const HEADER_BYTES_MAX = 16_384
 /** The API as an app that does not listen yet. It owns nothing that it is given. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
+  const { registry } = deps
+  await app.register(connectionLimit, { connectionsMax: deps.config.http.connectionsMax, registry })
   await app.register(drain)
   await app.register(problemDetails)
   await app.register(securityHeaders)
-  await app.register(requestMetrics, { registry: deps.registry })
+  await app.register(requestMetrics, { registry })
   await app.register(jsonBodies)
   await app.register(integerParameters)
   await app.register(accessTokens, { secrets: deps.config.tokens.secrets })

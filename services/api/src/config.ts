@@ -109,6 +109,13 @@ export const apiEnv = Type.Object({
     { minimum: 1_000, maximum: 600_000, default: 60_000 },
     'How long a connection may be silent before it is closed',
   ),
+  CONNECTIONS_MAX: Type.Integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 16_384,
+    description:
+      'Connections of clients that one replica holds at once; one more is closed. The limit on open files must be above it.',
+  }),
   BODY_BYTES_MAX: Type.Integer({
     minimum: 1_024,
     maximum: 1_048_576,
@@ -133,6 +140,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       opsPort: vars.OPS_PORT,
       requestTimeoutMs: vars.REQUEST_TIMEOUT_MS,
       idleTimeoutMs: vars.CONNECTION_IDLE_TIMEOUT_MS,
+      connectionsMax: vars.CONNECTIONS_MAX,
       bodyBytesMax: vars.BODY_BYTES_MAX,
     },
     database: {

@@ -13,6 +13,8 @@ export const problemDetails = fp(
     app.addHook('onRoute', ({ method, url }) => knownPaths.add(method, url))
     app.setNotFoundHandler((request, reply) => sendProblem(refusePath(knownPaths, request), request, reply))
     app.setErrorHandler((error, request, reply) => {
+      // What a client breaks off by hanging up comes as ECONNRESET, which is not the database's this time.
+      if (error === request.raw.errored) return sendProblem(new RequestError('malformed_request'), request, reply)
       // A path parameter that cannot be one names nothing, just like an id that does not exist.
       const isPath = (error as { validationContext?: string }).validationContext === 'params'
       return sendProblem(isPath ? refusePath(knownPaths, request) : error, request, reply)
