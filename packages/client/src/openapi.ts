@@ -116,7 +116,7 @@ export interface paths {
         put?: never;
         /**
          * Credit or debit your wallet
-         * @description Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused again, even when the balance would cover it by then.
+         * @description Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused again, even when the balance would cover it by then. A `traceparent` header goes along into the event.
          */
         post: operations["postTransaction"];
         delete?: never;
@@ -224,7 +224,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download the file of a finished export */
+        /**
+         * Download the file of a finished export
+         * @description Whole, or one range of it, so that a download that broke off goes on where it stopped. With exports in S3: the address of the file there.
+         */
         get: operations["downloadExport"];
         put?: never;
         post?: never;
@@ -254,7 +257,9 @@ export interface components {
         Problem: {
             /** @description A URN of the code. */
             type: string;
+            /** @description The code in words. */
             title: string;
+            /** @description The HTTP status. */
             status: number;
             /** @description For people. Programs go by `code`. */
             detail: string;
@@ -266,10 +271,14 @@ export interface components {
             request_id: string;
             /** @description What is wrong with the input, the first 20 of it. */
             errors?: {
-                /** @enum {string} */
+                /**
+                 * @description Which part of the request.
+                 * @enum {string}
+                 */
                 in: "body" | "query" | "header" | "path";
                 /** @description JSON pointer to what is wrong. */
                 pointer: string;
+                /** @description What is wrong with it. */
                 reason: string;
             }[];
             /** @description Of a refusal: the balance when it was decided, in kobo. */
@@ -305,17 +314,37 @@ export interface components {
          *     }
          */
         LogIn: {
+            /** @description As at sign-up, whatever its letter case. */
             email: string;
+            /** @description As at sign-up, to the letter. */
             password: string;
         };
+        /**
+         * @example {
+         *       "refresh_token": "bX9c1kQ0w3Yt…"
+         *     }
+         */
         Refresh: {
+            /** @description The newest one that you were given. */
             refresh_token: string;
         };
+        /**
+         * @example {
+         *       "user_id": 3,
+         *       "first_name": "Ada",
+         *       "last_name": "Obi",
+         *       "email": "ada@example.com",
+         *       "created_at": "2026-01-05T09:00:00.000Z"
+         *     }
+         */
         User: {
             /** @description The user. */
             user_id: number;
+            /** @description Given name. */
             first_name: string;
+            /** @description Family name. */
             last_name: string;
+            /** @description As it was written at sign-up. */
             email: string;
             /**
              * Format: date-time
@@ -323,6 +352,16 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * @example {
+         *       "wallet_id": 7,
+         *       "balance": 1500,
+         *       "currency": "NGN",
+         *       "sequence": 2,
+         *       "created_at": "2026-01-05T09:00:00.000Z",
+         *       "updated_at": "2026-01-05T09:30:00.000Z"
+         *     }
+         */
         Wallet: {
             /** @description The wallet. */
             wallet_id: number;
@@ -346,6 +385,18 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * @example {
+         *       "access_token": {
+         *         "token": "eyJhbGciOiJI…",
+         *         "expires_at": "2026-01-05T09:45:00.000Z"
+         *       },
+         *       "refresh_token": {
+         *         "token": "bX9c1kQ0w3Yt…",
+         *         "expires_at": "2026-02-04T09:30:00.000Z"
+         *       }
+         *     }
+         */
         Tokens: {
             access_token: {
                 /** @description For the Authorization header: `Bearer <token>`. */
@@ -366,6 +417,33 @@ export interface components {
                 expires_at: string;
             };
         };
+        /**
+         * @example {
+         *       "user": {
+         *         "user_id": 3,
+         *         "first_name": "Ada",
+         *         "last_name": "Obi",
+         *         "email": "ada@example.com",
+         *         "created_at": "2026-01-05T09:00:00.000Z"
+         *       },
+         *       "wallet": {
+         *         "wallet_id": 7,
+         *         "balance": 1500,
+         *         "currency": "NGN",
+         *         "sequence": 2,
+         *         "created_at": "2026-01-05T09:00:00.000Z",
+         *         "updated_at": "2026-01-05T09:30:00.000Z"
+         *       },
+         *       "access_token": {
+         *         "token": "eyJhbGciOiJI…",
+         *         "expires_at": "2026-01-05T09:45:00.000Z"
+         *       },
+         *       "refresh_token": {
+         *         "token": "bX9c1kQ0w3Yt…",
+         *         "expires_at": "2026-02-04T09:30:00.000Z"
+         *       }
+         *     }
+         */
         SignedIn: {
             user: components["schemas"]["User"];
             wallet: components["schemas"]["Wallet"];
@@ -388,6 +466,25 @@ export interface components {
                 expires_at: string;
             };
         };
+        /**
+         * @example {
+         *       "user": {
+         *         "user_id": 3,
+         *         "first_name": "Ada",
+         *         "last_name": "Obi",
+         *         "email": "ada@example.com",
+         *         "created_at": "2026-01-05T09:00:00.000Z"
+         *       },
+         *       "wallet": {
+         *         "wallet_id": 7,
+         *         "balance": 1500,
+         *         "currency": "NGN",
+         *         "sequence": 2,
+         *         "created_at": "2026-01-05T09:00:00.000Z",
+         *         "updated_at": "2026-01-05T09:30:00.000Z"
+         *       }
+         *     }
+         */
         OwnedWallet: {
             user: components["schemas"]["User"];
             wallet: components["schemas"]["Wallet"];
@@ -410,6 +507,18 @@ export interface components {
             /** @description Your own key of this transaction, unique within the wallet: the same one again gets the same answer and moves nothing. Compared character by character: never trimmed, folded or normalised. */
             trans_id: string;
         };
+        /**
+         * @example {
+         *       "transaction_id": 4711,
+         *       "wallet_id": 7,
+         *       "entry": "credit",
+         *       "amount": 1000,
+         *       "balance": 1500,
+         *       "trans_id": "order-1234",
+         *       "sequence": 2,
+         *       "created_at": "2026-01-05T09:30:00.000Z"
+         *     }
+         */
         Transaction: {
             /** @description The transaction. */
             transaction_id: number;
@@ -424,6 +533,7 @@ export interface components {
             amount: number;
             /** @description The wallet after it, in kobo. */
             balance: number;
+            /** @description Your key of it. */
             trans_id: string;
             /** @description The wallet's transactions are numbered 1, 2, 3 … without a gap. */
             sequence: number;
@@ -433,8 +543,20 @@ export interface components {
              */
             created_at: string;
         };
+        /**
+         * @example {
+         *       "code": "insufficient_funds",
+         *       "entry": "debit",
+         *       "amount": 2000,
+         *       "balance": 1500,
+         *       "created_at": "2026-01-05T09:31:00.000Z"
+         *     }
+         */
         Refusal: {
-            /** @enum {string} */
+            /**
+             * @description Why: the code of the problem that it was answered with.
+             * @enum {string}
+             */
             code: "insufficient_funds" | "balance_limit";
             /**
              * @description What was asked for.
@@ -451,19 +573,60 @@ export interface components {
              */
             created_at: string;
         };
-        /** @description The transaction if it was accepted, the refusal if it was refused: either is final. */
+        /**
+         * @description The transaction if it was accepted, the refusal if it was refused: either is final.
+         * @example {
+         *       "trans_id": "order-1234",
+         *       "outcome": "accepted",
+         *       "transaction": {
+         *         "transaction_id": 4711,
+         *         "wallet_id": 7,
+         *         "entry": "credit",
+         *         "amount": 1000,
+         *         "balance": 1500,
+         *         "trans_id": "order-1234",
+         *         "sequence": 2,
+         *         "created_at": "2026-01-05T09:30:00.000Z"
+         *       }
+         *     }
+         */
         Outcome: {
+            /** @description What was asked for. */
             trans_id: string;
-            /** @enum {string} */
+            /**
+             * @description Which of the two below is there.
+             * @enum {string}
+             */
             outcome: "accepted" | "refused";
             transaction?: components["schemas"]["Transaction"];
             refusal?: components["schemas"]["Refusal"];
         };
+        /**
+         * @example {
+         *       "data": [
+         *         {
+         *           "transaction_id": 4711,
+         *           "wallet_id": 7,
+         *           "entry": "credit",
+         *           "amount": 1000,
+         *           "balance": 1500,
+         *           "trans_id": "order-1234",
+         *           "sequence": 2,
+         *           "created_at": "2026-01-05T09:30:00.000Z"
+         *         }
+         *       ],
+         *       "pagination": {
+         *         "next_cursor": null,
+         *         "limit": 50
+         *       }
+         *     }
+         */
         TransactionList: {
             data: components["schemas"]["Transaction"][];
             pagination: {
                 /** @description Begins the next page; null on the last one. */
                 next_cursor: string | null;
+                /** @description How many there are on a page at most. */
                 limit: number;
             };
         };
@@ -491,9 +654,31 @@ export interface components {
              */
             to?: string;
         };
+        /**
+         * @example {
+         *       "export_id": "0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4",
+         *       "status": "succeeded",
+         *       "entry": "debit",
+         *       "from": "2026-01-01T00:00:00.000Z",
+         *       "to": "2026-02-01T00:00:00.000Z",
+         *       "rows_done": 1200,
+         *       "rows_total": 1200,
+         *       "percent": 100,
+         *       "size": 48213,
+         *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "file_url": "/api/v1/transactions/exports/0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4/file",
+         *       "created_at": "2026-02-01T08:00:00.000Z",
+         *       "finished_at": "2026-02-01T08:00:01.500Z",
+         *       "expires_at": "2026-02-02T08:00:01.500Z"
+         *     }
+         */
         Export: {
+            /** @description The export, a uuid. */
             export_id: string;
-            /** @enum {string} */
+            /**
+             * @description Its file is there while it is `succeeded`; `expired` is what it is after that.
+             * @enum {string}
+             */
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "expired";
             /**
              * @description Only these; null means all.
@@ -510,6 +695,7 @@ export interface components {
              * @description Posted before this instant.
              */
             to: string | null;
+            /** @description Rows that are written. */
             rows_done: number;
             /** @description Null until it is counted. */
             rows_total: number | null;
@@ -538,15 +724,44 @@ export interface components {
             expires_at: string | null;
             /** @description Why it has failed. */
             problem?: {
+                /** @description Of the failure, to quote. */
                 code: string;
+                /** @description What to do about it. */
                 detail: string;
             };
         };
+        /**
+         * @example {
+         *       "data": [
+         *         {
+         *           "export_id": "0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4",
+         *           "status": "succeeded",
+         *           "entry": "debit",
+         *           "from": "2026-01-01T00:00:00.000Z",
+         *           "to": "2026-02-01T00:00:00.000Z",
+         *           "rows_done": 1200,
+         *           "rows_total": 1200,
+         *           "percent": 100,
+         *           "size": 48213,
+         *           "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *           "file_url": "/api/v1/transactions/exports/0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4/file",
+         *           "created_at": "2026-02-01T08:00:00.000Z",
+         *           "finished_at": "2026-02-01T08:00:01.500Z",
+         *           "expires_at": "2026-02-02T08:00:01.500Z"
+         *         }
+         *       ],
+         *       "pagination": {
+         *         "next_cursor": null,
+         *         "limit": 50
+         *       }
+         *     }
+         */
         ExportList: {
             data: components["schemas"]["Export"][];
             pagination: {
                 /** @description Begins the next page; null on the last one. */
                 next_cursor: string | null;
+                /** @description How many there are on a page at most. */
                 limit: number;
             };
         };
@@ -581,8 +796,17 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -610,6 +834,17 @@ export interface operations {
             };
             /** @description The body is not plain JSON. */
             415: {
+                headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -661,7 +896,7 @@ export interface operations {
                     "application/json": components["schemas"]["SignedIn"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -670,11 +905,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -692,6 +936,17 @@ export interface operations {
             };
             /** @description The body is not plain JSON. */
             415: {
+                headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -743,7 +998,7 @@ export interface operations {
                     "application/json": components["schemas"]["Tokens"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -752,11 +1007,20 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -774,6 +1038,17 @@ export interface operations {
             };
             /** @description The body is not plain JSON. */
             415: {
+                headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -823,8 +1098,17 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -843,6 +1127,17 @@ export interface operations {
             };
             /** @description The body is not plain JSON. */
             415: {
+                headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -890,10 +1185,19 @@ export interface operations {
                     "application/json": components["schemas"]["OwnedWallet"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -903,6 +1207,24 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -963,7 +1285,7 @@ export interface operations {
                     "application/json": components["schemas"]["TransactionList"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -972,11 +1294,29 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -1031,7 +1371,7 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1040,10 +1380,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1053,6 +1393,15 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1072,6 +1421,8 @@ export interface operations {
             /** @description The body is not plain JSON. */
             415: {
                 headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1080,6 +1431,15 @@ export interface operations {
             };
             /** @description Understood and refused. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1130,10 +1490,19 @@ export interface operations {
                     "application/json": components["schemas"]["Transaction"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1143,6 +1512,24 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1193,10 +1580,19 @@ export interface operations {
                     "application/json": components["schemas"]["Outcome"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1206,6 +1602,24 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1239,7 +1653,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A key of your own: the same one again, with the same body, orders nothing new. */
+                /**
+                 * @description A key of your own: the same one again, with the same body, orders nothing new.
+                 * @example history-2026-01
+                 */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1264,7 +1681,7 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1273,10 +1690,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1286,6 +1703,15 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1305,6 +1731,8 @@ export interface operations {
             /** @description The body is not plain JSON. */
             415: {
                 headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1325,6 +1753,15 @@ export interface operations {
                 headers: {
                     /** @description Seconds to wait before the next try. */
                     "retry-after"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -1376,7 +1813,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportList"];
                 };
             };
-            /** @description The input is not valid. */
+            /** @description The input is not valid, or could not be read. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1385,11 +1822,29 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -1423,7 +1878,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The export. */
+                /**
+                 * @description The export.
+                 * @example 0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4
+                 */
                 export_id: string;
             };
             cookie?: never;
@@ -1439,10 +1897,19 @@ export interface operations {
                     "application/json": components["schemas"]["Export"];
                 };
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1452,6 +1919,24 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1486,7 +1971,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description The export. */
+                /**
+                 * @description The export.
+                 * @example 0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4
+                 */
                 export_id: string;
             };
             cookie?: never;
@@ -1500,10 +1988,19 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1513,6 +2010,44 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not plain JSON. */
+            415: {
+                headers: {
+                    /** @description Of a body that was packed: what is taken. */
+                    "accept-encoding"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1545,9 +2080,19 @@ export interface operations {
     downloadExport: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description One range of bytes, as `bytes=0-99` or `bytes=100-`. Several at once: the whole file. */
+                range?: string;
+                /** @description An ETag: with another than the file has, `Range` is left out of account. */
+                "if-range"?: string;
+                /** @description ETags of files that you have: 304 if this is one of them. */
+                "if-none-match"?: string;
+            };
             path: {
-                /** @description The export. */
+                /**
+                 * @description The export.
+                 * @example 0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4
+                 */
                 export_id: string;
             };
             cookie?: never;
@@ -1557,6 +2102,14 @@ export interface operations {
             /** @description The whole file. */
             200: {
                 headers: {
+                    /** @description The sha256 of the whole file, in quotes. */
+                    etag?: string;
+                    /** @description Parts may be asked for. */
+                    "accept-ranges"?: "bytes";
+                    /** @description A name to keep it under. */
+                    "content-disposition"?: string;
+                    /** @description Of what is sent, in bytes. */
+                    "content-length"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1566,6 +2119,16 @@ export interface operations {
             /** @description The part that was asked for. */
             206: {
                 headers: {
+                    /** @description The sha256 of the whole file, in quotes. */
+                    etag?: string;
+                    /** @description Parts may be asked for. */
+                    "accept-ranges"?: "bytes";
+                    /** @description A name to keep it under. */
+                    "content-disposition"?: string;
+                    /** @description Of what is sent, in bytes. */
+                    "content-length"?: number;
+                    /** @description Which part this is, as `bytes 0-99/200000`. */
+                    "content-range"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1576,7 +2139,7 @@ export interface operations {
             302: {
                 headers: {
                     /** @description Of the file. It needs no token. */
-                    location?: unknown;
+                    location?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1584,14 +2147,25 @@ export interface operations {
             /** @description You have it already. */
             304: {
                 headers: {
+                    /** @description The sha256 of the whole file, in quotes. */
+                    etag?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No valid access token, or credentials that are wrong. */
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
             401: {
                 headers: {
-                    /** @description RFC 6750. */
+                    /** @description How to authenticate: RFC 6750. */
                     "www-authenticate"?: string;
                     [name: string]: unknown;
                 };
@@ -1601,6 +2175,15 @@ export interface operations {
             };
             /** @description There is no such thing, or it is not yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1628,6 +2211,17 @@ export interface operations {
             };
             /** @description The range lies outside the file. */
             416: {
+                headers: {
+                    /** @description The size of the file, as `bytes *\/200000`. */
+                    "content-range"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };

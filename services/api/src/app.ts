@@ -10,6 +10,7 @@ import { createPageCursors } from './ledger/page-cursor.ts'
 import type { Posting } from './ledger/posting.ts'
 import { createWalletReader } from './ledger/wallet-reader.ts'
 import { accessTokens, authenticate } from './plugins/authenticate.ts'
+import { bareRefusals } from './plugins/bare-refusals.ts'
 import { connectionLimit } from './plugins/connection-limit.ts'
 import { drain } from './plugins/drain.ts'
 import { integerParameters } from './plugins/integer-parameters.ts'
@@ -53,6 +54,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(drain)
   await app.register(problemDetails)
   await app.register(securityHeaders)
+  await app.register(bareRefusals)
   await app.register(requestMetrics, { registry })
   await app.register(jsonBodies)
   await app.register(integerParameters)
@@ -98,6 +100,7 @@ function createServer({ config: { http }, logger }: AppDeps): FastifyInstance {
       headersTimeout: http.requestTimeoutMs,
       connectionsCheckingInterval: CONNECTIONS_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
+      requireHostHeader: false, // `bareRefusals` does, in words
     },
     // While stopping, what still arrives on an open connection is answered too, and told to close it.
     return503OnClosing: false,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { expectDocumented } from './expect-documented.ts'
 
 /** An answer's body as a test reads it: what is in it is what the test is about. */
 // biome-ignore lint/suspicious/noExplicitAny: a schema here would hide what the API really sends
@@ -31,12 +32,16 @@ export interface Client {
 
 const CALL_TIMEOUT_MS = 20_000
 
-/** Speaks HTTP to the API; a path that starts with a slash is below /api/v1. */
+/**
+ * Speaks HTTP to the API; a path that starts with a slash is below /api/v1. Whatever a test asks, the answer must be one
+ * that the OpenAPI document has.
+ */
 export function createClient(url: string, account?: Json): Client {
   const call = async (method: string, path: string, { body, raw, headers = {}, token }: Call = {}): Promise<Answer> => {
     const bearer = token === undefined ? account?.access_token.token : token
     const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body))
-    const response = await fetch(path.startsWith('//') ? url + path.slice(1) : `${url}/api/v1${path}`, {
+    const target = path.startsWith('//') ? path.slice(1) : `/api/v1${path}`
+    const response = await fetch(url + target, {
       method,
       headers: {
         ...(bearer && { authorization: `Bearer ${bearer}` }),
@@ -49,7 +54,10 @@ export function createClient(url: string, account?: Json): Client {
     })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.includes('json') && text !== ''
-    return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+    const json = isJson ? JSON.parse(text) : undefined
+    const answer = { status: response.status, headers: response.headers, text, json }
+    expectDocumented(method, target, answer)
+    return answer
   }
   return {
     account,

@@ -3,8 +3,17 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
 import { describe, expect, test } from './api.ts'
 import type { Json } from './client.ts'
+
+/** Every object in a part of the document. */
+function everythingUnder(value: unknown): Json[] {
+  if (typeof value !== 'object' || value === null) return []
+  const inside = Object.values(value).flatMap(everythingUnder)
+  return Array.isArray(value) ? inside : [value, ...inside]
+}
 
 const ROOT = join(import.meta.dirname, '../../..')
 
@@ -47,7 +56,18 @@ describe('the OpenAPI document', () => {
       const isPublic = name.includes('/auth/')
       expect(operation.security).toEqual(isPublic ? undefined : [{ access_token: [] }])
       const statuses = Object.keys(operation.responses)
-      expect(statuses).toEqual(expect.arrayContaining(['500', '503', ...(isPublic ? ['400'] : ['401'])]))
+      const mayHaveBody = !name.startsWith('GET')
+      const always = [
+        '400',
+        '408',
+        '431',
+        '500',
+        '503',
+        ...(isPublic ? [] : ['401']),
+        ...(mayHaveBody ? ['413', '415'] : []),
+      ]
+      expect(statuses).toEqual(expect.arrayContaining(always))
+      if (name.includes('{')) expect(statuses).toContain('404')
       expect(operation.summary).not.toBe('')
       expect(JSON.stringify(operation)).not.toContain('Default Response')
     }
@@ -59,6 +79,46 @@ describe('the OpenAPI document', () => {
     expect(references.length).toBeGreaterThan(20)
     for (const name of references) expect(Object.keys(json.components.schemas)).toContain(name)
     expect(text).not.toContain('"$id"')
+  })
+
+  test('has no schema that says what JSON Schema does not know, and no example that its own schema refuses', async ({
+    api,
+  }) => {
+    const { text } = await api.anonymous.get('//openapi.json')
+    const { paths, components } = JSON.parse(text.replaceAll('#/components/schemas/', 'd#/$defs/'))
+    const ajv = new Ajv2020({ strict: true, allowUnionTypes: true })
+    formats.default(ajv)
+    ajv.addFormat('binary', true)
+    ajv.addSchema({ $id: 'd', $defs: components.schemas })
+    for (const schema of Object.values<Json>(components.schemas)) {
+      const validate = ajv.compile(schema)
+      expect(schema.examples.length).toBeGreaterThan(0)
+      for (const example of schema.examples) expect([example, validate(example)]).toEqual([example, true])
+    }
+    const schemas = everythingUnder(paths).flatMap(({ schema }) => (schema ? [schema] : []))
+    expect(schemas.length).toBeGreaterThan(100)
+    for (const schema of schemas) ajv.compile(schema)
+  })
+
+  test('says in words what everything is', async ({ api }) => {
+    const { json } = await api.anonymous.get('//openapi.json')
+    const isSilent = ({ description, $ref }: Json) => !description?.trim() && !$ref
+    const properties = everythingUnder(json.components.schemas).flatMap((schema) =>
+      Object.entries<Json>(schema.type === 'object' ? (schema.properties ?? {}) : {}),
+    )
+    expect(properties.length).toBeGreaterThan(40)
+    const plain = ['data', 'pagination', 'access_token', 'refresh_token'] // an object whose own members say it
+    const silent = properties.filter(([name, schema]) => isSilent(schema) && !plain.includes(name))
+    expect(silent.map(([name]) => name)).toEqual([])
+
+    const parts = everythingUnder(json.paths)
+    const described = [
+      ...parts.filter((part) => part.in),
+      ...parts.flatMap(({ responses, headers }) => Object.values<Json>({ ...responses, ...headers })),
+    ]
+    expect(described.length).toBeGreaterThan(100)
+    expect(described.filter(isSilent)).toEqual([])
+    expect(isSilent(json.components.securitySchemes.access_token)).toBe(false)
   })
 
   test('is found from where the API is, too', async ({ api }) => {

@@ -62,6 +62,22 @@ describe('a path', () => {
     expect(answer.headers.get('allow')).toBe(allow)
   })
 
+  test('with a wrong method, or that is nobody’s, is told so whatever the body', async ({ api }) => {
+    const bodies = [
+      { raw: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      { raw: '{' },
+      { raw: `"${'x'.repeat(70_000)}"` },
+    ]
+    for (const body of bodies) {
+      expectProblem(await api.anonymous.call('POST', '/wallet', body), 405, 'method_not_allowed')
+      expectProblem(await api.anonymous.call('POST', '/nothing', body), 404, 'not_found')
+    }
+  })
+
+  test('that is no URL is told so', async ({ api }) => {
+    expectProblem(await api.anonymous.get('/transactions/%zz'), 400, 'malformed_request')
+  })
+
   test('of one thing is not taken for the name of another', async ({ api }) => {
     const client = await api.signUp()
     const answer = await client.get('/transactions/export')
@@ -159,6 +175,18 @@ describe('what never becomes a request', () => {
     expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     expect(head).toMatch(/content-type: application\/problem\+json/i)
     expect(JSON.parse(body)).toMatchObject({ status, code, request_id: UUID })
+    expect(head.toLowerCase()).toContain(`x-request-id: ${JSON.parse(body).request_id}`)
+  })
+
+  test('a request without a Host is refused in words, except in HTTP/1.0', async ({ api }) => {
+    const answer = await sendRaw(api, 'GET /api/v1/wallet HTTP/1.1\r\nConnection: close\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1.1 400 [\s\S]*"code":"malformed_request"/)
+    expect(await sendRaw(api, 'GET /api/v1/wallet HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1.1 401 /)
+  })
+
+  test('an expectation that nobody knows is not asked for', async ({ api }) => {
+    const text = 'GET /api/v1/wallet HTTP/1.1\r\nHost: a\r\nExpect: cake\r\nConnection: close\r\n\r\n'
+    expect(await sendRaw(api, text)).toMatch(/^HTTP\/1.1 401 [\s\S]*"code":"unauthenticated"/)
   })
 
   test('a request that dribbles in is cut off in time', async ({ database }) => {

@@ -10,6 +10,16 @@ export interface OpenapiOptions {
 const DOCUMENT = '/openapi.json'
 const hidden = { schema: { hide: true } }
 
+/** Markdown, for the top of the reference page. */
+const INTRODUCTION = `Moves money in wallets: every credit and debit is idempotent by its \`trans_id\`, and tells the world once.
+
+- **Money** is integer kobo. A fraction that a double cannot hold is rounded by JSON itself, before anybody can refuse it.
+- **Bodies** are \`application/json\` in UTF-8, not packed, of 64 KiB at most. A field that is not known is refused.
+- **Errors** are problem details (RFC 9457) with a stable \`code\`. Every answer has an \`X-Request-Id\`: quote it when you ask for help.
+- **Again?** Whatever was not answered, or was answered 503, may be sent again with the same \`trans_id\`, or the same
+  \`Idempotency-Key\` for an export: it takes effect once.
+- **HEAD** works where GET does. Any other method that a path does not have is answered 405, with \`Allow\`.`
+
 /** Collects the routes that are registered after it into an OpenAPI document, and serves it with a page to try it from. */
 export const openapi = fp<OpenapiOptions>(
   async (app, { base }) => {
@@ -19,10 +29,7 @@ export const openapi = fp<OpenapiOptions>(
         info: {
           title: 'StreamLedger',
           version: '1.0.0',
-          description:
-            'Moves money in wallets: every credit and debit is idempotent by its trans_id, and tells the world once. ' +
-            'Amounts are integer kobo. A fraction that a double cannot hold is rounded by JSON itself, before anybody ' +
-            'can refuse it. Errors are problem details with a stable `code`.',
+          description: INTRODUCTION,
         },
         servers: [{ url: '/' }],
         tags: [
@@ -32,7 +39,13 @@ export const openapi = fp<OpenapiOptions>(
           { name: 'exports', description: 'Your history as an Excel file.' },
         ],
         components: {
-          securitySchemes: { access_token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+          securitySchemes: {
+            access_token: {
+              ...{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+              description:
+                '`access_token.token` of sign-up, log-in or refresh. It lasts for minutes: see its `expires_at`.',
+            },
+          },
         },
       },
       refResolver: {

@@ -11,6 +11,11 @@ export const problemDetails = fp(
   async (app) => {
     const knownPaths = createKnownPaths()
     app.addHook('onRoute', ({ method, url }) => knownPaths.add(method, url))
+    // Before its body is looked at: whatever that is, there is nobody here to read it.
+    app.addHook('preParsing', (request, _reply, payload, done) => {
+      if (request.is404) done(refusePath(knownPaths, request))
+      else done(null, payload)
+    })
     app.setNotFoundHandler((request, reply) => sendProblem(refusePath(knownPaths, request), request, reply))
     app.setErrorHandler((error, request, reply) => {
       // What a client breaks off by hanging up comes as ECONNRESET, which is not the database's this time.
@@ -28,7 +33,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   logFailure(request, error, failure)
   return reply
     .code(failure.status)
-    .headers(failure.headers ?? {})
+    .headers({ 'x-request-id': request.id, ...failure.headers })
     .type('application/problem+json')
     .send(toProblem(failure, request))
 }

@@ -14,12 +14,14 @@ const codes: Record<string, RequestErrorCode> = {
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const failure = describeFailure(new RequestError(codes[error.code ?? ''] ?? 'malformed_request'))
-  const body = JSON.stringify(toProblem(failure, { id: randomUUID(), url: '' }))
+  const id = randomUUID()
+  const body = JSON.stringify(toProblem(failure, { id, url: '' }))
   socket.end(
     [
       `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,
       'Connection: close',
       'Content-Type: application/problem+json',
+      `X-Request-Id: ${id}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       '',
       body,

@@ -14,7 +14,7 @@ import {
   toWalletView,
 } from '../schemas/account.ts'
 import { answer, ref } from '../schemas/common.ts'
-import { problems } from '../schemas/problem.ts'
+import { BODY, problems } from '../schemas/problem.ts'
 import { originOf } from './origin-of.ts'
 
 export interface AuthRoutesOptions extends AccountDeps {
@@ -43,7 +43,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
         summary: 'Sign up',
         description: 'Makes a user and their wallet, in one commit, and logs them in.',
         body: ref(SignUpBody),
-        response: { 201: answer(SignedInView, 'Signed up and logged in.'), ...problems(400, 409, 413, 415) },
+        response: { 201: answer(SignedInView, 'Signed up and logged in.'), ...problems(...BODY, 409) },
       },
     },
     async (request, reply) => reply.code(201).send(signedIn(await signUp(accounts, request.body, originOf(request)))),
@@ -58,7 +58,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
         summary: 'Log in',
         description: 'Takes the same time, and gives the same answer, for an unknown address and a wrong password.',
         body: ref(LogInBody),
-        response: { 200: answer(SignedInView, 'Logged in.'), ...problems(400, 401, 413, 415) },
+        response: { 200: answer(SignedInView, 'Logged in.'), ...problems(...BODY, 401) },
       },
     },
     async (request) => signedIn(await logIn(accounts, request.body, originOf(request))),
@@ -75,7 +75,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
           'A refresh token is good for one exchange. One that was used and comes again ends the whole log-in, unless ' +
           'it comes within a few seconds, as from a client that never got the answer.',
         body: ref(RefreshBody),
-        response: { 200: answer(TokensView, 'The next pair.'), ...problems(400, 401, 413, 415) },
+        response: { 200: answer(TokensView, 'The next pair.'), ...problems(...BODY, 401) },
       },
     },
     async (request) => {
@@ -94,7 +94,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
         summary: 'Log out',
         description: 'Ends the log-in that this refresh token belongs to. Access tokens live on until they expire.',
         body: ref(RefreshBody),
-        response: { 204: Type.Null({ description: 'Logged out, now or before.' }), ...problems(400, 413, 415) },
+        response: { 204: Type.Null({ description: 'Logged out, now or before.' }), ...problems(...BODY) },
       },
     },
     async (request, reply) => {

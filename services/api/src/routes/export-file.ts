@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ExportFiles } from '../ledger/export-files.ts'
 import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
-import { ExportParams } from '../schemas/export.ts'
+import { DownloadHeaders, ExportParams } from '../schemas/export.ts'
 import { problems } from '../schemas/problem.ts'
 import { recordSecurityEvent } from '../security-events.ts'
 import { readByteRange } from './byte-range.ts'
@@ -16,6 +16,14 @@ export interface ExportFileRoutesOptions {
   files: ExportFiles
 }
 
+const fileHeaders = {
+  etag: { type: 'string', description: 'The sha256 of the whole file, in quotes.' },
+  'accept-ranges': { type: 'string', enum: ['bytes'], description: 'Parts may be asked for.' },
+  'content-disposition': { type: 'string', description: 'A name to keep it under.' },
+  'content-length': { type: 'integer', minimum: 0, description: 'Of what is sent, in bytes.' },
+}
+const extent = { type: 'string', description: 'Which part this is, as `bytes 0-99/200000`.' }
+
 export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions> = async (app, { db, files }) => {
   app.get(
     '/transactions/exports/:export_id/file',
@@ -25,15 +33,19 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
         security: [{ access_token: [] }],
         operationId: 'downloadExport',
         summary: 'Download the file of a finished export',
+        description:
+          'Whole, or one range of it, so that a download that broke off goes on where it stopped. With exports in S3: ' +
+          'the address of the file there.',
         params: ExportParams,
+        headers: DownloadHeaders,
         response: {
-          200: workbook('The whole file.'),
-          206: workbook('The part that was asked for.'),
+          200: workbook('The whole file.', fileHeaders),
+          206: workbook('The part that was asked for.', { ...fileHeaders, 'content-range': extent }),
           302: Type.Null({
             description: 'Where the file is to be had, for some minutes, if it is in S3.',
-            headers: { location: { schema: { type: 'string' }, description: 'Of the file. It needs no token.' } },
+            headers: { location: { type: 'string', description: 'Of the file. It needs no token.' } },
           }),
-          304: Type.Null({ description: 'You have it already.' }),
+          304: Type.Null({ description: 'You have it already.', headers: { etag: fileHeaders.etag } }),
           ...problems(401, 404, 409, 410, 416),
         },
       },
@@ -97,6 +109,6 @@ function matches(ifNoneMatch: string, etag: string): boolean {
   return tags.includes('*') || tags.includes(etag)
 }
 
-function workbook(description: string) {
-  return { description, content: { [XLSX]: { schema: { type: 'string', format: 'binary' } } } }
+function workbook(description: string, headers: object) {
+  return { description, headers, content: { [XLSX]: { schema: { type: 'string', format: 'binary' } } } }
 }

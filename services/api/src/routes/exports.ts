@@ -17,7 +17,7 @@ import {
   ExportView,
   toExportView,
 } from '../schemas/export.ts'
-import { problems } from '../schemas/problem.ts'
+import { BODY, problems } from '../schemas/problem.ts'
 import { nextExports, readExportPage } from './export-page.ts'
 import { readFilters } from './read-filters.ts'
 
@@ -55,7 +55,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         description: 'It holds what is posted at this moment. Without a body: all of it.',
         headers: ExportHeaders,
         body: ref(ExportBody),
-        response: { 202: ordered, ...problems(400, 401, 404, 413, 415, 422, 429) },
+        response: { 202: ordered, ...problems(...BODY, 401, 404, 422, 429) },
       },
     },
     async (request, reply) => {
@@ -76,7 +76,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         operationId: 'listExports',
         summary: 'Your exports, newest first',
         querystring: ExportQuery,
-        response: { 200: answer(ExportList, 'A page.'), ...problems(400, 401) },
+        response: { 200: answer(ExportList, 'A page.'), ...problems(401) },
       },
     },
     async (request) => {
@@ -109,7 +109,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         operationId: 'deleteExport',
         summary: 'Cancel an export, or remove a finished one with its file',
         params: ExportParams,
-        response: { 204: Type.Null({ description: 'Cancelled, or removed.' }), ...problems(401, 404) },
+        response: { 204: Type.Null({ description: 'Cancelled, or removed.' }), ...problems(...BODY, 401, 404) },
       },
     },
     async (request, reply) => {

@@ -8,7 +8,7 @@ import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
 import { createRefusals } from '../plugins/refusals.ts'
 import { answer, ref } from '../schemas/common.ts'
-import { problems } from '../schemas/problem.ts'
+import { BODY, problems } from '../schemas/problem.ts'
 import {
   OutcomeView,
   PostTransactionBody,
@@ -57,9 +57,9 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         description:
           'Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, ' +
           'or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused ' +
-          'again, even when the balance would cover it by then.',
+          'again, even when the balance would cover it by then. A `traceparent` header goes along into the event.',
         body: ref(PostTransactionBody),
-        response: { 201: posted, ...problems(400, 401, 404, 413, 415, 422) },
+        response: { 201: posted, ...problems(...BODY, 401, 404, 422) },
       },
     },
     async (request, reply) => {
@@ -80,7 +80,7 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         summary: 'Your transactions, newest first',
         description: 'Pages are stable: what is posted meanwhile neither shifts nor repeats anything.',
         querystring: TransactionQuery,
-        response: { 200: listed, ...problems(400, 401) },
+        response: { 200: listed, ...problems(401) },
       },
     },
     async (request, reply) => {

@@ -9,6 +9,19 @@ const Email = Type.String({
   description: 'One account per address, whatever its letter case.',
 })
 
+const exampleUser = {
+  ...{ user_id: 3, first_name: 'Ada', last_name: 'Obi', email: 'ada@example.com' },
+  created_at: '2026-01-05T09:00:00.000Z',
+}
+const exampleWallet = {
+  ...{ wallet_id: 7, balance: 1_500, currency: 'NGN', sequence: 2 },
+  ...{ created_at: '2026-01-05T09:00:00.000Z', updated_at: '2026-01-05T09:30:00.000Z' },
+}
+const exampleTokens = {
+  access_token: { token: 'eyJhbGciOiJI…', expires_at: '2026-01-05T09:45:00.000Z' },
+  refresh_token: { token: 'bX9c1kQ0w3Yt…', expires_at: '2026-02-04T09:30:00.000Z' },
+}
+
 export const SignUpBody = Type.Object(
   {
     first_name: PersonName('Given name.'),
@@ -31,8 +44,11 @@ export const SignUpBody = Type.Object(
 
 export const LogInBody = Type.Object(
   {
-    email: Type.String({ minLength: 1, maxLength: 254, pattern: LINE_OF_TEXT }),
-    password: Type.String({ minLength: 1, maxLength: 128 }),
+    email: Type.String({
+      ...{ minLength: 1, maxLength: 254, pattern: LINE_OF_TEXT },
+      description: 'As at sign-up, whatever its letter case.',
+    }),
+    password: Type.String({ minLength: 1, maxLength: 128, description: 'As at sign-up, to the letter.' }),
   },
   {
     $id: 'LogIn',
@@ -42,19 +58,21 @@ export const LogInBody = Type.Object(
 )
 
 export const RefreshBody = Type.Object(
-  { refresh_token: Type.String({ minLength: 1, maxLength: 512 }) },
-  { $id: 'Refresh', additionalProperties: false },
+  {
+    refresh_token: Type.String({ minLength: 1, maxLength: 512, description: 'The newest one that you were given.' }),
+  },
+  { $id: 'Refresh', additionalProperties: false, examples: [{ refresh_token: exampleTokens.refresh_token.token }] },
 )
 
 export const UserView = Type.Object(
   {
     user_id: Id('The user.'),
-    first_name: Type.String(),
-    last_name: Type.String(),
-    email: Type.String(),
+    first_name: Type.String({ description: 'Given name.' }),
+    last_name: Type.String({ description: 'Family name.' }),
+    email: Type.String({ description: 'As it was written at sign-up.' }),
     created_at: Timestamp('When they signed up.'),
   },
-  { $id: 'User' },
+  { $id: 'User', examples: [exampleUser] },
 )
 
 export const WalletView = Type.Object(
@@ -66,7 +84,7 @@ export const WalletView = Type.Object(
     created_at: Timestamp('When it was made.'),
     updated_at: Timestamp('When it was last written.'),
   },
-  { $id: 'Wallet' },
+  { $id: 'Wallet', examples: [exampleWallet] },
 )
 
 const Token = (what: string) =>
@@ -77,12 +95,15 @@ const tokens = {
   refresh_token: Token('For one call of /auth/refresh, which returns the next one.'),
 }
 
-export const TokensView = Type.Object(tokens, { $id: 'Tokens' })
+export const TokensView = Type.Object(tokens, { $id: 'Tokens', examples: [exampleTokens] })
 export const SignedInView = Type.Object(
   { user: ref(UserView), wallet: ref(WalletView), ...tokens },
-  { $id: 'SignedIn' },
+  { $id: 'SignedIn', examples: [{ user: exampleUser, wallet: exampleWallet, ...exampleTokens }] },
 )
-export const OwnedWalletView = Type.Object({ user: ref(UserView), wallet: ref(WalletView) }, { $id: 'OwnedWallet' })
+export const OwnedWalletView = Type.Object(
+  { user: ref(UserView), wallet: ref(WalletView) },
+  { $id: 'OwnedWallet', examples: [{ user: exampleUser, wallet: exampleWallet }] },
+)
 
 export const accountSchemas = [
   SignUpBody,

@@ -24,8 +24,11 @@ export function answer<Schema extends TSchema>(
 
 /** The document's own way to say "or null", which the serializer understands too. */
 export function nullable<Schema extends TSchema>(schema: Schema) {
-  const { type, ...rest } = schema as { type?: string }
-  return Type.Unsafe<Static<Schema> | null>({ ...rest, type: [type, 'null'] })
+  const { type, enum: values, ...rest } = schema as { type?: string; enum?: unknown[] }
+  return Type.Unsafe<Static<Schema> | null>({
+    ...{ ...rest, type: [type, 'null'] },
+    ...(values && { enum: [...values, null] }),
+  })
 }
 
 export const Id = (what: string) => Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: what })
@@ -56,5 +59,5 @@ export const Cursor = Type.String({
 
 export const Pagination = Type.Object({
   next_cursor: nullable(Type.String({ description: 'Begins the next page; null on the last one.' })),
-  limit: Type.Integer(),
+  limit: Type.Integer({ description: 'How many there are on a page at most.' }),
 })

@@ -3,6 +3,8 @@ import Type, { type Static } from 'typebox'
 import { Cursor, Entry, Limit, nullable, Pagination, ref, Timestamp } from './common.ts'
 import { filters } from './transaction.ts'
 
+const EXPORT_ID = '0199a3c2-7b1e-7c55-9d0a-3f2b8e61c0d4'
+
 export const ExportBody = Type.Object(filters, {
   $id: 'RequestExport',
   additionalProperties: false,
@@ -16,7 +18,23 @@ export const ExportHeaders = Type.Object({
       maxLength: 255,
       pattern: '^[\\x21-\\x7e]+$',
       description: 'A key of your own: the same one again, with the same body, orders nothing new.',
+      examples: ['history-2026-01'],
     }),
+  ),
+})
+
+/** Whatever these hold is answered: what is not understood is not there. */
+export const DownloadHeaders = Type.Object({
+  range: Type.Optional(
+    Type.String({
+      description: 'One range of bytes, as `bytes=0-99` or `bytes=100-`. Several at once: the whole file.',
+    }),
+  ),
+  'if-range': Type.Optional(
+    Type.String({ description: 'An ETag: with another than the file has, `Range` is left out of account.' }),
+  ),
+  'if-none-match': Type.Optional(
+    Type.String({ description: 'ETags of files that you have: 304 if this is one of them.' }),
   ),
 })
 
@@ -24,19 +42,33 @@ export const ExportParams = Type.Object({
   export_id: Type.String({
     pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
     description: 'The export.',
+    examples: [EXPORT_ID],
   }),
 })
+
+const exampleExport = {
+  ...{ export_id: EXPORT_ID, status: 'succeeded', entry: 'debit' },
+  ...{ from: '2026-01-01T00:00:00.000Z', to: '2026-02-01T00:00:00.000Z' },
+  ...{ rows_done: 1_200, rows_total: 1_200, percent: 100, size: 48_213 },
+  sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  file_url: `/api/v1/transactions/exports/${EXPORT_ID}/file`,
+  ...{ created_at: '2026-02-01T08:00:00.000Z', finished_at: '2026-02-01T08:00:01.500Z' },
+  expires_at: '2026-02-02T08:00:01.500Z',
+}
 
 const statuses: ExportStatus[] = ['queued', 'running', 'succeeded', 'failed', 'cancelled', 'expired']
 
 export const ExportView = Type.Object(
   {
-    export_id: Type.String(),
-    status: Type.Unsafe<ExportStatus>({ type: 'string', enum: statuses }),
+    export_id: Type.String({ description: 'The export, a uuid.' }),
+    status: Type.Unsafe<ExportStatus>({
+      ...{ type: 'string', enum: statuses },
+      description: 'Its file is there while it is `succeeded`; `expired` is what it is after that.',
+    }),
     entry: nullable(Entry('Only these; null means all.')),
     from: nullable(Timestamp('Posted at this instant or later.')),
     to: nullable(Timestamp('Posted before this instant.')),
-    rows_done: Type.Integer({ minimum: 0 }),
+    rows_done: Type.Integer({ minimum: 0, description: 'Rows that are written.' }),
     rows_total: nullable(Type.Integer({ minimum: 0, description: 'Null until it is counted.' })),
     percent: nullable(
       Type.Integer({ minimum: 0, maximum: 100, description: 'Of rows_total; null until it is counted.' }),
@@ -48,10 +80,19 @@ export const ExportView = Type.Object(
     finished_at: nullable(Timestamp('When it was finished, one way or another.')),
     expires_at: nullable(Timestamp('When its file goes.')),
     problem: Type.Optional(
-      Type.Object({ code: Type.String(), detail: Type.String() }, { description: 'Why it has failed.' }),
+      Type.Object(
+        {
+          code: Type.String({ description: 'Of the failure, to quote.' }),
+          detail: Type.String({ description: 'What to do about it.' }),
+        },
+        { description: 'Why it has failed.' },
+      ),
     ),
   },
-  { $id: 'Export' },
+  {
+    $id: 'Export',
+    examples: [exampleExport],
+  },
 )
 
 export const ExportQuery = Type.Object(
@@ -61,7 +102,10 @@ export const ExportQuery = Type.Object(
 
 export const ExportList = Type.Object(
   { data: Type.Array(ref(ExportView)), pagination: Pagination },
-  { $id: 'ExportList' },
+  {
+    $id: 'ExportList',
+    examples: [{ data: [exampleExport], pagination: { next_cursor: null, limit: 50 } }],
+  },
 )
 
 export const exportSchemas = [ExportBody, ExportView, ExportList]

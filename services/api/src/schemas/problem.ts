@@ -4,8 +4,8 @@ import { Kobo, ref } from './common.ts'
 export const Problem = Type.Object(
   {
     type: Type.String({ description: 'A URN of the code.' }),
-    title: Type.String(),
-    status: Type.Integer({ minimum: 400, maximum: 599 }),
+    title: Type.String({ description: 'The code in words.' }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status.' }),
     detail: Type.String({ description: 'For people. Programs go by `code`.' }),
     instance: Type.String({ description: 'The path that was asked for.' }),
     code: Type.String({ description: 'Stable, for programs.' }),
@@ -16,9 +16,10 @@ export const Problem = Type.Object(
           in: Type.Unsafe<'body' | 'query' | 'header' | 'path'>({
             type: 'string',
             enum: ['body', 'query', 'header', 'path'],
+            description: 'Which part of the request.',
           }),
           pointer: Type.String({ description: 'JSON pointer to what is wrong.' }),
-          reason: Type.String(),
+          reason: Type.String({ description: 'What is wrong with it.' }),
         }),
         { description: 'What is wrong with the input, the first 20 of it.' },
       ),
@@ -48,9 +49,10 @@ export const Problem = Type.Object(
 export type Problem = Static<typeof Problem>
 
 const descriptions = {
-  400: 'The input is not valid.',
-  401: 'No valid access token, or credentials that are wrong.',
+  400: 'The input is not valid, or could not be read.',
+  401: 'The token or the credentials are not valid; which of them, and why, nobody is told.',
   404: 'There is no such thing, or it is not yours.',
+  408: 'The request did not arrive in time.',
   409: 'Not in the state that it is in.',
   410: 'It was there once.',
   413: 'The body is too large.',
@@ -58,6 +60,7 @@ const descriptions = {
   416: 'The range lies outside the file.',
   422: 'Understood and refused.',
   429: 'Too many; Retry-After says when to come back.',
+  431: 'The headers are too large.',
   500: 'A fault of the service.',
   503: 'Not at this moment; Retry-After says when to come back.',
 } as const
@@ -65,16 +68,25 @@ const descriptions = {
 const retryAfter = {
   'retry-after': { type: 'integer', minimum: 1, description: 'Seconds to wait before the next try.' },
 }
-const challenge = { 'www-authenticate': { type: 'string', description: 'RFC 6750.' } }
+const challenge = { 'www-authenticate': { type: 'string', description: 'How to authenticate: RFC 6750.' } }
+const encodings = { 'accept-encoding': { type: 'string', description: 'Of a body that was packed: what is taken.' } }
+const extent = { 'content-range': { type: 'string', description: 'The size of the file, as `bytes */200000`.' } }
 const headers: Partial<Record<keyof typeof descriptions, object>> = {
   401: challenge,
+  415: encodings,
+  416: extent,
   429: retryAfter,
   503: retryAfter,
 }
 
+/** What any route may answer: the first three to what never became a request of the route. */
+const ANY = [400, 408, 431, 500, 503] as const
+/** And any route whose method may have a body, whether it wants one or not. */
+export const BODY = [413, 415] as const
+
 /** The responses of a route that are problems: those that any route may answer, and the ones named. */
 export function problems<Status extends keyof typeof descriptions>(...statuses: Status[]) {
-  const all = [...statuses, 500, 503] as const
+  const all = [...ANY, ...statuses] as const
   return Object.fromEntries(
     all.map((status) => [
       status,

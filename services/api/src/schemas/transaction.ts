@@ -21,6 +21,11 @@ export const PostTransactionBody = Type.Object(
   },
 )
 
+const exampleTransaction = {
+  ...{ transaction_id: 4711, wallet_id: 7, entry: 'credit', amount: 1_000, balance: 1_500, trans_id: 'order-1234' },
+  ...{ sequence: 2, created_at: '2026-01-05T09:30:00.000Z' },
+}
+
 export const TransactionView = Type.Object(
   {
     transaction_id: Id('The transaction.'),
@@ -28,37 +33,52 @@ export const TransactionView = Type.Object(
     entry: Entry('What it did.'),
     amount: Kobo('What was moved', 1),
     balance: Kobo('The wallet after it'),
-    trans_id: Type.String(),
+    trans_id: Type.String({ description: 'Your key of it.' }),
     sequence: Type.Integer({
       minimum: 1,
       description: "The wallet's transactions are numbered 1, 2, 3 … without a gap.",
     }),
     created_at: Timestamp('When it was posted; never earlier than the sequence before it.'),
   },
-  { $id: 'Transaction' },
+  { $id: 'Transaction', examples: [exampleTransaction] },
 )
 
 const RefusalView = Type.Object(
   {
-    code: Type.Unsafe<RefusalCode>({ type: 'string', enum: ['insufficient_funds', 'balance_limit'] }),
+    code: Type.Unsafe<RefusalCode>({
+      ...{ type: 'string', enum: ['insufficient_funds', 'balance_limit'] },
+      description: 'Why: the code of the problem that it was answered with.',
+    }),
     entry: Entry('What was asked for.'),
     amount: Kobo('How much was asked for', 1),
     balance: Kobo('The wallet when it was refused'),
     created_at: Timestamp('When it was refused.'),
   },
-  { $id: 'Refusal' },
+  {
+    $id: 'Refusal',
+    examples: [
+      {
+        ...{ code: 'insufficient_funds', entry: 'debit', amount: 2_000, balance: 1_500 },
+        created_at: '2026-01-05T09:31:00.000Z',
+      },
+    ],
+  },
 )
 
 export const OutcomeView = Type.Object(
   {
-    trans_id: Type.String(),
-    outcome: Type.Unsafe<'accepted' | 'refused'>({ type: 'string', enum: ['accepted', 'refused'] }),
+    trans_id: Type.String({ description: 'What was asked for.' }),
+    outcome: Type.Unsafe<'accepted' | 'refused'>({
+      ...{ type: 'string', enum: ['accepted', 'refused'] },
+      description: 'Which of the two below is there.',
+    }),
     transaction: Type.Optional(ref(TransactionView)),
     refusal: Type.Optional(ref(RefusalView)),
   },
   {
     $id: 'Outcome',
     description: 'The transaction if it was accepted, the refusal if it was refused: either is final.',
+    examples: [{ trans_id: 'order-1234', outcome: 'accepted', transaction: exampleTransaction }],
   },
 )
 
@@ -79,7 +99,10 @@ export const TransactionQuery = Type.Object(
 
 export const TransactionList = Type.Object(
   { data: Type.Array(ref(TransactionView)), pagination: Pagination },
-  { $id: 'TransactionList' },
+  {
+    $id: 'TransactionList',
+    examples: [{ data: [exampleTransaction], pagination: { next_cursor: null, limit: 50 } }],
+  },
 )
 
 export const transactionSchemas = [PostTransactionBody, TransactionView, RefusalView, OutcomeView, TransactionList]
