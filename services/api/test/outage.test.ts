@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { claimInstallation } from '@streamledger/db'
 import { startTcpProxy } from '@streamledger/testkit'
 import { expect, startApi, test, waitFor } from './api.ts'
 import { type Client, createClient } from './client.ts'
@@ -138,6 +139,69 @@ test('more requests than connections wait their turn, and all are answered', asy
     const answers = await Promise.all(Array.from({ length: 60 }, () => client.get('/wallet')))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
   } finally {
+    await narrow.stop()
+  }
+})
+
+test('a statement that Postgres ends for taking too long is answered 503, and the next one is not', async ({
+  createDatabase,
+}) => {
+  const { url, pool, db } = await createDatabase()
+  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  const hasty = await startApi(url, { STATEMENT_TIMEOUT_MS: '300' })
+  try {
+    const client = await hasty.signUp()
+    await pool.query(`
+      create function linger() returns trigger language plpgsql as $$ begin perform pg_sleep(30); return new; end $$;
+      create trigger linger before insert on sessions for each row execute function linger();
+      create trigger linger before insert on transactions for each row execute function linger()`)
+    const { email } = client.account.user
+    const logIn = () => hasty.anonymous.call('POST', '/auth/login', { body: { email, password: 'a long pass phrase' } })
+    const trans_id = randomUUID()
+    const answers = await Promise.all([logIn(), client.post('credit', 5, trans_id)])
+    for (const { status, headers } of answers) {
+      expect(status).toBe(503)
+      expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    }
+    await pool.query('drop trigger linger on sessions; drop trigger linger on transactions')
+    expect((await logIn()).status).toBe(200)
+    expect((await client.post('credit', 5, trans_id)).status).toBe(201)
+    expect(await client.balance()).toBe(5)
+  } finally {
+    await hasty.stop()
+  }
+})
+
+test('when every connection is taken for too long, who waits is answered 503 in time, and then it flows', async ({
+  createDatabase,
+}) => {
+  const { url, pool, db } = await createDatabase()
+  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  const env = { DATABASE_POOL_MAX: '2', DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_LOCK_TIMEOUT_MS: '4000' }
+  const narrow = await startApi(url, env)
+  const holder = await pool.connect()
+  try {
+    const client = await narrow.signUp()
+    await holder.query('begin')
+    await holder.query('lock table wallets in access exclusive mode')
+    const taken = [1, 2].map(() => client.call('POST', '/transactions/export'))
+    await waitFor(async () => {
+      const { rows } = await pool.query(
+        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      )
+      return rows.length === 2
+    })
+    const startedAt = performance.now()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => client.get('/transactions/exports')))
+    expect(performance.now() - startedAt).toBeLessThan(3_500)
+    expect(new Set(answers.map(({ json }) => json.code))).toEqual(new Set(['unavailable']))
+    expect(Number(answers[0]?.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    await holder.query('rollback')
+    expect((await Promise.all(taken)).map(({ status }) => status)).toEqual([202, 202])
+    await expectFlowing(client)
+  } finally {
+    await holder.query('rollback')
+    holder.release()
     await narrow.stop()
   }
 })

@@ -168,6 +168,7 @@ describe('what never becomes a request', () => {
       400,
       'malformed_request',
     ],
+    ['a request line of 20 KB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431, 'headers_too_large'],
     ['headers of 20 KB', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
   ] as const)('is answered and closed: %s', async ([, text, status, code], { api }) => {
     const answer = await sendRaw(api, text)
