@@ -28,6 +28,9 @@ const attacks: [string, (user_id: number) => string | undefined][] = [
   ['alg none without a signature', (id) => `Bearer ${forge(id, { header: { alg: 'none' } }).replace(/[^.]+$/, '')}`],
   ['alg none with a signature', (id) => `Bearer ${forge(id, { header: { alg: 'none' } })}`],
   ['another algorithm of the same family', (id) => `Bearer ${forge(id, { header: { alg: 'HS512' }, hash: 'sha512' })}`],
+  ['a shorter hash of the same family', (id) => `Bearer ${forge(id, { header: { alg: 'HS384' }, hash: 'sha384' })}`],
+  // Where whoever verifies goes by the header, the secret is taken for a public key.
+  ['an algorithm of key pairs, signed with the secret', (id) => `Bearer ${forge(id, { header: { alg: 'RS256' } })}`],
   ['another secret', (id) => `Bearer ${forge(id, { secret: 'another secret that has 32 bytes too' })}`],
   ['a changed claim', (id) => `Bearer ${forge(id).replace(/\.[^.]+\./, `.${encode({ sub: '1' })}.`)}`],
   ['a token that has expired', (id) => `Bearer ${forge(id, { claims: { exp: now() - 1 } })}`],

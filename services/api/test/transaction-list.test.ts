@@ -109,6 +109,24 @@ describe('the list', () => {
     expect(await list(`from=${second}&entry=debit`)).toEqual([])
   })
 
+  test.for([
+    'from=0000-01-01T00:00:00Z',
+    'from=0001-01-01T00:00:00Z',
+    'from=2024-02-29T23:59:59.999999999Z',
+    'from=2026-01-01T00:00:00-23:59',
+    'to=9999-12-31T23:59:59Z',
+  ])('takes an instant at the edge of what can be written: %s', async (query, { api }) => {
+    const client = await api.signUp()
+    await client.post('credit', 1)
+    for (const path of ['/transactions', '/transactions?entry=credit&']) {
+      const { status, json } = await client.get(`${path}${path.includes('?') ? '' : '?'}${query}`)
+      expect([status, json.data?.length]).toEqual([200, 1])
+    }
+    const [name = '', value = ''] = query.split('=')
+    const ordered = await client.call('POST', '/transactions/export', { body: { [name]: decodeURIComponent(value) } })
+    expect(ordered.status).toBe(202)
+  })
+
   test('answers HEAD as GET, without the body', async ({ api }) => {
     const client = await api.signUp()
     const [get, head] = [await client.get('/transactions'), await client.call('HEAD', '/transactions')]
@@ -129,6 +147,18 @@ describe('the list', () => {
     'from=2026-13-01T00:00:00Z',
     'from=1767225600',
     'from=2026-01-01T23:59:60Z',
+    'from=2016-12-31T23:59:60Z',
+    'from=2026-01-01T24:00:00Z',
+    'from=2026-01-01T00:60:00Z',
+    'from=10000-01-01T00:00:00Z',
+    'from=%2B010000-01-01T00:00:00Z',
+    'from=-000001-01-01T00:00:00Z',
+    'from=2025-02-29T00:00:00Z',
+    'from=0000-01-01T00:00:00%2B00:01', // in UTC, of a year before any that can be written
+    'to=9999-12-31T23:59:59-00:01', // and after
+    'from=2026-00-10T00:00:00Z',
+    'from=2026-01-01T00:00:00%2B24:00',
+    'from=2026-01-01T00:00:00%2B01:60',
     'from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z',
     'cursor=',
     'cursor=abc',

@@ -1,6 +1,8 @@
 import { InputError, type InputPlace } from '../input-error.ts'
 import type { TransactionFilters } from '../ledger/list-transactions.ts'
 
+const YEAR_MAX = 9_999
+
 export interface SentFilters {
   entry?: 'credit' | 'debit'
   from?: string
@@ -16,11 +18,14 @@ export function readFilters({ entry, from, to }: SentFilters, place: InputPlace)
   return filters
 }
 
+const isWritable = (instant: Date): boolean => instant.getUTCFullYear() >= 0 && instant.getUTCFullYear() <= YEAR_MAX
+
 function readInstant(text: string | undefined, name: string, place: InputPlace): Date | undefined {
   if (text === undefined) return undefined
   const instant = new Date(text)
-  // The schema has seen to the form; a leap second has that and is still nothing that a clock here can show.
-  if (Number.isNaN(instant.getTime())) {
+  // The schema has seen to the form; a leap second has that and is still nothing that a clock here can show. And an offset
+  // can lead out of the four digits that a year has in RFC 3339: it could be stored, and not be written in an answer.
+  if (Number.isNaN(instant.getTime()) || !isWritable(instant)) {
     throw new InputError([{ in: place, pointer: `/${name}`, reason: 'is not an instant that can be stored' }])
   }
   return instant
