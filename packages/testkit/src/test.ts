@@ -12,6 +12,20 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject } 
 
 const LOG_TAIL_CHARACTERS = 4_000
 
+/** What starts an engine that only one test knows; whatever it has started is removed after that test. */
+function removeAfter<Own extends { remove(): Promise<void> }>(
+  onCleanup: (remove: () => Promise<void>) => void,
+  start: () => Promise<Own>,
+): () => Promise<Own> {
+  const started: Own[] = []
+  onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
+  return async () => {
+    const own = await start()
+    started.push(own)
+    return own
+  }
+}
+
 /** vitest's `test` with the real engines: a database a file, topics of one's own, services as processes. */
 export const test = base
   .extend('engines', { scope: 'worker' }, () => ({
@@ -36,54 +50,23 @@ export const test = base
     }
   })
   // For tests that kill it.
-  .extend('startPostgres', async ({ engines: _ }, { onCleanup }): Promise<StartOwnPostgres> => {
-    const started: Awaited<ReturnType<typeof startOwnPostgres>>[] = []
-    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-    return async () => {
-      const postgres = await startOwnPostgres()
-      started.push(postgres)
-      return postgres
-    }
-  })
+  .extend(
+    'startPostgres',
+    ({ engines: _ }, { onCleanup }): StartOwnPostgres => removeAfter(onCleanup, startOwnPostgres),
+  )
   // For tests that kill it.
-  .extend('startKafka', async ({ engines: _ }, { onCleanup }): Promise<StartOwnKafka> => {
-    const started: Awaited<ReturnType<typeof startOwnKafka>>[] = []
-    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-    return async () => {
-      const kafka = await startOwnKafka()
-      started.push(kafka)
-      return kafka
-    }
-  })
+  .extend('startKafka', ({ engines: _ }, { onCleanup }): StartOwnKafka => removeAfter(onCleanup, startOwnKafka))
   // For tests that cut it off, slow it down or make it silent.
-  .extend('startProxiedKafka', async ({ engines: _ }, { onCleanup }): Promise<StartProxiedKafka> => {
-    const started: Awaited<ReturnType<typeof startProxiedKafka>>[] = []
-    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-    return async () => {
-      const kafka = await startProxiedKafka()
-      started.push(kafka)
-      return kafka
-    }
-  })
-  .extend('startS3', async ({ engines: _ }, { onCleanup }): Promise<StartOwnS3> => {
-    const started: Awaited<ReturnType<typeof startOwnS3>>[] = []
-    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-    return async () => {
-      const s3 = await startOwnS3()
-      started.push(s3)
-      return s3
-    }
-  })
+  .extend(
+    'startProxiedKafka',
+    ({ engines: _ }, { onCleanup }): StartProxiedKafka => removeAfter(onCleanup, startProxiedKafka),
+  )
+  .extend('startS3', ({ engines: _ }, { onCleanup }): StartOwnS3 => removeAfter(onCleanup, startOwnS3))
   // For tests about leaders, coordinators and replicas.
-  .extend('startKafkaCluster', async ({ engines: _ }, { onCleanup }): Promise<StartOwnKafkaCluster> => {
-    const started: Awaited<ReturnType<typeof startOwnKafkaCluster>>[] = []
-    onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-    return async () => {
-      const cluster = await startOwnKafkaCluster()
-      started.push(cluster)
-      return cluster
-    }
-  })
+  .extend(
+    'startKafkaCluster',
+    ({ engines: _ }, { onCleanup }): StartOwnKafkaCluster => removeAfter(onCleanup, startOwnKafkaCluster),
+  )
   .extend('kafka', { scope: 'file' }, ({ engines }) => createTestKafka(engines.brokers))
   .extend('spawnService', async ({ onTestFailed }, { onCleanup }): Promise<SpawnService> => {
     const services: ServiceProcess[] = []

@@ -1,5 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs'
-import type { ServiceProcess, SpawnService } from '@streamledger/testkit'
+import { listOpenFiles, type ServiceProcess, type SpawnService } from '@streamledger/testkit'
 import { makeEnv } from './api.ts'
 
 const MAIN = 'services/api/src/main.ts'
@@ -16,27 +15,6 @@ export async function spawnApis(
   return services
 }
 
-/** What the process tells of itself, summed over its labels. */
-export async function readMetric({ opsUrl }: Pick<ServiceProcess, 'opsUrl'>, name: string): Promise<number> {
-  const text = await (await fetch(`${opsUrl}/metrics`)).text()
-  const values = text.split('\n').flatMap((line) => {
-    const [series = '', value] = line.split(' ')
-    return series.split('{', 1)[0] === name ? [Number(value)] : []
-  })
-  if (values.length === 0) throw new Error(`there is no metric ${name}`)
-  return values.reduce((sum, value) => sum + value)
-}
-
-/** The files below a folder that the process has open; only Linux tells. */
-export function openFilesBelow(folder: string, { pid }: Pick<ServiceProcess, 'pid'>): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync(`/proc/${pid}/fd`)
-    .map((descriptor) => {
-      try {
-        return readlinkSync(`/proc/${pid}/fd/${descriptor}`)
-      } catch {
-        return '' // closed meanwhile
-      }
-    })
-    .filter((path) => path.startsWith(folder))
-}
+/** The files below a folder that the process has open. */
+export const openFilesBelow = (folder: string, { pid }: Pick<ServiceProcess, 'pid'>): string[] =>
+  listOpenFiles(pid).filter((path) => path.startsWith(folder))

@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { claimInstallation } from '@streamledger/db'
 import { createLogger, createRegistry } from '@streamledger/runtime'
 import { test as base } from '@streamledger/testkit'
 import { createPasswords } from '../src/accounts/passwords.ts'
@@ -12,6 +11,7 @@ import { loadApiConfig } from '../src/config.ts'
 import { createPosting } from '../src/ledger/posting.ts'
 import { openDatabases } from '../src/open-databases.ts'
 import { openExportFiles } from '../src/open-export-files.ts'
+import { claimTopic } from './claim-topic.ts'
 import { type Client, createClient } from './client.ts'
 
 export { afterAll, describe, expect, waitFor } from '@streamledger/testkit'
@@ -92,7 +92,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
 
 /** vitest's `test` with the API on the file's own database. */
 export const test = base.extend('api', { scope: 'file' }, async ({ database }, { onCleanup }) => {
-  await claimInstallation(database.db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  await claimTopic(database.db)
   const api = await startApi(database.url)
   onCleanup(() => api.stop())
   return api

@@ -5,8 +5,7 @@ import type { OwnS3 } from '@streamledger/testkit'
 import { loadApiConfig } from '../src/config.ts'
 import { expect, makeEnv, startApi, test } from './api.ts'
 import type { Client } from './client.ts'
-
-const HOUR_MS = 3_600_000
+import { insertFinishedExport } from './insert-finished-export.ts'
 
 async function openDisk(s3: OwnS3): Promise<Disk> {
   const { files } = loadApiConfig(makeEnv('postgres://unused', s3.env))
@@ -15,18 +14,13 @@ async function openDisk(s3: OwnS3): Promise<Disk> {
 }
 
 /** An export as the exporter leaves it in a bucket. */
-async function makeExport(db: Db, disk: Disk, client: Client, expires_at = new Date(Date.now() + HOUR_MS)) {
+async function makeExport(db: Db, disk: Disk, client: Client, expires_at?: Date) {
   const bytes = randomBytes(100_000)
   const file = `${randomUUID()}.xlsx`
   await disk.put(file, bytes)
-  const { id } = await db
-    .insertInto('exports')
-    .values({
-      ...{ wallet_id: client.account.wallet.wallet_id, status: 'succeeded', as_of_sequence: 0, rows_total: 0 },
-      ...{ file, sha256: 'ab'.repeat(32), size: bytes.length, finished_at: new Date(), expires_at },
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow()
+  const { wallet_id } = client.account.wallet
+  const finished = { file, sha256: 'ab'.repeat(32), size: bytes.length, expires_at }
+  const id = await insertFinishedExport(db, { wallet_id, ...finished })
   return { bytes, file, path: `/transactions/exports/${id}` }
 }
 

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import type { Db } from '@streamledger/db'
 import { type Api, describe, expect, test } from './api.ts'
 import type { Client } from './client.ts'
+import { insertFinishedExport } from './insert-finished-export.ts'
 
 const SIZE = 200_000
-const HOUR_MS = 3_600_000
 
 /** An export as the exporter leaves it, with its file. */
 async function makeExport(api: Api, db: Db, client: Client, change: { expires_at?: Date; file?: string } = {}) {
@@ -15,15 +15,8 @@ async function makeExport(api: Api, db: Db, client: Client, change: { expires_at
   const file = `${randomUUID()}.xlsx`
   await writeFile(join(api.exportFolder, file), bytes)
   const sha256 = createHash('sha256').update(bytes).digest('hex')
-  const { id } = await db
-    .insertInto('exports')
-    .values({
-      ...{ wallet_id: client.account.wallet.wallet_id, status: 'succeeded', as_of_sequence: 0, rows_total: 0 },
-      ...{ file, sha256, size: SIZE, finished_at: new Date(), expires_at: new Date(Date.now() + HOUR_MS) },
-      ...change,
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow()
+  const { wallet_id } = client.account.wallet
+  const id = await insertFinishedExport(db, { wallet_id, file, sha256, size: SIZE, ...change })
   return { id, bytes, sha256, path: `/transactions/exports/${id}`, file: join(api.exportFolder, file) }
 }
 

@@ -1,6 +1,6 @@
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, readMetric, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
 import { makePerson } from './api.ts'
-import { readMetric, spawnApis } from './api-processes.ts'
+import { spawnApis } from './api-processes.ts'
 import { createClient } from './client.ts'
 import { formatRequest, openConnection, type RawConnection } from './raw-connection.ts'
 

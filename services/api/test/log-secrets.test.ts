@@ -1,4 +1,3 @@
-import { claimInstallation } from '@streamledger/db'
 import { expect, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { makeEnv, makePerson } from './api.ts'
@@ -27,11 +26,6 @@ test('no log line, of any level, has a secret or a person in it, and each names 
   spawnService,
 }) => {
   const { url, db } = await createDatabase()
-  await claimInstallation(db, {
-    installationId: makeEnv(url).INSTALLATION_ID ?? '',
-    topic: 'transactions',
-    partitions: 12,
-  })
   const proxy = await startTcpProxy(url)
   const secret = 'odd-secret-7f3a9c'
   const person = makePerson({ first_name: 'Zebulonia', last_name: 'Quartermaine', password: 'a secret pass phrase' })

@@ -4,8 +4,8 @@ import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
-import { openFilesBelow, readMetric, spawnApis } from './api-processes.ts'
+import { expect, readMetric, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { openFilesBelow, spawnApis } from './api-processes.ts'
 import { makeBigExport } from './big-export.ts'
 import { makeUsers } from './ledger/wallets.ts'
 import { expectTruth } from './ledger-truth.ts'
@@ -110,7 +110,7 @@ test('whenever a client hangs up, what it had sent as a whole is posted or not, 
 })
 
 test('who hangs up in the middle of a download leaves no file open', async ({
-  database: { pool, url },
+  database: { db, pool, url },
   spawnService,
 }) => {
   const folder = await mkdtemp(join(tmpdir(), 'streamledger-exports-'))
@@ -118,7 +118,7 @@ test('who hangs up in the middle of a download leaves no file open', async ({
     const [api] = (await spawnApis(spawnService, url, { env: { EXPORT_DIR: folder } })) as [ServiceProcess]
     const [user_id] = (await makeUsers(pool, 1)) as [number]
     const token = signAccessToken(user_id)
-    const request = formatRequest('GET', await makeBigExport(pool, { folder, user_id, size: FILE_BYTES }), { token })
+    const request = formatRequest('GET', await makeBigExport(db, { folder, user_id, size: FILE_BYTES }), { token })
     await Promise.all(
       Array.from({ length: 100 }, async (_, index) => {
         const { socket } = await sendAndHold(api.url, request)

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { claimInstallation } from '@streamledger/db'
 import { type ServiceProcess, startTcpProxy } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { describe, expect, makeEnv, makePerson, test, waitFor } from './api.ts'
+import { claimTopic } from './claim-topic.ts'
 import { createClient } from './client.ts'
+import { formatRequest, openConnection } from './raw-connection.ts'
 
 const MAIN = 'services/api/src/main.ts'
 
@@ -131,7 +132,7 @@ describe('the process', () => {
     spawnService,
   }) => {
     const { url, db } = await createDatabase()
-    await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+    await claimTopic(db)
     for (const [env, line] of [
       [{}, 'belongs to another installation'],
       [{ JWT_SECRET: 'too short' }, 'JWT_SECRET must have at least 32 bytes'],
@@ -182,22 +183,17 @@ async function metricsOf({ opsUrl }: ServiceProcess): Promise<string> {
 }
 
 async function sendHalf(url: string, token: string) {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
+  const connection = await openConnection(url)
+  const { socket } = connection
   const body = JSON.stringify({ entry: 'credit', amount: 1, trans_id: randomUUID() })
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  socket.write(
-    `POST /api/v1/transactions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
-  )
+  const request = formatRequest('POST', '/api/v1/transactions', { token, body })
+  const half = request.length - body.length + 10
+  socket.write(request.slice(0, half))
   // The server has the head once it has answered somebody who came later.
   await fetch(`${url}/openapi.json`).then((response) => response.arrayBuffer())
   return {
-    finish: () => void socket.write(body.slice(10)),
-    answer: once(socket, 'close').then(() => Buffer.concat(chunks).toString()),
+    finish: () => void socket.write(request.slice(half)),
+    answer: once(socket, 'close').then(() => connection.received),
   }
 }
 

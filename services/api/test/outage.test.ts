@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation } from '@streamledger/db'
 import { startTcpProxy } from '@streamledger/testkit'
 import { expect, startApi, test, waitFor } from './api.ts'
+import { claimTopic } from './claim-topic.ts'
 import { type Client, createClient } from './client.ts'
 
 /** An API whose way to the database can be cut. */
@@ -147,7 +147,7 @@ test('a statement that Postgres ends for taking too long is answered 503, and th
   createDatabase,
 }) => {
   const { url, pool, db } = await createDatabase()
-  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  await claimTopic(db)
   const hasty = await startApi(url, { STATEMENT_TIMEOUT_MS: '300' })
   try {
     const client = await hasty.signUp()
@@ -176,7 +176,7 @@ test('when every connection is taken for too long, who waits is answered 503 in 
   createDatabase,
 }) => {
   const { url, pool, db } = await createDatabase()
-  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  await claimTopic(db)
   const env = { DATABASE_POOL_MAX: '2', DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_LOCK_TIMEOUT_MS: '4000' }
   const narrow = await startApi(url, env)
   const holder = await pool.connect()

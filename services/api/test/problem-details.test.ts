@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { type Api, describe, expect, startApi, test } from './api.ts'
 import type { Answer } from './client.ts'
+import { openConnection } from './raw-connection.ts'
 
 const UUID = expect.stringMatching(/^[0-9a-f-]{36}$/)
 const TRANSACTION = '{"entry":"credit","amount":1,"trans_id":"a"}'
@@ -20,13 +20,10 @@ function expectProblem(answer: Answer, status: number, code: string): void {
 
 /** Sends bytes as they are and reads until the server closes. */
 async function sendRaw(api: Api, text: string): Promise<string> {
-  const { hostname, port } = new URL(api.url)
-  const socket = connect(Number(port), hostname)
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  socket.write(text)
-  await once(socket, 'close', { signal: AbortSignal.timeout(10_000) })
-  return Buffer.concat(chunks).toString()
+  const connection = await openConnection(api.url)
+  connection.socket.write(text)
+  await once(connection.socket, 'close', { signal: AbortSignal.timeout(10_000) })
+  return connection.received
 }
 
 describe('a path', () => {

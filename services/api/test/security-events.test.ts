@@ -5,9 +5,9 @@ import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
 import { type Api, describe, expect, makePerson, test } from './api.ts'
 import type { Client } from './client.ts'
+import { insertFinishedExport } from './insert-finished-export.ts'
 
 const AGENT = 'a test/1.0 (of security events)'
-const HOUR_MS = 3_600_000
 const UUID = expect.stringMatching(/^[0-9a-f-]{36}$/)
 
 /** Calls as a client that says what it is. */
@@ -23,15 +23,8 @@ const kindsOf = async (db: Db, user_id: number) => (await eventsOf(db, user_id))
 async function makeExport(api: Api, db: Db, client: Client): Promise<string> {
   const file = `${randomUUID()}.xlsx`
   await writeFile(join(api.exportFolder, file), randomBytes(1_000))
-  const { id } = await db
-    .insertInto('exports')
-    .values({
-      ...{ wallet_id: client.account.wallet.wallet_id, status: 'succeeded', as_of_sequence: 0, rows_total: 0 },
-      ...{ file, sha256: 'ab', size: 1_000, finished_at: new Date(), expires_at: new Date(Date.now() + HOUR_MS) },
-    })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
+  const { wallet_id } = client.account.wallet
+  return insertFinishedExport(db, { wallet_id, file, sha256: 'ab', size: 1_000 })
 }
 
 describe('what happens to an account is written down', () => {

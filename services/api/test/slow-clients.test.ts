@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
-import { openFilesBelow, readMetric, spawnApis } from './api-processes.ts'
+import { expect, readMetric, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { openFilesBelow, spawnApis } from './api-processes.ts'
 import { makeBigExport } from './big-export.ts'
 import { makeUsers } from './ledger/wallets.ts'
 import { signAccessToken } from './posting-load.ts'
@@ -83,9 +83,9 @@ slow('who was told that it is over and does not hang up is hung up on', async ({
 
 slow(
   'who asks for a large file and reads none of it is hung up on, and the file is closed',
-  async ({ slow: { api, folder }, database: { pool } }) => {
+  async ({ slow: { api, folder }, database: { db, pool } }) => {
     const [user_id] = (await makeUsers(pool, 1)) as [number]
-    const path = await makeBigExport(pool, { folder, user_id, size: FILE_BYTES })
+    const path = await makeBigExport(db, { folder, user_id, size: FILE_BYTES })
     const connection = await openConnection(api.url)
     connection.socket.pause()
     connection.socket.write(formatRequest('GET', path, { token: signAccessToken(user_id) }))

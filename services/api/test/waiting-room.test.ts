@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, readMetric, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
 import { spawnApis } from './api-processes.ts'
 import { makeUsers } from './ledger/wallets.ts'
 import { expectTruth } from './ledger-truth.ts'
@@ -67,11 +67,8 @@ function startCrowd(url: string, users: readonly number[]) {
   }
 }
 
-async function residentMib({ opsUrl }: ServiceProcess): Promise<number> {
-  const metrics = await (await fetch(`${opsUrl}/metrics`)).text()
-  const [, bytes] = /^process_resident_memory_bytes(?:\{.*\})? (\d+)$/m.exec(metrics) ?? []
-  return Number(bytes) / 2 ** 20
-}
+const residentMib = async (api: ServiceProcess): Promise<number> =>
+  (await readMetric(api, 'process_resident_memory_bytes')) / 2 ** 20
 
 test('a full waiting room refuses at once, serves those who are in it, and does not grow', async ({
   createDatabase,
@@ -118,17 +115,16 @@ test('who finds the room full is refused before the body is read, and not before
     return { status: answer.status, code: JSON.parse(await answer.text()).code }
   }
   const credit = (trans_id: string) => post(JSON.stringify({ entry: 'credit', amount: 1, trans_id }))
-  const pending = async () =>
-    (await (await fetch(`${api.opsUrl}/metrics`)).text()).match(/^posting_pending.* (\d+)$/m)?.[1]
+  const pending = () => readMetric(api, 'posting_pending')
 
   const holder = await pool.connect()
   try {
     await holder.query('begin')
     await holder.query('select from wallets where user_id = $1 for update', [user_id])
     const underWay = credit('first')
-    await waitFor(async () => (await pending()) === '1')
+    await waitFor(async () => (await pending()) === 1)
     const waiting = credit('second')
-    await waitFor(async () => (await pending()) === '2')
+    await waitFor(async () => (await pending()) === 2)
     expect(await post('no JSON')).toEqual({ status: 503, code: 'busy' })
     expect(await post('no JSON', { authorization: 'Bearer a.b.c' })).toEqual({ status: 401, code: 'unauthenticated' })
     await holder.query('rollback')

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { expect, test } from '@streamledger/testkit'
+import { expect, listOpenFiles, test } from '@streamledger/testkit'
 import { createFolderStore } from '../src/folder-store.ts'
 import { listFiles, makeExportDir } from './run-exporter.ts'
 
@@ -72,16 +71,5 @@ test('removing what other attempts left touches neither this attempt nor another
   expect(await listFiles(dir)).toEqual(['export-10.attempt-0.xlsx'])
 })
 
-function openFilesBelow(dir: string): string[] {
-  // Only Linux lists a process's descriptors as files; elsewhere there is nothing to look at.
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/fd')
-    .map((descriptor) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${descriptor}`)
-      } catch {
-        return ''
-      }
-    })
-    .filter((path) => path.startsWith(`${dir}/`))
-}
+const openFilesBelow = (dir: string): string[] =>
+  listOpenFiles(process.pid).filter((path) => path.startsWith(`${dir}/`))

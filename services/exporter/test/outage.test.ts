@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDatabase, migrate } from '@streamledger/db'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, listOpenFiles, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
 import { onTestFinished } from 'vitest'
 import { makeHistory } from './make-history.ts'
 import { orderExport, readJob, waitForExport } from './order-export.ts'
@@ -66,19 +65,8 @@ test.for(listNoRoom())(
   },
 )
 
-/** The drafts that a process holds open; only Linux can be asked. */
-function openDrafts({ pid }: ServiceProcess): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync(`/proc/${pid}/fd`)
-    .map((descriptor) => {
-      try {
-        return readlinkSync(`/proc/${pid}/fd/${descriptor}`)
-      } catch {
-        return '' // closed since it was listed
-      }
-    })
-    .filter((path) => path.includes('.xlsx'))
-}
+/** The drafts that a process holds open. */
+const openDrafts = ({ pid }: ServiceProcess): string[] => listOpenFiles(pid).filter((path) => path.includes('.xlsx'))
 
 test('a database that is gone in the middle is waited for, and the same attempt goes on', async ({
   startPostgres,

@@ -1,5 +1,5 @@
-import { expect, test, waitFor } from '@streamledger/testkit'
-import { countOutbox, examine, insertRows, makeInstallation, readMetric, readShares, relayEnvironment, sharesBecome } from './system.ts' // biome-ignore format: one line
+import { expect, readMetric, test, waitFor } from '@streamledger/testkit'
+import { countOutbox, examine, insertRows, makeInstallation, readShares, relayEnvironment, sharesBecome } from './system.ts' // biome-ignore format: one line
 
 const RELAY = 'services/relay/src/main.ts'
 const LEASE_MS = 1_000

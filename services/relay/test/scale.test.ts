@@ -1,6 +1,5 @@
 import { expect, type ServiceProcess, type TopicRecord, test, waitFor } from '@streamledger/testkit'
-import type { Pool } from 'pg'
-import { countOutbox, examine, type Installation, insertRows, makeInstallation, relayEnvironment, sharesBecome } from './system.ts' // biome-ignore format: one line
+import { countOutbox, examine, makeInstallation, relayEnvironment, sharesBecome, startFlow } from './system.ts' // biome-ignore format: one line
 
 const RELAY = 'services/relay/src/main.ts'
 const PARTITIONS = 8
@@ -11,28 +10,7 @@ const STOP_MS_MAX = 5_000
 /** Enough for every partition to have some. */
 const KEYS = 64
 
-/** What may wait: more would tell how fast the machine is, not how replicas share. */
-const BACKLOG_MAX = 20 * KEYS
-
-/** Posts one row of each key, again and again, until it is stopped; then says how many each key has. */
-function post(pool: Pool, installation: Installation) {
-  let stopped = false
-  const posting = (async () => {
-    let rounds = 0
-    for (; !stopped; rounds += 1) {
-      await insertRows(pool, installation, { keys: KEYS, rows: KEYS, from: rounds + 1 })
-      await waitFor(async () => (await countOutbox(pool)) <= BACKLOG_MAX, { timeoutMs: 60_000, intervalMs: 20 })
-    }
-    return rounds
-  })()
-  posting.catch(() => {}) // told by `stop`
-  return {
-    stop: () => {
-      stopped = true
-      return posting
-    },
-  }
-}
+const FLOW = { keys: KEYS, waitingMax: 20 * KEYS, timeoutMs: 60_000 }
 
 /** The longest time between two records of one partition, by their publishers' clock. */
 function longestGapMs(records: readonly TopicRecord[]): number {
@@ -63,7 +41,7 @@ test('from one replica to four and to two under load: fair shares, no long gap, 
   }
   const first = await spawnService(RELAY, env)
   await first.ready()
-  const load = post(database.pool, installation)
+  const load = startFlow(database.pool, installation, FLOW)
   await sharesBecome(database.pool, [8])
 
   const more = await Promise.all([1, 2, 3].map(() => spawnService(RELAY, env)))
@@ -74,10 +52,10 @@ test('from one replica to four and to two under load: fair shares, no long gap, 
   expect(Math.max(...stops)).toBeLessThan(STOP_MS_MAX)
   await sharesBecome(database.pool, [4, 4])
 
-  const rounds = await load.stop()
+  const inserted = await load.stop()
   await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
   const records = await kafka.readAll(installation.topic)
-  expect(examine(records)).toEqual({ distinct: rounds * KEYS, doubled: 0, outOfOrder: 0 })
+  expect(examine(records)).toEqual({ distinct: inserted, doubled: 0, outOfOrder: 0 })
   // A hand-over takes a look of both replicas at the leases, and the new one's first steps.
   expect(longestGapMs(records)).toBeLessThan(LEASE_MS + STEP_TIMEOUT_MS)
 }, 120_000)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { claimInstallation, type Db } from '@streamledger/db'
 import { partitionFor } from '@streamledger/events'
-import { expect, type ServiceProcess, type TopicRecord, waitFor } from '@streamledger/testkit'
+import { expect, type TopicRecord, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 
 /** One installation: what a relay's environment and the rows it publishes have in common. */
@@ -53,12 +53,38 @@ export async function countOutbox(pool: Pool): Promise<number> {
   return rows[0].count
 }
 
-export async function readMetric({ opsUrl }: ServiceProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${opsUrl}/metrics`)).text()
-  const line = text
-    .split('\n')
-    .find((candidate) => candidate.startsWith(`${name}{`) || candidate.startsWith(`${name} `))
-  return Number(line?.split(' ').at(-1))
+export interface FlowOptions {
+  keys: number
+  /** What may wait: more would tell how fast the machine is. */
+  waitingMax: number
+  timeoutMs: number
+}
+
+/** Inserts one row of each key, again and again, as they are published, until it is stopped. */
+export function startFlow(pool: Pool, installation: Installation, { keys, waitingMax, timeoutMs }: FlowOptions) {
+  let inserted = 0
+  let stopped = false
+  const inserting = (async () => {
+    for (let round = 1; !stopped; round += 1) {
+      await insertRows(pool, installation, { keys, rows: keys, from: round })
+      inserted += keys
+      await waitFor(async () => (await countOutbox(pool)) <= waitingMax, { timeoutMs, intervalMs: 20 })
+    }
+    return inserted
+  })()
+  inserting.catch(() => {}) // told by `stop`
+  return {
+    /** So many rows that were not there before are published. */
+    flowed: async (rows: number): Promise<void> => {
+      const before = inserted
+      await waitFor(async () => inserted - (await countOutbox(pool)) >= before + rows, { timeoutMs })
+    },
+    /** Says how many rows it has inserted. */
+    stop: (): Promise<number> => {
+      stopped = true
+      return inserting
+    },
+  }
 }
 
 /** How many partitions each replica holds, most first. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase, type Db } from '@streamledger/db'
+import { createDatabase, type Db } from '@streamledger/db'
 import { expect, test } from '@streamledger/testkit'
 import fc from 'fast-check'
 import { LedgerError } from '../../src/ledger/errors.ts'
 import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
+import { claimTopic } from '../claim-topic.ts'
 
 // Random histories on the real database, through two API replicas, against a model that anyone can check by reading it.
 
@@ -113,7 +114,7 @@ async function readStored(db: Db, user_id: number) {
 }
 
 test('no random history is answered or stored otherwise than the model says', async ({ database }) => {
-  await claimInstallation(database.db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  await claimTopic(database.db)
   const databases = Array.from({ length: REPLICAS }, () =>
     createDatabase(database.url, { applicationName: 'history', connectionsMax: 3, statementTimeoutMs: 10_000 }),
   )

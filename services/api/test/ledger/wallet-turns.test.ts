@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db'
 import { expect, test } from '@streamledger/testkit'
 import type { QueryConfig } from 'pg'
 import { createPosting } from '../../src/ledger/posting.ts'
+import { claimTopic } from '../claim-topic.ts'
 import { credit, ledgerOf, makeUsers } from './wallets.ts'
 
 const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 20_000 }
@@ -14,7 +14,7 @@ const TRIES_MAX = 1.8
 test('two replicas that post to one wallet take turns, and hardly ever try in vain', async ({
   database: { db, url, pool: own },
 }) => {
-  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+  await claimTopic(db)
   const [user_id] = (await makeUsers(own, 1)) as [number]
   const open = () => createDatabase(url, { applicationName: 'test', connectionsMax: 4, statementTimeoutMs: 10_000 })
   const databases = [open(), open()]

@@ -1,6 +1,5 @@
-import { expect, test, waitFor } from '@streamledger/testkit'
+import { expect, readMetric, test, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
-import { readMetric } from '../system.ts'
 import { openCell, PARTITIONS, PATIENT, waitUntilStruck } from './cell.ts'
 import { deleteReceipts, readReceipts, withAdmin } from './receipt-group.ts'
 

@@ -1,43 +1,12 @@
-import { expect, type OwnKafkaCluster, type TestDatabase, test, waitFor } from '@streamledger/testkit'
-import { countOutbox, examine, type Installation, insertRows, makeInstallation, relayEnvironment } from '../system.ts'
+import { receiptGroupOf, transactionalIdOf } from '@streamledger/kafka'
+import { expect, type OwnKafkaCluster, test, waitFor } from '@streamledger/testkit'
+import { countOutbox, examine, makeInstallation, relayEnvironment, startFlow } from '../system.ts'
 
 const RELAY = 'services/relay/src/main.ts'
-const KEYS = 40
-const INSERT_PAUSE_MS = 50
+/** No more waits than a loaded machine publishes in seconds. */
+const FLOW = { keys: 40, waitingMax: 200, timeoutMs: 120_000 }
 /** So many rows are published after each change before the next one: it met a relay at work. */
 const ROWS_BETWEEN = 400
-/** No more than a loaded machine publishes in seconds. */
-const WAITING_ROWS_MAX = 200
-
-/** Inserts rows as they are published, until it is told to stop. */
-function startFlow({ pool }: TestDatabase, installation: Installation) {
-  let inserted = 0
-  let isOver = false
-  const insert = async (): Promise<void> => {
-    while (!isOver) {
-      if ((await countOutbox(pool)) < WAITING_ROWS_MAX) {
-        await insertRows(pool, installation, { keys: KEYS, rows: KEYS, from: 1 + inserted / KEYS })
-        inserted += KEYS
-      }
-      await new Promise((resolve) => setTimeout(resolve, INSERT_PAUSE_MS))
-    }
-  }
-  const ended = insert()
-  ended.catch(() => {}) // told by `stop`
-  return {
-    /** Rows that were not there before are published. */
-    flowed: async (): Promise<void> => {
-      const before = inserted
-      await waitFor(async () => inserted - (await countOutbox(pool)) >= before + ROWS_BETWEEN, { timeoutMs: 120_000 })
-    },
-    /** Says how many it has inserted. */
-    stop: async (): Promise<number> => {
-      isOver = true
-      await ended
-      return inserted
-    },
-  }
-}
 
 async function disturb(
   kafka: OwnKafkaCluster,
@@ -46,9 +15,9 @@ async function disturb(
   flow: ReturnType<typeof startFlow>,
 ): Promise<void> {
   await kafka[how](id)
-  await flow.flowed()
+  await flow.flowed(ROWS_BETWEEN)
   await kafka.start(id)
-  await flow.flowed()
+  await flow.flowed(ROWS_BETWEEN)
 }
 
 test('of three brokers the leader, the coordinators, and then each in turn go, and no event is lost or doubled', async ({
@@ -67,12 +36,17 @@ test('of three brokers the leader, the coordinators, and then each in turn go, a
   const relays = await Promise.all([spawnService(RELAY, env), spawnService(RELAY, env)])
   await Promise.all(relays.map((relay) => relay.ready(90_000)))
   const { topic, installationId } = installation
-  const flow = startFlow(database, installation)
+  const flow = startFlow(database.pool, installation, FLOW)
   try {
-    await flow.flowed()
+    await flow.flowed(ROWS_BETWEEN)
     await disturb(kafka, await kafka.leaderOf(topic, 0), 'kill', flow)
-    await disturb(kafka, await kafka.coordinatorOf('transaction', `${installationId}-${topic}-0`), 'kill', flow)
-    await disturb(kafka, await kafka.coordinatorOf('group', `streamledger.relay.${installationId}`), 'kill', flow)
+    await disturb(
+      kafka,
+      await kafka.coordinatorOf('transaction', transactionalIdOf(installationId, topic, 0)),
+      'kill',
+      flow,
+    )
+    await disturb(kafka, await kafka.coordinatorOf('group', receiptGroupOf(installationId)), 'kill', flow)
     for (const id of kafka.ids) await disturb(kafka, id, 'stop', flow)
   } finally {
     await flow.stop()
