@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createLogger } from '@streamledger/runtime'
-import { expect, test, waitFor } from '@streamledger/testkit'
-import { connectKafka } from '../src/kafka-publisher.ts'
+import { expect, test } from '@streamledger/testkit'
 import type { Batch } from '../src/publisher.ts'
-
-const logger = createLogger({ service: 'test', level: 'silent' })
+import { openKafka } from './open-kafka.ts'
 
 const makeBatch = (seq: number): Batch => ({
   seq,
@@ -17,15 +14,7 @@ test('a producer asks once who coordinates, and again when it is told that someb
 }) => {
   const kafka = await startProxiedKafka()
   const topic = await kafka.createTopic(1)
-  const client = await connectKafka(
-    {
-      ...{ brokers: [kafka.proxiedBrokers], topic, installationId: randomUUID() },
-      ...{ stepTimeoutMs: 5_000, transactionTimeoutMs: 10_000 },
-    },
-    logger,
-  )
-  // The first one to ask for a group on a young broker may have to ask again.
-  await waitFor(async () => (await client.look()).size === 1, { timeoutMs: 30_000 })
+  const client = await openKafka(kafka.proxiedBrokers, topic)
   const publisher = await client.openPublisher(0)
   await publisher.publish(makeBatch(1))
   const asked = () => kafka.proxy.requests.filter(({ api }) => api === 'FindCoordinator').length

@@ -1,22 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { createLogger } from '@streamledger/runtime'
 import { expect, test, waitFor } from '@streamledger/testkit'
-import { connectKafka } from '../src/kafka-publisher.ts'
 import type { Batch, Kafka, Sight } from '../src/publisher.ts'
-
-const logger = createLogger({ service: 'test', level: 'silent' })
+import { openKafka } from './open-kafka.ts'
 
 function makeBatch(seq: number, ...payloads: string[]): Batch {
   const rows = payloads.map((payload, id) => ({ id, key: 'k', payload, headers: {} }))
   return { seq, batchId: randomUUID(), rows }
-}
-
-async function connect(brokers: string, topic: string, installationId: string): Promise<Kafka> {
-  return connectKafka(
-    { brokers: [brokers], topic, installationId, stepTimeoutMs: 5_000, transactionTimeoutMs: 10_000 },
-    logger,
-  )
 }
 
 /** What Kafka shows of partition 1 once this holds. */
@@ -29,8 +19,7 @@ function seen(kafka: Kafka, holds: (sight: Sight) => boolean): Promise<Sight> {
 
 test('a fence ends what is before it, changes no receipt, and consumers do not see it', async ({ kafka: reader }) => {
   const topic = await reader.createTopic(2)
-  const kafka = await connect(reader.brokers, topic, randomUUID())
-  // The first one to ask for a group on a young broker may have to ask again.
+  const kafka = await openKafka(reader.brokers, topic)
   expect(await seen(kafka, () => true)).toEqual({ receipt: undefined, stable: 0 })
   const publisher = await kafka.openPublisher(1)
   const before = { seq: 0, batchId: randomUUID(), offset: 0 }
@@ -62,10 +51,7 @@ test("the log's end is past a transaction that is open, and the last stable offs
   kafka: reader,
 }) => {
   const topic = await reader.createTopic(2)
-  const [kafka, foreign] = await Promise.all([
-    connect(reader.brokers, topic, randomUUID()),
-    connect(reader.brokers, topic, randomUUID()),
-  ])
+  const [kafka, foreign] = await Promise.all([openKafka(reader.brokers, topic), openKafka(reader.brokers, topic)])
   const open = await foreign.openPublisher(1)
   // Its receipt cannot be written, so what it has sent stays open.
   const failing = open.publish({ ...makeBatch(1, 'open'), seq: Number.NaN, batchId: 'x'.repeat(5_000) })

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { createLogger } from '@streamledger/runtime'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { Kafka as KafkaClient, logLevel } from 'kafkajs'
-import { connectKafka } from '../src/kafka-publisher.ts'
 import { makeOpenBatch, readHalt, readOutbox, run } from './lane.ts'
+import { openKafka } from './open-kafka.ts'
 
 test('a partition halts when the records that would show its open batch were deleted, and tells', async ({
   database,
@@ -12,9 +10,7 @@ test('a partition halts when the records that would show its open batch were del
   const topic = await reader.createTopic(2)
   const open = await makeOpenBatch(database)
   expect(open.partition).toBe(1)
-  const options = { brokers: [reader.brokers], topic, installationId: randomUUID() }
-  const logger = createLogger({ service: 'test', level: 'silent' })
-  const kafka = await connectKafka({ ...options, stepTimeoutMs: 5_000, transactionTimeoutMs: 10_000 }, logger)
+  const kafka = await openKafka(reader.brokers, topic)
   const publisher = await kafka.openPublisher(1)
   await publisher.publish({ ...open.batch, seq: open.batch.seq - 1, batchId: open.before.batchId })
   const receipt = await publisher.publish(open.batch)

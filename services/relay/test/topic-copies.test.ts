@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createLogger, type Logger } from '@streamledger/runtime'
 import { expect, test } from '@streamledger/testkit'
-import { connectKafka } from '../src/kafka-publisher.ts'
 import { prepareTopic } from '../src/kafka-topic.ts'
+import { openKafka } from './open-kafka.ts'
 
 test('copies that are fewer than configured are told of: of the topic, of transactions and of receipts', async ({
   kafka,
@@ -11,7 +11,7 @@ test('copies that are fewer than configured are told of: of the topic, of transa
   const silent = createLogger({ service: 'test', level: 'silent' })
   const options = { brokers: [kafka.brokers], topic, stepTimeoutMs: 5_000 }
   // Kafka makes its own topics when somebody needs them.
-  const client = await connectKafka({ ...options, installationId: randomUUID(), transactionTimeoutMs: 10_000 }, silent)
+  const client = await openKafka(kafka.brokers, topic)
   const publisher = await client.openPublisher(0)
   await publisher.writeReceipt({ seq: 0, batchId: randomUUID(), offset: 0 })
   await publisher.discard()
