@@ -171,3 +171,39 @@ test('who hangs up during a log-in or a sign-up is no fault of ours', async ({
   })
   await expectNothingLogged(api)
 })
+
+test('a stop waits for the log-in of one who hung up: it meets no closed database', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { pool, url } = await createDatabase()
+  const env = { DATABASE_LOCK_TIMEOUT_MS: '10000', STATEMENT_TIMEOUT_MS: '20000' }
+  const [api] = (await spawnApis(spawnService, url, { env })) as [ServiceProcess]
+  const body = JSON.stringify({ email: 'nobody@example.com', password: 'a long pass phrase' })
+  const holder = await pool.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('lock table users in access exclusive mode')
+    const { socket } = await sendAndHold(api.url, formatRequest('POST', '/api/v1/auth/login', { body }))
+    await waitFor(async () => {
+      const { rows } = await holder.query('select from pg_locks where not granted')
+      return rows.length === 1
+    })
+    socket.destroy()
+    api.signal('SIGTERM')
+    // From here on only what is waited for keeps the database open.
+    await waitFor(() =>
+      fetch(api.url).then(
+        () => false,
+        () => true,
+      ),
+    )
+  } finally {
+    await holder.query('rollback')
+    holder.release()
+  }
+  await api.exited
+  expect(api.logs).toBe('')
+  const { rows } = await pool.query('select kind from security_events')
+  expect(rows).toEqual([{ kind: 'log_in_failed' }])
+})
