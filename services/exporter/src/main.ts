@@ -1,7 +1,6 @@
-import { createLogger, readConfig, runService } from '@streamledger/runtime'
+import { createLogger, keepHeapSmall, readConfig, runService } from '@streamledger/runtime'
 import { loadExporterConfig } from './config.ts'
 import { startExporter } from './exporter.ts'
-import { keepHeapSmall } from './keep-heap-small.ts'
 
 keepHeapSmall()
 const config = readConfig(loadExporterConfig)

@@ -20,7 +20,7 @@ export const relayEnv = Type.Object({
   RELAY_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,
     maximum: 10_000,
-    default: 2_000,
+    default: 1_000,
     description: 'Most rows of one batch, which is one Kafka transaction.',
   }),
   RELAY_BATCH_BYTES_MAX: Type.Integer({

@@ -4,6 +4,7 @@ import {
   backOffMs,
   createLogger,
   createRegistry,
+  keepHeapSmall,
   type Logger,
   logPreparation,
   readConfig,
@@ -22,6 +23,7 @@ import { ReadBack } from './read-back.ts'
 import { Relay } from './relay.ts'
 import { watchPartitions } from './watch-partitions.ts'
 
+keepHeapSmall()
 const config = readConfig(loadRelayConfig)
 const logger = createLogger({ service: 'relay', level: config.service.logLevel })
 
