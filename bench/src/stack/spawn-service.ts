@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 
 export type ServiceName = 'api' | 'relay' | 'exporter'
 
@@ -45,6 +46,7 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
     // A service's own settings pass through from the shell, so that two of them can be compared.
     env: {
       NODE_COMPILE_CACHE: COMPILE_CACHE, // as under `npm start`
+      ...LIMITS_OUT_OF_REACH,
       ...process.env,
       ...env,
       NODE_ENV: 'production',

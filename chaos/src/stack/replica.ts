@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Exit, pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 import { isStopped } from './is-stopped.ts'
 
 export type Role = 'api' | 'relay' | 'exporter'
@@ -67,6 +68,7 @@ export class Replica {
     this.#endsOnPurpose = false
     const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
       env: {
+        ...LIMITS_OUT_OF_REACH,
         ...process.env, // a service's own settings pass through from the shell
         ...env,
         ...{ NODE_ENV: 'production', HOST: '127.0.0.1' },

@@ -17,9 +17,12 @@ import { integerParameters } from './plugins/integer-parameters.ts'
 import { jsonBodies } from './plugins/json-bodies.ts'
 import { openapi } from './plugins/openapi.ts'
 import { problemDetails, sendProblem } from './plugins/problem-details.ts'
+import { limitAddresses, limitUsers, type RateLimitOptions } from './plugins/rate-limit.ts'
+import { createRefusals } from './plugins/refusals.ts'
 import { refuseConnection } from './plugins/refuse-connection.ts'
 import { requestMetrics } from './plugins/request-metrics.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
+import { tellUntrustedProxy } from './plugins/tell-untrusted-proxy.ts'
 import { authRoutes } from './routes/auth.ts'
 import { exportFileRoutes } from './routes/export-file.ts'
 import { exportRoutes } from './routes/exports.ts'
@@ -31,7 +34,7 @@ import { Problem } from './schemas/problem.ts'
 import { transactionSchemas } from './schemas/transaction.ts'
 
 export interface AppDeps {
-  config: Pick<ApiConfig, 'http' | 'tokens' | 'exports'>
+  config: Pick<ApiConfig, 'http' | 'tokens' | 'limits' | 'exports'>
   db: Db
   posting: Posting
   passwords: Passwords
@@ -50,22 +53,26 @@ const HEADER_BYTES_MAX = 16_384
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
   const { registry } = deps
+  const { limits, tokens } = deps.config
+  const limited = { limits, refusals: createRefusals() }
   await app.register(connectionLimit, { connectionsMax: deps.config.http.connectionsMax, registry })
   await app.register(drain)
   await app.register(problemDetails)
   await app.register(securityHeaders)
   await app.register(bareRefusals)
   await app.register(requestMetrics, { registry })
+  await app.register(tellUntrustedProxy, limits)
+  await app.register(limitAddresses, limited)
   await app.register(jsonBodies)
   await app.register(integerParameters)
-  await app.register(accessTokens, { secrets: deps.config.tokens.secrets })
+  await app.register(accessTokens, { secrets: tokens.secrets })
   await app.register(openapi, { base: BASE })
   for (const schema of [Problem, ...accountSchemas, ...transactionSchemas, ...exportSchemas]) app.addSchema(schema)
-  await app.register((scope) => registerRoutes(scope, deps), { prefix: BASE })
+  await app.register((scope) => registerRoutes(scope, deps, limited), { prefix: BASE })
   return app
 }
 
-async function registerRoutes(scope: FastifyInstance, deps: AppDeps): Promise<void> {
+async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: RateLimitOptions): Promise<void> {
   const { db, passwords, posting, files, config } = deps
   const { tokens } = config
   // Tokens, balances and names are for whoever asked, and for no cache on the way.
@@ -73,18 +80,19 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps): Promise<vo
     reply.header('cache-control', 'no-store')
     done()
   })
-  await scope.register(authRoutes, { db, passwords, sessions: tokens, accessTtlS: tokens.accessTtlS })
+  await scope.register(authRoutes, { db, passwords, sessions: tokens, accessTtlS: tokens.accessTtlS, limited })
   await scope.register(async (users) => {
     const cursors = createPageCursors(tokens.secrets)
     await users.register(authenticate, { secrets: tokens.secrets })
+    await users.register(limitUsers, limited)
     await users.register(walletRoutes, { wallets: createWalletReader(db) })
-    await users.register(transactionRoutes, { db, posting, cursors })
+    await users.register(transactionRoutes, { db, posting, cursors, refusals: limited.refusals })
     await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax })
     await users.register(exportFileRoutes, { db, files })
   })
 }
 
-function createServer({ config: { http }, logger }: AppDeps): FastifyInstance {
+function createServer({ config: { http, limits }, logger }: AppDeps): FastifyInstance {
   return fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // A line a request would cost more than many a request; the metrics have every one of them.
@@ -92,6 +100,7 @@ function createServer({ config: { http }, logger }: AppDeps): FastifyInstance {
     // Nor does it need a logger of its own: the few lines that are written name the request.
     childLoggerFactory: (parent) => parent,
     genReqId: () => randomUUID(),
+    trustProxy: limits.trustedProxies.length > 0 && [...limits.trustedProxies],
     bodyLimit: http.bodyBytesMax,
     requestTimeout: http.requestTimeoutMs,
     connectionTimeout: http.idleTimeoutMs,

@@ -1,6 +1,7 @@
 import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-files'
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
+import { limitsEnv, readLimitsConfig } from './limits-env.ts'
 
 /** RFC 7518, section 3.2: a key for HS256 is at least as long as its hash. */
 const SECRET_BYTES_MIN = 32
@@ -93,6 +94,7 @@ export const apiEnv = Type.Object({
     default: 100,
     description: 'Sign-ups and log-ins that wait for their turn to hash; one more is answered 503.',
   }),
+  ...limitsEnv,
   EXPORTS_UNFINISHED_MAX: Type.Integer({
     minimum: 1,
     maximum: 1_000,
@@ -171,6 +173,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       refreshTtlS: vars.REFRESH_TOKEN_TTL_S,
       refreshGraceMs: vars.REFRESH_GRACE_MS,
     },
+    limits: readLimitsConfig(vars),
     files: readExportFilesConfig(vars),
     exports: { unfinishedMax: vars.EXPORTS_UNFINISHED_MAX, urlTtlS: vars.EXPORT_URL_TTL_S },
   } as const

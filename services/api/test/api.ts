@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, createRegistry } from '@streamledger/runtime'
-import { test as base } from '@streamledger/testkit'
+import { test as base, LIMITS_OUT_OF_REACH } from '@streamledger/testkit'
 import { createPasswords } from '../src/accounts/passwords.ts'
 import { buildApp } from '../src/app.ts'
 import { loadApiConfig } from '../src/config.ts'
@@ -49,6 +49,7 @@ export function makeEnv(databaseUrl: string, env: Record<string, string> = {}): 
     PORT: '0',
     LOG_LEVEL: 'silent',
     DATABASE_CONNECT_TIMEOUT_MS: '1000',
+    ...LIMITS_OUT_OF_REACH,
     ...env,
   }
 }

@@ -46,6 +46,25 @@ describe('the configuration', () => {
     )
   })
 
+  test('takes for trusted proxies addresses and networks, and nothing that would trust everybody', () => {
+    const trusted = (TRUST_PROXY: string) => load({ TRUST_PROXY }).limits.trustedProxies
+    expect(load().limits.trustedProxies).toEqual([])
+    expect(trusted('10.0.0.0/8, ::1,loopback , fd00::/8')).toEqual(['10.0.0.0/8', '::1', 'loopback', 'fd00::/8'])
+    for (const wrong of [
+      'true',
+      '1',
+      'nginx',
+      '10.0.0.0/33',
+      '10.0.0/8',
+      '0.0.0.0/0',
+      '::/0',
+      '10.0.0.1/',
+      '1.2.3.4,x',
+    ]) {
+      expect(() => load({ TRUST_PROXY: wrong }), wrong).toThrow(/^configuration: TRUST_PROXY must list addresses/)
+    }
+  })
+
   test('writes an installation id as Postgres does', () => {
     const upper = '7D0C8F0E-9B1C-4F5E-8A55-8D2F6F4F9A01'
     expect(load({ INSTALLATION_ID: upper }).installation.installationId).toBe(upper.toLowerCase())

@@ -26,7 +26,8 @@ export function expectDocumented(method: string, path: string, answer: Answer): 
   const response = operation.responses[status]
   if (!response) throw new Error(`the OpenAPI document has no ${name}: ${text.slice(0, 500)}`)
 
-  for (const [header, { schema }] of Object.entries<Json>(response.headers ?? {})) {
+  for (const [header, named] of Object.entries<Json>(response.headers ?? {})) {
+    const { schema } = named.$ref ? document.components.headers[named.$ref.split('/').at(-1)] : named
     const value = headers.get(header)
     if (value !== null) expectValid(`${name}, ${header}`, schema, schema.type === 'integer' ? Number(value) : value)
   }

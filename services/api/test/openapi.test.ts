@@ -60,6 +60,7 @@ describe('the OpenAPI document', () => {
       const always = [
         '400',
         '408',
+        '429',
         '431',
         '500',
         '503',
@@ -68,6 +69,10 @@ describe('the OpenAPI document', () => {
       ]
       expect(statuses).toEqual(expect.arrayContaining(always))
       if (name.includes('{')) expect(statuses).toContain('404')
+      for (const [status, { headers }] of Object.entries<Json>(operation.responses)) {
+        const isCounted = status !== '408' && status !== '431'
+        expect([name, status, headers && 'RateLimit' in headers]).toEqual([name, status, isCounted || undefined])
+      }
       expect(operation.summary).not.toBe('')
       expect(JSON.stringify(operation)).not.toContain('Default Response')
     }
@@ -75,9 +80,10 @@ describe('the OpenAPI document', () => {
 
   test('refers to nothing that is not in it', async ({ api }) => {
     const { text, json } = await api.anonymous.get('//openapi.json')
-    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name ?? '')
+    const references = [...text.matchAll(/"\$ref":"#\/components\/(schemas|headers)\/([^"]+)"/g)]
     expect(references.length).toBeGreaterThan(20)
-    for (const name of references) expect(Object.keys(json.components.schemas)).toContain(name)
+    for (const [, kind = '', name] of references) expect(Object.keys(json.components[kind])).toContain(name)
+    expect(references.length).toBe(text.split('"$ref":').length - 1)
     expect(text).not.toContain('"$id"')
   })
 

@@ -18,7 +18,22 @@ const INTRODUCTION = `Moves money in wallets: every credit and debit is idempote
 - **Errors** are problem details (RFC 9457) with a stable \`code\`. Every answer has an \`X-Request-Id\`: quote it when you ask for help.
 - **Again?** Whatever was not answered, or was answered 503, may be sent again with the same \`trans_id\`, or the same
   \`Idempotency-Key\` for an export: it takes effect once.
+- **Limits** are generous. What is left of yours is in \`RateLimit\`; whoever has used one up is answered 429, with \`Retry-After\`.
 - **HEAD** works where GET does. Any other method that a path does not have is answered 405, with \`Allow\`.`
+
+/** What never became a request is answered before anybody counts. */
+const UNCOUNTED = new Set(['408', '431'])
+
+const limitHeaders = {
+  RateLimit: {
+    description: 'What is left of each limit (r), and for how many seconds (t).',
+    schema: { type: 'string', examples: ['"address";r=49999;t=10, "user";r=19999;t=10'] },
+  },
+  'RateLimit-Policy': {
+    description: 'Each limit that this request falls under: so many requests (q) in so many seconds (w).',
+    schema: { type: 'string', examples: ['"address";q=50000;w=10, "user";q=20000;w=10'] },
+  },
+} as const
 
 /** Collects the routes that are registered after it into an OpenAPI document, and serves it with a page to try it from. */
 export const openapi = fp<OpenapiOptions>(
@@ -39,6 +54,7 @@ export const openapi = fp<OpenapiOptions>(
           { name: 'exports', description: 'Your history as an Excel file.' },
         ],
         components: {
+          headers: limitHeaders,
           securitySchemes: {
             access_token: {
               ...{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
@@ -53,7 +69,7 @@ export const openapi = fp<OpenapiOptions>(
       },
       transformObject: (documentObject) => {
         if ('swaggerObject' in documentObject) return documentObject.swaggerObject
-        return optionalBodies(documentObject.openapiObject)
+        return limitedAnswers(optionalBodies(documentObject.openapiObject))
       },
     })
     let document: string | undefined
@@ -81,9 +97,28 @@ function optionalBodies<Document extends object>(document: Document): Document {
   return document
 }
 
+/** Every answer to a request that was counted tells what is left, whatever else it says. */
+function limitedAnswers<Document extends object>(document: Document): Document {
+  const { paths = {} } = document as unknown as OpenapiParts
+  const references = Object.fromEntries(
+    Object.keys(limitHeaders).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+  )
+  for (const { responses } of Object.values(paths).flatMap((methods) => Object.values(methods))) {
+    for (const [status, response] of Object.entries(responses)) {
+      if (!UNCOUNTED.has(status)) response.headers = { ...response.headers, ...references }
+    }
+  }
+  return document
+}
+
 interface OpenapiParts {
-  paths?: Record<string, { post?: { requestBody?: { required: boolean; content: Record<string, { schema: Body }> } } }>
+  paths?: Record<string, Record<string, Operation> & { post?: Operation }>
   components: { schemas: Record<string, Body> }
+}
+
+interface Operation {
+  requestBody?: { required: boolean; content: Record<string, { schema: Body }> }
+  responses: Record<string, { headers?: Record<string, object> }>
 }
 
 interface Body {

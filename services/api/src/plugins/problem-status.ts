@@ -46,6 +46,7 @@ export const requestStatus: Record<RequestErrorCode, number> = {
   unsupported_media_type: 415,
   range_not_satisfiable: 416,
   headers_too_large: 431,
+  too_many_requests: 429,
   internal_error: 500,
   unavailable: 503,
 }

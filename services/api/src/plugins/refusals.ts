@@ -2,6 +2,7 @@
 const REFUSED_A_TURN_MAX = 64
 
 type Refuse = () => void
+export type Refusals = ReturnType<typeof createRefusals>
 
 /**
  * Spreads refusals over turns of the event loop. A flood would otherwise fill each turn with thousands of them, while

@@ -4,6 +4,7 @@ import { logIn } from '../accounts/log-in.ts'
 import { endSession, type RefreshToken, refreshSession } from '../accounts/sessions.ts'
 import { type AccountDeps, type SignedIn, signUp } from '../accounts/sign-up.ts'
 import { signAccessToken } from '../plugins/authenticate.ts'
+import { createSignInLimit, type RateLimitOptions } from '../plugins/rate-limit.ts'
 import {
   LogInBody,
   RefreshBody,
@@ -19,11 +20,16 @@ import { originOf } from './origin-of.ts'
 
 export interface AuthRoutesOptions extends AccountDeps {
   accessTtlS: number
+  limited: RateLimitOptions
 }
 
 const tags = ['auth']
 
-export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (app, { accessTtlS, ...accounts }) => {
+export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
+  app,
+  { accessTtlS, limited, ...accounts },
+) => {
+  const onRequest = createSignInLimit(app, limited)
   const tokensOf = (user_id: number, { token, expires_at }: RefreshToken) => ({
     access_token: signAccessToken(app, user_id, accessTtlS),
     refresh_token: { token, expires_at: expires_at.toISOString() },
@@ -37,6 +43,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
   app.post(
     '/auth/signup',
     {
+      onRequest,
       schema: {
         tags,
         operationId: 'signUp',
@@ -52,6 +59,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (a
   app.post(
     '/auth/login',
     {
+      onRequest,
       schema: {
         tags,
         operationId: 'logIn',

@@ -55,7 +55,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         description: 'It holds what is posted at this moment. Without a body: all of it.',
         headers: ExportHeaders,
         body: ref(ExportBody),
-        response: { 202: ordered, ...problems(...BODY, 401, 404, 422, 429) },
+        response: { 202: ordered, ...problems(...BODY, 401, 404, 422) },
       },
     },
     async (request, reply) => {

@@ -6,7 +6,7 @@ import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
-import { createRefusals } from '../plugins/refusals.ts'
+import type { Refusals } from '../plugins/refusals.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { BODY, problems } from '../schemas/problem.ts'
 import {
@@ -27,6 +27,7 @@ export interface TransactionRoutesOptions {
   db: Db
   posting: Posting
   cursors: PageCursors
+  refusals: Refusals
 }
 
 const common = { tags: ['transactions'], security: [{ access_token: [] }] }
@@ -40,10 +41,9 @@ const listed = answer(TransactionList, 'A page.', {
 })
 
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
-  const { db, posting, cursors } = options
+  const { db, posting, cursors, refusals } = options
   const pages = createTransactionPages(db)
   const base = `${app.prefix}/transactions`
-  const refusals = createRefusals()
 
   app.post(
     '/transactions',

@@ -80,7 +80,7 @@ const headers: Partial<Record<keyof typeof descriptions, object>> = {
 }
 
 /** What any route may answer: the first three to what never became a request of the route. */
-const ANY = [400, 408, 431, 500, 503] as const
+const ANY = [400, 408, 429, 431, 500, 503] as const
 /** And any route whose method may have a body, whether it wants one or not. */
 export const BODY = [413, 415] as const
 

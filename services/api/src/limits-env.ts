@@ -1,0 +1,76 @@
+import { isIP } from 'node:net'
+import Type, { type Static } from 'typebox'
+
+/** The variables that say how much of the API one caller may have. */
+export const limitsEnv = {
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      description:
+        'Proxies whose X-Forwarded-For is believed: addresses, networks such as 10.0.0.0/8, `loopback`, `linklocal` or ' +
+        '`uniquelocal`, separated by commas. Without it nobody is believed: behind a proxy, all callers then count as one address.',
+    }),
+  ),
+  RATE_LIMIT_WINDOW_S: Type.Integer({
+    minimum: 1,
+    maximum: 3_600,
+    default: 10,
+    description: 'How long the requests of a caller are counted before the count begins anew, in s.',
+  }),
+  RATE_LIMIT_ADDRESS_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 50_000,
+    description:
+      'Requests from one address that one replica takes in that time; one more is answered 429. 0: any number.',
+  }),
+  RATE_LIMIT_USER_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 20_000,
+    description: 'Requests of one user that one replica takes in that time; one more is answered 429. 0: any number.',
+  }),
+  RATE_LIMIT_SIGN_IN_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 200,
+    description:
+      'Sign-ups and log-ins from one address that one replica takes in that time, since each takes a core for 20 to 40 ms; ' +
+      'one more is answered 429. 0: any number.',
+  }),
+}
+
+const limitsSchema = Type.Object(limitsEnv)
+
+/** @throws Error when TRUST_PROXY lists what is neither an address nor a network, or trusts everybody. */
+export function readLimitsConfig(vars: Static<typeof limitsSchema>) {
+  return {
+    trustedProxies: readTrustedProxies(vars.TRUST_PROXY ?? ''),
+    windowS: vars.RATE_LIMIT_WINDOW_S,
+    addressMax: vars.RATE_LIMIT_ADDRESS_MAX,
+    userMax: vars.RATE_LIMIT_USER_MAX,
+    signInMax: vars.RATE_LIMIT_SIGN_IN_MAX,
+  } as const
+}
+
+const NAMED_NETWORKS = new Set(['loopback', 'linklocal', 'uniquelocal'])
+const PREFIX = /^\d{1,3}$/
+
+function readTrustedProxies(list: string): string[] {
+  const proxies = list.split(',').flatMap((entry) => entry.trim() || [])
+  if (!proxies.every(isNetwork)) {
+    throw new Error(
+      'configuration: TRUST_PROXY must list addresses, networks such as 10.0.0.0/8 (never all addresses, /0), ' +
+        'loopback, linklocal or uniquelocal, separated by commas. A number of hops is not taken: it would believe ' +
+        'whoever reaches this service without a proxy',
+    )
+  }
+  return proxies
+}
+
+function isNetwork(entry: string): boolean {
+  if (NAMED_NETWORKS.has(entry)) return true
+  const [address = '', prefix, ...rest] = entry.split('/')
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  if (bits === 0 || address.includes('%') || rest.length > 0) return false
+  return prefix === undefined || (PREFIX.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= bits)
+}

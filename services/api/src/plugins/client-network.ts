@@ -1,0 +1,35 @@
+import { isIP } from 'node:net'
+import { normalizeIP } from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+
+/** Some proxies name the port as well. */
+const WITH_PORT = /^(?:\[([\da-f:.]+)\]|(\d{1,3}(?:\.\d{1,3}){3})):\d{1,5}$/i
+const NOWHERE = 'nowhere'
+const KNOWN_MAX = 10_000
+
+/**
+ * Where a request comes from, for counting: an IPv4 address, or the network that an IPv6 address is in, since whoever has
+ * one of those has all of it. `prefixBits` is its size.
+ */
+export function createClientNetwork(prefixBits: number): (request: Pick<FastifyRequest, 'ip' | 'socket'>) => string {
+  // To parse an IPv6 address takes several times as long as to count a request.
+  const known = new Map<string, string>()
+
+  return ({ ip, socket }) => {
+    const address = addressOf(ip) ?? addressOf(socket.remoteAddress) ?? NOWHERE
+    const found = known.get(address)
+    if (found !== undefined) return found
+    const network = address === NOWHERE ? NOWHERE : normalizeIP(address, prefixBits)
+    if (known.size >= KNOWN_MAX) known.delete(known.keys().next().value as string)
+    known.set(address, network)
+    return network
+  }
+}
+
+/** What a proxy hands on may be anything. */
+function addressOf(text: string | undefined): string | undefined {
+  if (text === undefined || isIP(text) !== 0) return text
+  const [, v6, v4] = WITH_PORT.exec(text) ?? []
+  const address = v6 ?? v4 ?? ''
+  return isIP(address) === 0 ? undefined : address
+}
