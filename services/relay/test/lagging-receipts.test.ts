@@ -36,6 +36,27 @@ test('a receipt of the batch before that is only old does not publish the batch 
   expect(kafka.writers, 'nor is its receipt written again').toEqual(['fence', 'batch 8'])
 })
 
+test.for([
+  ['ahead', { seq: 9, batchId: randomUUID(), offset: 48 }, 'the receipt is of batch 9'],
+  [
+    'of another batch of the same number',
+    { seq: 7, batchId: randomUUID(), offset: 41 },
+    'the receipt of batch 7 is for',
+  ],
+] as const)(
+  'a receipt that is %s, and shows only after an old one did, halts the partition before anything is published',
+  async ([, receipt, reason], { database }) => {
+    const lane = await makeOpenBatch(database)
+    // As after a database that was restored and a broker that was killed: batch 7 is not the one that Kafka knows.
+    const kafka = new FakeKafka(receipt)
+    kafka.shown.push(lane.before)
+    await run(database, lane, kafka).ended
+    expect(kafka.writers).toEqual(['fence'])
+    expect(await readHalt(database, lane)).toContain(reason)
+    expect(await readOutbox(database, lane)).toEqual(['in batch 7', 'after it'])
+  },
+)
+
 test('receipts that stay behind halt the partition when patience is over', async ({ database }) => {
   const lane = await makeOpenBatch(database)
   const kafka = new FakeKafka(undefined, 40)

@@ -117,15 +117,20 @@ test('a confirmation leaves new rows alone when it asks for none', async ({ data
   expect(await payloadsLeft(pool, partition)).toEqual(['b'])
 })
 
-test('a batch is bounded by rows and by bytes', async ({ database: { pool } }) => {
+test('a batch is bounded by rows and by bytes, and what is beyond is neither of it nor deleted with it', async ({
+  database: { pool },
+}) => {
   const outbox = createOutbox(pool)
-  const { partition, intent } = await makeLane(pool)
-  for (const payload of ['a'.repeat(10), 'b'.repeat(10), 'c'.repeat(10)]) await insert(pool, partition, payload)
+  const { partition, token, intent } = await makeLane(pool)
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(10)) as [string, string, string, string]
+  for (const payload of [a, b, c]) await insert(pool, partition, payload)
 
-  expect((await outbox.intend(intent(0, { rowsMax: 2 }))).rows).toHaveLength(2)
-  await insert(pool, partition, 'd'.repeat(10))
+  expect(payloads(await outbox.intend(intent(0, { rowsMax: 2 })))).toEqual([a, b])
+  expect(payloads({ rows: await outbox.readOpenBatch(partition, token, 1) })).toEqual([a, b])
+  await insert(pool, partition, d)
   // Two rows of ten bytes and two of headers each.
-  expect((await outbox.intend(intent(1, { bytesMax: 24 }))).rows).toHaveLength(2)
+  expect(payloads(await outbox.intend(intent(1, { bytesMax: 24 })))).toEqual([c, d])
+  expect(await payloadsLeft(pool, partition)).toEqual([c, d])
 })
 
 test('rows of another history of the database are refused, not skipped', async ({ database: { pool } }) => {

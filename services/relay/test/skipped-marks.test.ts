@@ -54,6 +54,21 @@ test('a batch that lacks only its receipt gets it before the next one is named: 
   expect(kafka.writers).toEqual(['fence', 'receipt 7', 'batch 8'])
 })
 
+test('a receipt that was left out once more when it was written by itself is written again, with nothing confirmed until it shows', async ({
+  database,
+}) => {
+  const lane = await makeOpenBatch(database)
+  const kafka = new FakeKafka(lane.before)
+  kafka.append(lane.batch, { data: 'written', offsets: 'skipped' })
+  kafka.marks.push({ data: 'written', offsets: 'written' }, { data: 'written', offsets: 'skipped' })
+  const { stop, ended } = run(database, lane, kafka)
+  await waitFor(async () => (await readOutbox(database, lane)).length === 0)
+  stop.abort()
+  await ended
+  expect(kafka.writers).toEqual(['fence', 'receipt 7', 'fence', 'receipt 7', 'batch 8'])
+  expect(kafka.readable).toEqual(['in batch 7', 'after it'])
+})
+
 test('a batch that consumers cannot read yet keeps its rows in Postgres, however long that lasts', async ({
   database,
 }) => {

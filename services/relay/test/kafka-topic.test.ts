@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { createLogger } from '@streamledger/runtime'
+import { expect, test } from '@streamledger/testkit'
+import { Kafka as KafkaClient, logLevel } from 'kafkajs'
+import { prepareTopic, TopicError } from '../src/kafka-topic.ts'
+import { makeInstallation, relayEnvironment } from './system.ts'
+
+const BATCH_BYTES_MAX = 16_384
+const logger = createLogger({ service: 'test', level: 'silent' })
+
+const wanted = (brokers: string, topic: string) => ({
+  ...{ brokers: [brokers], topic, stepTimeoutMs: 5_000 },
+  ...{ partitions: 2, replicationFactor: 1, batchBytesMax: BATCH_BYTES_MAX },
+})
+
+/** Makes a topic as somebody else might have. */
+async function makeTopic(brokers: string, cleanupPolicy: string): Promise<string> {
+  const topic = `test-${randomUUID()}`
+  const admin = new KafkaClient({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const configEntries = [{ name: 'cleanup.policy', value: cleanupPolicy }]
+  await admin.createTopics({ topics: [{ topic, numPartitions: 2, configEntries }], waitForLeaders: true })
+  await admin.disconnect()
+  return topic
+}
+
+test('a topic that the relay has made suits it, and not one that wants more of it', async ({ kafka }) => {
+  const made = wanted(kafka.brokers, `test-${randomUUID()}`)
+  await prepareTopic(made, logger)
+  await prepareTopic(made, logger)
+  for (const [more, advice] of [
+    [{ partitions: 3 }, 'has 2 partitions and the database posts to 3: add the missing ones'],
+    [{ batchBytesMax: BATCH_BYTES_MAX + 1 }, `takes 32768 bytes at most: raise its max.message.bytes to 32770`],
+  ] as const) {
+    const refusal = prepareTopic({ ...made, ...more }, logger)
+    await expect(refusal).rejects.toThrow(TopicError)
+    await expect(refusal).rejects.toThrow(advice)
+  }
+  await prepareTopic({ ...made, partitions: 1, batchBytesMax: BATCH_BYTES_MAX - 1 }, logger)
+})
+
+test.for(['compact', 'compact,delete'])(
+  'a topic that Kafka would drop events of is refused: %s',
+  async (policy, { kafka }) => {
+    const topic = await makeTopic(kafka.brokers, policy)
+    const refusal = prepareTopic(wanted(kafka.brokers, topic), logger)
+    await expect(refusal).rejects.toThrow(TopicError)
+    await expect(refusal).rejects.toThrow('is compacted, which would drop events: set its cleanup.policy to delete')
+  },
+)
+
+test('a relay whose topic does not suit ends, and says why, rather than to try again', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 2)
+  await prepareTopic({ ...wanted(kafka.brokers, installation.topic), partitions: 1 }, logger)
+  const relay = await spawnService(
+    'services/relay/src/main.ts',
+    relayEnvironment(database, kafka.brokers, installation),
+  )
+  expect(await relay.exited).toEqual({ code: 1, signal: null })
+  expect(relay.logs).toContain('has 1 partitions and the database posts to 2: add the missing ones')
+})
