@@ -86,11 +86,11 @@ const INTEND = `
            floor_next_xid = case when is_reached then pg_current_xact_id() else p.floor_next_xid end
       from drawn, settled
      where p.partition = $1 and p.lease_token = $2 and p.batch_seq = $3 and p.halted_at is null
-    returning old.batch_id as old_id, old.batch_last_id as old_last_id, old.batch_snapshot as old_snapshot,
-              old.floor_id as old_floor_id, new.batch_seq, new.batch_id
+    returning old.batch_last_id as old_last_id, old.batch_snapshot as old_snapshot, old.floor_id as old_floor_id,
+              new.batch_seq, new.batch_id
   ), published as (
     delete from outbox o using moved m
-     where m.old_id is not null and o.partition = $1 and o.id > m.old_floor_id and o.id <= m.old_last_id
+     where o.partition = $1 and o.id > m.old_floor_id and o.id <= m.old_last_id
        and pg_visible_in_snapshot(o.xid, m.old_snapshot)
   )
   select m.batch_seq, m.batch_id, exists (select from waiting where is_foreign) as is_foreign,

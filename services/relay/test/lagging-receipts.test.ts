@@ -65,6 +65,32 @@ test('receipts that stay behind halt the partition when patience is over', async
   expect(await readHalt(database, lane)).toContain('there is no receipt of any batch')
 })
 
+/** Shows no receipt to the first look after it is opened for the first and for the third time. */
+class ForgetfulKafka extends FakeKafka {
+  opened = 0
+
+  override openPublisher() {
+    this.opened += 1
+    if (this.opened === 1 || this.opened === 3) this.shown.push(undefined)
+    return super.openPublisher()
+  }
+}
+
+test('patience begins anew when receipts have caught up in between', async ({ database }) => {
+  const lane = await makeOpenBatch(database)
+  const kafka = new ForgetfulKafka(lane.before)
+  kafka.append(lane.batch, WRITTEN)
+  // What the second producer sends is not shown, and waited for longer than patience lasts.
+  kafka.marks.push({ data: 'skipped', offsets: 'skipped' })
+  const { stop, ended } = run(database, lane, kafka, { stepTimeoutMs: 200, receiptPatienceMs: 100 })
+  await waitFor(async () => (await readOutbox(database, lane)).length === 0)
+  stop.abort()
+  await ended
+  expect(kafka.opened).toBe(4)
+  expect(await readHalt(database, lane)).toBeNull()
+  expect(kafka.readable).toEqual(['in batch 7', 'after it'])
+})
+
 test('a receipt that is ahead halts the partition at once', async ({ database }) => {
   const lane = await makeOpenBatch(database)
   const kafka = new FakeKafka({ ...lane.before, seq: 9 })

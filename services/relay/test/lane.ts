@@ -52,17 +52,23 @@ export interface RunOptions {
   receiptPatienceMs?: number
   producerRowsMax?: number
   stepTimeoutMs?: number
+  receiptStale?: boolean
 }
 
 export function run(
   { pool }: TestDatabase,
   { partition, token }: OpenBatch,
   kafka: Kafka,
-  { receiptPatienceMs = 60_000, stepTimeoutMs = 200, producerRowsMax = 1_000_000 }: RunOptions = {},
+  {
+    receiptPatienceMs = 60_000,
+    stepTimeoutMs = 200,
+    producerRowsMax = 1_000_000,
+    receiptStale = false,
+  }: RunOptions = {},
 ) {
   const stop = new AbortController()
   const nothing = () => {}
-  const lease: HeldLease = { partition, token, bell: new Doorbell(), lingers: false, receiptStale: false, progressed: nothing, resting: nothing } // biome-ignore format: one line
+  const lease: HeldLease = { partition, token, bell: new Doorbell(), lingers: false, receiptStale, progressed: nothing, resting: nothing } // biome-ignore format: one line
   const deps = {
     outbox: createOutbox(pool),
     kafka,

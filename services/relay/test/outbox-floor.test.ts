@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test, waitFor } from '@streamledger/testkit'
-import type { Pool, PoolClient } from 'pg'
+import pg, { type Pool, type PoolClient } from 'pg'
 import { createOutbox, type Intent, STATEMENTS } from '../src/outbox.ts'
 
 const ROWS_MAX = 100
 const LIMITS = { rowsMax: ROWS_MAX, bytesMax: 1_000_000 }
 
-/** A lane of its own for a test, and where it stands. */
-async function makeLane(pool: Pool) {
+/** A lane of its own for a test, and where it stands; the relay may have connections of its own. */
+async function makeLane(pool: Pool, relay = pool) {
   const token = randomUUID()
   const { rows } = await pool.query(
     `insert into relay_partitions (partition, lease_owner, lease_token, lease_expires_at)
@@ -16,7 +16,7 @@ async function makeLane(pool: Pool) {
   )
   const { partition } = rows[0]
   let batchSeq = 0
-  const outbox = createOutbox(pool)
+  const outbox = createOutbox(relay)
   return {
     ...{ partition, token, seq: () => batchSeq },
     async intend(more: Partial<Intent> = {}): Promise<string[]> {
@@ -173,6 +173,87 @@ test('an intent that waits for its partition does not count what was drawn meanw
   }
 })
 
+test('a backlog of several batches is published whole and in order, with the floor behind it', async ({
+  database: { pool },
+}) => {
+  const lane = await makeLane(pool)
+  const rows = 2 * ROWS_MAX + 50
+  const lastId = await insert(pool, lane.partition, 'row ', rows)
+  const published: string[] = []
+  while (published.length < rows) {
+    // As a lane that is handed over does: it confirms what it has published, and asks for no more.
+    await lane.intend({ rowsMax: 0 })
+    const batch = await lane.intend()
+    expect(batch).not.toEqual([])
+    published.push(...batch)
+  }
+  expect(published).toEqual(Array.from({ length: rows }, (_, index) => `row ${index + 1}`))
+  await drain(lane, lastId)
+})
+
+test('a mark that is settled leads the floor through its whole backlog, whatever is open since', async ({
+  database: { pool },
+}) => {
+  const lane = await makeLane(pool)
+  const old = await pool.connect()
+  try {
+    const rows = 20
+    const lastId = await insert(pool, lane.partition, 'row ', rows)
+    // Nothing fits into no bytes: it looks at the first row, and chooses none.
+    await waitFor(async () => {
+      expect(await lane.intend({ bytesMax: 0 })).toEqual([])
+      expect((await lane.floor()).floor).toBeGreaterThan(0)
+    })
+    await old.query('begin')
+    await old.query('select pg_current_xact_id()')
+    for (let row = 1; row <= rows; row += 1) expect(await lane.intend({ rowsMax: 1 })).toEqual([`row ${row}`])
+    await lane.intend()
+    expect((await lane.floor()).floor).toBeGreaterThanOrEqual(lastId)
+  } finally {
+    await old.query('rollback')
+    old.release()
+  }
+})
+
+test('an id that is drawn after the snapshot of an intent, and before its mark, is not taken for settled with it', async ({
+  createDatabase,
+}) => {
+  const { pool, url } = await createDatabase()
+  // What the intent sees of the sequence, it sees when this lock is free.
+  await pool.query(`
+    create schema held;
+    create function held.look() returns table (last_value bigint, is_called boolean) language plpgsql as $$ begin
+      perform pg_advisory_xact_lock_shared(1);
+      return query select ids.last_value, ids.is_called from public.outbox_ids ids;
+    end $$;
+    create view held.outbox_ids as select * from held.look()`)
+  const held = new pg.Pool({ connectionString: url, options: '-c search_path=held,public' })
+  const lane = await makeLane(pool, held)
+  const [holder, late] = [await pool.connect(), await pool.connect()]
+  try {
+    await holder.query('select pg_advisory_lock(1)')
+    const intent = lane.intend()
+    await waitFor(async () => {
+      const { rows } = await holder.query(`select from pg_locks where locktype = 'advisory' and not granted`)
+      expect(rows).toHaveLength(1)
+    })
+    await late.query('begin')
+    const lateId = await insert(late, lane.partition, 'late')
+    await holder.query('select pg_advisory_unlock(1)')
+    expect(await intent).toEqual([])
+    expect((await lane.floor()).next).toBeGreaterThanOrEqual(lateId)
+
+    expect(await lane.intend()).toEqual([])
+    expect((await lane.floor()).floor).toBeLessThan(lateId)
+    await late.query('commit')
+    expect(await lane.intend()).toEqual(['late1'])
+  } finally {
+    holder.release()
+    late.release()
+    await held.end()
+  }
+})
+
 test('dead rows that an old reader keeps in the index slow neither the intent nor the poll', async ({
   database: { pool },
 }) => {
@@ -187,9 +268,12 @@ test('dead rows that an old reader keeps in the index slow neither the intent no
     const poll = await explain(client, STATEMENTS.withRows, `'{${lane.partition}}'`)
     expect(poll).toMatchObject({ nodes: ['Index Scan'], rows: 1 })
     expect(poll.blocks).toBeLessThan(20)
+    expect(await lane.intend()).toHaveLength(10)
+    await insert(pool, lane.partition, 'next', 10)
+    // It passes the ten of the open batch to choose the ten after them, and deletes the former.
     const intent = await explainIntent(client, lane)
-    expect(intent.rows).toBe(10)
-    expect(intent.blocks).toBeLessThan(30)
+    expect(intent.rows).toBe(30)
+    expect(intent.blocks).toBeLessThan(60)
   } finally {
     await reader.query('rollback')
     reader.release()

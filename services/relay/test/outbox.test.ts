@@ -170,6 +170,23 @@ test('a zombie halts nobody: not after the lease went, not after the batch moved
   expect(await outbox.readLane(partition, token)).toBeUndefined()
 })
 
+test('a partition that somebody halts by hand is read, moved and taken by nobody, though its lease goes on', async ({
+  createDatabase,
+}) => {
+  const { pool } = await createDatabase()
+  const outbox = createOutbox(pool)
+  const { partition, token, intent } = await makeLane(pool)
+  await insert(pool, partition, 'a')
+  await outbox.intend(intent(0))
+  await pool.query(`update relay_partitions set halted_at = now(), halted_reason = 'by hand'`)
+
+  await expect(outbox.intend(intent(1))).rejects.toThrow(LaneMovedError)
+  expect(await outbox.readLane(partition, token)).toBeUndefined()
+  expect(await payloadsLeft(pool, partition)).toEqual(['a'])
+  await pool.query(`update relay_partitions set lease_expires_at = now() - interval '1 ms'`)
+  expect(await createLeases(pool, randomUUID(), 60_000).claim(1)).toEqual([])
+})
+
 test('a lease that has not run out is nobody else to take, and one that has is lost to its holder', async ({
   createDatabase,
 }) => {
