@@ -12,9 +12,10 @@ import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
 import { createPosting } from './ledger/posting.ts'
-import { observeLedger } from './observe-ledger.ts'
+import { observeApi } from './observe-api.ts'
 import { openDatabases } from './open-databases.ts'
 import { openExportFiles } from './open-export-files.ts'
+import { createPostingObserver } from './posting-observer.ts'
 
 const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
@@ -36,15 +37,16 @@ async function startApi(): Promise<RunningService> {
   await prepareDatabase(url, patience)
   await awaitDatabase(url, () => claimInstallation(db, config.installation), patience)
 
-  const posting = createPosting(databases.posting.pool, config.posting)
-  observeLedger(registry, { posting, pools: { main: databases.main.pool, posting: databases.posting.pool } })
+  const posting = createPosting(databases.posting.pool, config.posting, createPostingObserver(registry))
+  const passwords = createPasswords(config.passwords)
+  observeApi(registry, { posting, passwords, databases })
   const app = await buildApp({
     config,
     logger,
     registry,
     posting,
     db,
-    passwords: createPasswords(config.passwords),
+    passwords,
     files: await openExportFiles(config, logger),
   })
   const address = await app.listen({ host: config.http.host, port: config.http.port, backlog: CONNECTIONS_WAITING_MAX })

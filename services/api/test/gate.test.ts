@@ -13,8 +13,10 @@ test('a gate lets no more run than it may, keeps the order, and turns away whoev
         const fit = Math.min(fates.length, runningMax + waitingMax)
         // The second wave finds the gate as the first has left it.
         for (let wave = 0; wave < 2; wave += 1) {
-          const { entered, results, runningMost } = await sendWave(gate, fates)
+          const { entered, results, runningMost, waiting } = await sendWave(gate, fates)
           expect(runningMost).toBe(Math.min(runningMax, fates.length))
+          expect(waiting).toBe(Math.max(0, fit - runningMax))
+          expect({ running: gate.running, waiting: gate.waiting }).toEqual({ running: 0, waiting: 0 })
           expect(entered).toEqual(Array.from({ length: fit }, (_, index) => index))
           results.forEach((result, index) => {
             const expected = index >= fit ? 'full' : fates[index] ? 'failed' : index
@@ -31,18 +33,18 @@ async function sendWave(gate: Gate, fates: boolean[]) {
   const entered: number[] = []
   let running = 0
   let runningMost = 0
-  const results = await Promise.allSettled(
-    fates.map((fails, index) =>
-      gate(async () => {
-        entered.push(index)
-        running += 1
-        runningMost = Math.max(runningMost, running)
-        await Promise.resolve()
-        running -= 1
-        if (fails) throw new Error('failed')
-        return index
-      }),
-    ),
+  const works = fates.map((fails, index) =>
+    gate.enter(async () => {
+      entered.push(index)
+      running += 1
+      runningMost = Math.max(runningMost, running)
+      await Promise.resolve()
+      running -= 1
+      if (fails) throw new Error('failed')
+      return index
+    }),
   )
-  return { entered, results, runningMost }
+  const { waiting } = gate
+  const results = await Promise.allSettled(works)
+  return { entered, results, runningMost, waiting }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import argon2 from 'argon2'
 import { commonPasswords } from './common-passwords.ts'
 import { AccountError } from './errors.ts'
-import { createGate } from './gate.ts'
+import { createGate, type Gate } from './gate.ts'
 
 // OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB = 19_456
@@ -21,6 +21,8 @@ export interface Passwords {
   verify(password: string, hash: string | undefined): Promise<boolean>
   /** Whether a hash was made with other parameters than today's. */
   isOutdated(hash: string): boolean
+  /** How many hash, and how many wait for their turn. */
+  readonly load: Pick<Gate, 'running' | 'waiting'>
 }
 
 export interface PasswordsOptions {
@@ -35,7 +37,7 @@ export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Pa
   const nobody = hashOfNobody()
 
   const hash = (password: string): Promise<string> =>
-    gate(() => argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES }))
+    gate.enter(() => argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES }))
 
   return {
     hash: async (password) => {
@@ -43,8 +45,9 @@ export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Pa
       return hash(password)
     },
     rehash: hash,
-    verify: (password, known) => gate(() => argon2.verify(known ?? nobody, password)),
+    verify: (password, known) => gate.enter(() => argon2.verify(known ?? nobody, password)),
     isOutdated: (known) => !known.startsWith('$argon2id$') || argon2.needsRehash(known, parameters),
+    load: gate,
   }
 }
 

@@ -24,6 +24,8 @@ export interface Posting {
   isFull(): boolean
   /** How many requests wait or are under way. */
   pending(): number
+  /** How many of them wait for a place in a batch. */
+  waiting(): number
   /** Resolves when everything that was accepted for posting is answered. */
   close(): Promise<void>
 }
@@ -37,6 +39,16 @@ export interface PostingOptions {
   /** How long a posting may take, tries and all, before it is answered 503. */
   timeoutMs: number
 }
+
+/** Is told what a metric may count. It is told for every posting, so it only counts. */
+export interface PostingObserver {
+  /** A trans_id came again, and was answered as before. */
+  replayed(): void
+  /** A batch is back from the database, written or not. */
+  returned(rows: number, durationMs: number): void
+}
+
+const NOBODY: PostingObserver = { replayed() {}, returned() {} }
 
 interface Attempt {
   settled: Settled[]
@@ -54,7 +66,7 @@ const LOCKED_BACK_OFF = { baseMs: 20, maxMs: 20 }
 const OVERDUE_INTERVAL_MS = 100
 
 /** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
-export function createPosting(pool: Pool, options: PostingOptions): Posting {
+export function createPosting(pool: Pool, options: PostingOptions, observer: PostingObserver = NOBODY): Posting {
   const memory = createLedgerMemory()
   const turns = createWalletTurns(pool, memory)
   const attempt = createAttempt(createPostTransactions(pool, memory), turns)
@@ -79,7 +91,9 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
   const pending = (): number => room.size + countOf(batches.all()) + countOf(paused)
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
+    const sentAt = performance.now()
     const { settled, again, pauseMs, winners } = await attempt(batch)
+    observer.returned(batch.length, performance.now() - sentAt)
     const held = usersOf(pauseMs > 0 ? [...again, ...winners] : winners)
     room.giveBack(
       batch.filter(({ request }) => !held.has(request.user_id)),
@@ -88,7 +102,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
     if (pauseMs > 0) void pause(again, pauseMs)
     for (const winner of winners) void giveTurn(winner)
     batches.delete(batch)
-    const answerAll = () => settled.forEach((one, index) => void answer(batch[index] as Waiting, one))
+    const answerAll = () => settled.forEach((one, index) => void answer(batch[index] as Waiting, one, observer))
     // The next batch goes on its way first: while so many answers are written, the database shall not stand idle.
     if (room.size > 0) setImmediate(answerAll)
     else answerAll()
@@ -129,6 +143,7 @@ export function createPosting(pool: Pool, options: PostingOptions): Posting {
       }),
     isFull: () => room.isFull,
     pending,
+    waiting: () => room.size,
     close: () => {
       closing ??= new Promise<void>((resolve) => {
         closed = resolve
@@ -214,13 +229,17 @@ function goesAgain(entry: Waiting, error: unknown, batchSize: number): boolean {
 }
 
 /** Answers a request that is settled; one whose wallet moved on is not. */
-function answer({ resolve, reject }: Waiting, settled: Settled): void {
+function answer({ resolve, reject }: Waiting, settled: Settled, observer: PostingObserver): void {
   switch (settled.kind) {
     case 'accepted':
+      resolve({ transaction: settled.transaction, replayed: false })
+      break
     case 'replayed':
-      resolve({ transaction: settled.transaction, replayed: settled.kind === 'replayed' })
+      observer.replayed()
+      resolve({ transaction: settled.transaction, replayed: true })
       break
     case 'refused':
+      if (settled.replayed) observer.replayed()
       reject(new LedgerError(settled.refusal.code, { balance: settled.refusal.balance }))
       break
     case 'mismatched':

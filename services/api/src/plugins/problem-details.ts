@@ -6,10 +6,18 @@ import { describeFailure, type Failure } from './describe-failure.ts'
 import { createKnownPaths, type KnownPaths } from './known-paths.ts'
 import { logFailure } from './log-failure.ts'
 
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Of the answer, if it is a problem; otherwise empty. */
+    problemCode: string
+  }
+}
+
 /** Every answer that is not a success, in one shape: RFC 9457. Register it before the routes: it learns their paths. */
 export const problemDetails = fp(
   async (app) => {
     const knownPaths = createKnownPaths()
+    app.decorateReply('problemCode', '')
     app.addHook('onRoute', ({ method, url }) => knownPaths.add(method, url))
     // Before its body is looked at: whatever that is, there is nobody here to read it.
     app.addHook('preParsing', (request, _reply, payload, done) => {
@@ -31,6 +39,7 @@ export const problemDetails = fp(
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = describeFailure(error)
   logFailure(request, error, failure)
+  reply.problemCode = failure.code
   return reply
     .code(failure.status)
     .headers({ 'x-request-id': request.id, ...failure.headers })

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { Histogram, type Registry } from 'prom-client'
+import { Counter, Histogram, type Registry } from 'prom-client'
 
 export interface RequestMetricsOptions {
   registry: Registry
@@ -10,7 +10,7 @@ const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 const UNMATCHED = 'unmatched'
 const MS_PER_S = 1_000
 
-/** How long each route takes, by status. */
+/** How long each route takes, by status, and why requests are refused. */
 export const requestMetrics = fp<RequestMetricsOptions>(
   async (app, { registry }) => {
     const duration = new Histogram({
@@ -21,6 +21,7 @@ export const requestMetrics = fp<RequestMetricsOptions>(
       registers: [registry],
     })
     const series = new Map<string, Histogram.Internal<string>>()
+    const countProblem = createProblemCounter(registry)
     app.addHook('onResponse', (request, reply, done) => {
       const route = request.is404 ? UNMATCHED : (request.routeOptions.url ?? UNMATCHED)
       const method = request.is404 ? UNMATCHED : request.method
@@ -29,8 +30,26 @@ export const requestMetrics = fp<RequestMetricsOptions>(
       const one = series.get(key) ?? duration.labels(method, route, String(reply.statusCode))
       series.set(key, one)
       one.observe(reply.elapsedTime / MS_PER_S)
+      if (reply.problemCode !== '') countProblem(reply.problemCode)
       done()
     })
   },
-  { name: 'request-metrics' },
+  { name: 'request-metrics', dependencies: ['problem-details'] },
 )
+
+/** Codes are ours, so there are so many and no more. */
+function createProblemCounter(registry: Registry): (code: string) => void {
+  const counts = new Map<string, number>()
+  new Counter({
+    name: 'http_problems_total',
+    help: 'Answers that are no success, by their code; docs/errors.md has all of them.',
+    labelNames: ['code'] as const,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [code, count] of counts) this.inc({ code }, count)
+    },
+  })
+  // Under a flood of requests that are refused, to add one is all that a refusal may cost.
+  return (code) => counts.set(code, (counts.get(code) ?? 0) + 1)
+}

@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import type { ServiceProcess, SpawnService } from '@streamledger/testkit'
+import { expect, makeEnv, makePerson, test, waitFor } from './api.ts'
+import { createClient } from './client.ts'
+
+async function startProcess(url: string, spawnService: SpawnService, env: Record<string, string> = {}) {
+  const { PORT: _, ...rest } = makeEnv(url, env)
+  const service = await spawnService('services/api/src/main.ts', rest)
+  await service.ready()
+  return service
+}
+
+async function signUp({ url }: ServiceProcess) {
+  const { json } = await createClient(url).call('POST', '/auth/signup', { body: makePerson() })
+  return createClient(url, json)
+}
+
+/** The value of the one series with this name and these labels. */
+async function readSeries({ opsUrl }: ServiceProcess, name: string, ...labels: string[]): Promise<number> {
+  const text = await (await fetch(`${opsUrl}/metrics`)).text()
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) && labels.every((one) => line.includes(one)))
+  expect(lines).toHaveLength(1)
+  return Number(lines[0]?.split(' ').at(-1))
+}
+
+test('the metrics tell of batches, of replays, of refusals by their code, and of connections', async ({
+  database,
+  spawnService,
+}) => {
+  const service = await startProcess(database.url, spawnService)
+  const client = await signUp(service)
+  const [credit, debit] = [randomUUID(), randomUUID()]
+  for (const repeated of [1, 2]) {
+    expect((await client.post('credit', 5, credit)).status).toBe(201)
+    expect((await client.post('debit', 6, debit)).status, `round ${repeated}`).toBe(422)
+  }
+
+  await waitFor(async () => {
+    expect(await readSeries(service, 'http_problems_total', 'code="insufficient_funds"')).toBe(2)
+    expect(await readSeries(service, 'posting_replays_total')).toBe(2)
+    expect(await readSeries(service, 'posting_batch_rows_sum')).toBe(4)
+    expect(await readSeries(service, 'posting_batch_rows_count')).toBe(4)
+    expect(await readSeries(service, 'posting_batch_duration_seconds_count')).toBe(4)
+    expect(await readSeries(service, 'posting_batch_duration_seconds_sum')).toBeGreaterThan(0)
+    expect(await readSeries(service, 'posting_waiting')).toBe(0)
+    expect(await readSeries(service, 'database_connections', 'pool="main"', 'state="waited_for"')).toBe(0)
+  })
+})
+
+test('the metrics tell of the waiting room while a wallet is locked', async ({ database, spawnService }) => {
+  const service = await startProcess(database.url, spawnService, { POSTING_BATCH_ROWS_MAX: '1' })
+  const client = await signUp(service)
+  const holder = await database.pool.connect()
+  await holder.query('begin')
+  await holder.query('select from wallets where user_id = $1 for update', [client.account.user.user_id])
+  const posted = Array.from({ length: 20 }, () => client.post('credit', 1))
+  // One is in a batch, and the lock keeps it there; it comes back to the others for a moment when it is tried again.
+  await waitFor(async () => expect(await readSeries(service, 'posting_waiting')).toBe(19))
+  await holder.query('rollback')
+  holder.release()
+  for (const { status } of await Promise.all(posted)) expect(status).toBe(201)
+  expect(await readSeries(service, 'posting_waiting')).toBe(0)
+})
+
+test('the metrics tell of passwords that wait to be hashed', async ({ database, spawnService }) => {
+  const service = await startProcess(database.url, spawnService, { PASSWORD_HASHES_MAX: '1' })
+  const signedUp = Promise.all(Array.from({ length: 40 }, () => signUp(service)))
+  await waitFor(
+    async () => {
+      expect(await readSeries(service, 'password_hashes_running')).toBe(1)
+      expect(await readSeries(service, 'password_hashes_waiting')).toBeGreaterThan(0)
+    },
+    { intervalMs: 1 },
+  )
+  await signedUp
+  expect(await readSeries(service, 'password_hashes_running')).toBe(0)
+})
