@@ -75,6 +75,7 @@ export async function relayOnce(
   const { batchSeq, nextOffset } = position
   const { bytesMax } = deps.batch
   lease.bell.hush()
+  const intendedAt = performance.now()
   const batch = await deps.outbox
     .intend({ partition, token, batchSeq, nextOffset, rowsMax, bytesMax })
     .catch((error) => haltForeignRows(deps, lease, position, error))
@@ -84,6 +85,7 @@ export async function relayOnce(
 
   lease.progressed()
   await publish(deps, lease, position, batch)
+  deps.metrics.acknowledged(performance.now() - intendedAt, batch.oldestAgeMs)
   return batch.rows.length
 }
 

@@ -1,44 +1,25 @@
+import { observePools } from '@streamledger/runtime'
 import type { Pool } from 'pg'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { observePartitions } from './observe-partitions.ts'
 
-/** What the relay counts. Two gauges ask Postgres when they are scraped; while it is down, the rest is told all the same. */
+const BATCH_BUCKETS_S = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const LATENCY_BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800]
+const MS_PER_S = 1_000
+
+/** What the relay tells of itself, and of all partitions, whoever holds them. */
 export function createRelayMetrics(registry: Registry, pool: Pool) {
   const registers = [registry]
-  const backlog = new Gauge({
-    name: 'streamledger_outbox_oldest_seconds',
-    help: 'Age of the oldest row that waits in the outbox, by partition.',
-    labelNames: ['partition'],
-    registers,
-    async collect() {
-      const ages = await readAges(pool).catch(() => [])
-      this.reset()
-      for (const { partition, age } of ages) this.set({ partition }, age)
-    },
-  })
-  const halted = new Gauge({
-    name: 'streamledger_relay_partitions_halted',
-    help: 'Partitions that wait for someone to resolve them.',
-    registers,
-    async collect() {
-      const count = await countHalted(pool).catch(() => undefined)
-      if (count !== undefined) this.set(count)
-    },
-  })
+  observePartitions(registry, pool)
+  observePools(registry, { main: pool })
+  const counter = (name: string, help: string) => new Counter({ name: `streamledger_relay_${name}`, help, registers })
   return {
-    backlog,
-    halted,
-    published: new Counter({ name: 'streamledger_relay_rows_published_total', help: 'Rows published.', registers }),
-    batches: new Counter({
-      name: 'streamledger_relay_batches_total',
-      help: 'Kafka transactions committed.',
-      registers,
-    }),
-    doubts: new Counter({
-      name: 'streamledger_relay_doubts_total',
-      help: 'Steps whose outcome had to be asked for.',
-      registers,
-    }),
-    halts: new Counter({ name: 'streamledger_relay_halts_total', help: 'Partitions this replica halted.', registers }),
+    published: counter('rows_published_total', 'Rows published.'),
+    batches: counter('batches_total', 'Kafka transactions committed.'),
+    doubts: counter('doubts_total', 'Steps whose outcome had to be asked for.'),
+    halts: counter('halts_total', 'Partitions this replica halted.'),
+    takeOvers: counter('takeovers_total', 'Partitions taken whose holder had let its lease run out.'),
+    acknowledged: createBatchObserver(registry),
     unknownPartitions: new Gauge({
       name: 'streamledger_topic_partitions_unknown',
       help: 'Partitions of the topic that the database does not post to.',
@@ -50,17 +31,24 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
 
 export type RelayMetrics = ReturnType<typeof createRelayMetrics>
 
-async function readAges(pool: Pool): Promise<{ partition: number; age: number }[]> {
-  const { rows } = await pool.query(`
-    select p.partition, extract(epoch from now() - o.created_at)::float8 as age
-      from relay_partitions p
-      cross join lateral (
-        select created_at from outbox where partition = p.partition and id > p.floor_id order by partition, id limit 1
-      ) o`)
-  return rows
-}
-
-async function countHalted(pool: Pool): Promise<number> {
-  const { rows } = await pool.query('select count(*)::int as halted from relay_partitions where halted_at is not null')
-  return rows[0].halted
+/** Returns what to call when Kafka has acknowledged a batch that was intended so long ago, with rows that old by then. */
+function createBatchObserver(registry: Registry): (durationMs: number, oldestAgeMs: number | undefined) => void {
+  const registers = [registry]
+  const duration = new Histogram({
+    name: 'streamledger_relay_batch_duration_seconds',
+    help: "From a batch's intent to Kafka's acknowledgement of its commit.",
+    buckets: BATCH_BUCKETS_S,
+    registers,
+  })
+  const latency = new Histogram({
+    name: 'streamledger_relay_publish_latency_seconds',
+    help: "From the writing of a batch's oldest row to Kafka's acknowledgement; batches that were in doubt are left out.",
+    buckets: LATENCY_BUCKETS_S,
+    registers,
+  })
+  return (durationMs, oldestAgeMs) => {
+    duration.observe(durationMs / MS_PER_S)
+    // Postgres's clock tells the age and ours what came after it: the two are never compared.
+    if (oldestAgeMs !== undefined) latency.observe((oldestAgeMs + durationMs) / MS_PER_S)
+  }
 }

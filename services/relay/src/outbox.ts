@@ -53,14 +53,14 @@ const INTEND = `
     select last_value - (not is_called)::int as id from outbox_ids
   ), waiting as materialized (
     select w.* from open cross join lateral (
-      select o.id, o.key, o.payload, o.headers, not pg_visible_in_snapshot(o.xid, pg_current_snapshot()) as is_foreign
+      select o.id, o.key, o.payload, o.headers, o.created_at, not pg_visible_in_snapshot(o.xid, pg_current_snapshot()) as is_foreign
         from outbox o
        where o.partition = $1 and o.id > open.floor_id
          and not (open.batch_id is not null and o.id <= open.batch_last_id and pg_visible_in_snapshot(o.xid, open.batch_snapshot))
        order by o.partition, o.id limit $4
     ) w
   ), chosen as materialized (
-    select id, key, payload, headers from (
+    select id, key, payload, headers, created_at from (
       select *, sum(octet_length(payload) + octet_length(headers::text)) over (order by id) as bytes from waiting
     ) w where bytes <= $5 and not exists (select from waiting where is_foreign)
   ), settled as materialized (
@@ -94,6 +94,7 @@ const INTEND = `
        and pg_visible_in_snapshot(o.xid, m.old_snapshot)
   )
   select m.batch_seq, m.batch_id, exists (select from waiting where is_foreign) as is_foreign,
+         1000 * extract(epoch from statement_timestamp() - (select min(created_at) from chosen))::float8 as oldest_age_ms,
          c.id, c.key, c.payload, c.headers
     from moved m left join chosen c on true
    order by c.id`
@@ -158,7 +159,13 @@ export function createOutbox(pool: Pool) {
       if (first.is_foreign) {
         throw new ForeignRowsError('an outbox row is newer than every transaction of this database')
       }
-      return { seq: first.batch_seq, batchId: first.batch_id, rows: first.id === null ? [] : (rows as OutboxRow[]) }
+      const { batch_seq: seq, batch_id: batchId, oldest_age_ms: oldestAgeMs } = first
+      return {
+        seq,
+        batchId,
+        rows: first.id === null ? [] : (rows as OutboxRow[]),
+        oldestAgeMs: oldestAgeMs ?? undefined,
+      }
     },
 
     /** The rows of the open batch, the same and in the same order as when it was named. */

@@ -5,6 +5,11 @@ export interface PartitionLease {
   token: string
 }
 
+export interface ClaimedLease extends PartitionLease {
+  /** Another replica held it and did not let go: it died, or was stuck. */
+  takenOver: boolean
+}
+
 export interface RenewedLease extends PartitionLease {
   /** The receipt was last written so long ago that Kafka may forget it. */
   receiptStale: boolean
@@ -49,15 +54,15 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
     },
 
     /** Takes up to `count` partitions that nobody holds. */
-    async claim(count: number): Promise<PartitionLease[]> {
-      const { rows } = await pool.query<PartitionLease>(
+    async claim(count: number): Promise<ClaimedLease[]> {
+      const { rows } = await pool.query<ClaimedLease>(
         `update relay_partitions p
             set lease_owner = $1, lease_token = gen_random_uuid(), lease_expires_at = now() + $2::interval
            from (select partition from relay_partitions
                   where halted_at is null and (lease_owner is null or lease_expires_at < now())
                   order by partition limit $3 for update skip locked) free
           where p.partition = free.partition
-         returning p.partition, p.lease_token as token`,
+         returning p.partition, p.lease_token as token, coalesce(old.lease_owner <> $1, false) as "takenOver"`,
         [instanceId, lease, count],
       )
       return rows

@@ -15,6 +15,8 @@ export interface Batch {
   seq: number
   batchId: string
   rows: OutboxRow[]
+  /** Of its first written row, when the batch was named; undefined: empty, or found open. */
+  oldestAgeMs?: number | undefined
 }
 
 /** What Kafka shows of a partition. */

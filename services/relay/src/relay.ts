@@ -2,7 +2,7 @@ import { type Logger, sleep } from '@streamledger/runtime'
 import { Doorbell, pollDelayMs } from './doorbell.ts'
 import { runLane } from './lane.ts'
 import type { HeldLease, LaneDeps } from './lane-step.ts'
-import type { Leases, PartitionLease } from './partition-lease.ts'
+import type { ClaimedLease, Leases } from './partition-lease.ts'
 
 export interface RelayDeps extends LaneDeps {
   leases: Leases
@@ -90,7 +90,8 @@ export class Relay {
     }
   }
 
-  #startLane(lease: PartitionLease): void {
+  #startLane({ takenOver, ...lease }: ClaimedLease): void {
+    if (takenOver) this.#deps.metrics.takeOvers.inc()
     const stop = new AbortController()
     const lane: RunningLane = {
       ...lease,
@@ -108,7 +109,7 @@ export class Relay {
       },
     }
     this.#lanes.set(lease.partition, lane)
-    this.#logger.info({ partition: lease.partition }, 'lease taken')
+    this.#logger.info({ partition: lease.partition, takenOver }, 'lease taken')
     lane.ended = runLane(this.#deps, lane, stop.signal)
       .catch((error) => this.#logger.error({ err: error, partition: lease.partition }, 'lane failed'))
       .finally(() => {
