@@ -9,7 +9,7 @@ import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
 import type { PartitionRange, TopicLog } from '../reconcile/topic-log.ts'
 import type { AuditState } from './audit-state.ts'
 import { findBeginning } from './find-beginning.ts'
-import type { AuditMetrics } from './metrics.ts'
+import type { AuditMetrics, ResetReason } from './metrics.ts'
 import { MissingSweep, type SweepOptions } from './missing-sweep.ts'
 
 export interface AuditorDeps {
@@ -113,7 +113,7 @@ export class Auditor {
   }
 
   /** Why there is no going on from where the state stands. */
-  #findLost(ranges: readonly PartitionRange[]): string | undefined {
+  #findLost(ranges: readonly PartitionRange[]): ResetReason | undefined {
     const { positions } = this.#deps.state
     const positionOf = ({ partition, low }: PartitionRange): number => positions.get(partition) ?? low
     if (ranges.some((range) => positionOf(range) < range.low)) return 'retention'
@@ -125,7 +125,7 @@ export class Auditor {
     return performance.now() - this.#shortSince >= SHORT_PATIENCE_MS ? 'topic_shorter' : undefined
   }
 
-  #forget(reason: string): BeginAnewError {
+  #forget(reason: ResetReason): BeginAnewError {
     const { state, metrics, logger } = this.#deps
     logger.error(
       { reason },

@@ -2,6 +2,9 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
 import type { AuditState } from './audit-state.ts'
 
+export const RESET_REASONS = ['retention', 'topic_shorter'] as const
+export type ResetReason = (typeof RESET_REASONS)[number]
+
 /** What the ops port tells of an audit. A fault is told once it is stored, so that it is counted once. */
 export class AuditMetrics {
   readonly #faults: Readonly<Record<TopicFault, Counter>>
@@ -30,6 +33,8 @@ export class AuditMetrics {
       labelNames: ['reason'],
       registers: [registry],
     })
+    // What goes from nothing to 1 has not risen, for Prometheus.
+    for (const reason of RESET_REASONS) this.resets.inc({ reason }, 0)
     this.#offset = gauge('next_offset', 'The offset that is read next.')
     this.#behind = gauge('behind_offsets', 'Offsets that are readable and have not been read.')
     this.#judged = new Gauge({

@@ -34,7 +34,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
-  const metrics = createExporterMetrics(registry, database.db)
+  const metrics = createExporterMetrics(registry, database)
   const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)

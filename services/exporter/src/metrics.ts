@@ -1,7 +1,9 @@
-import type { Db } from '@streamledger/db'
+import type { Database, Db } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
+import { observePools } from '@streamledger/runtime'
 import { sql } from 'kysely'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { exportFailures } from './errors.ts'
 
 export type AttemptOutcome = 'succeeded' | 'failed' | 'cancelled' | 'replaced' | 'interrupted' | 'retried'
 
@@ -19,17 +21,13 @@ export interface ExporterMetrics {
   running: Gauge
 }
 
-export function createExporterMetrics(registry: Registry, db: Db): ExporterMetrics {
+export function createExporterMetrics(
+  registry: Registry,
+  { db, pool }: Pick<Database, 'db' | 'pool'>,
+): ExporterMetrics {
   const registers = [registry]
-  new Gauge({
-    name: 'streamledger_export_jobs_waiting',
-    help: 'Export jobs that are due and that no exporter has taken; -1 if the database does not answer.',
-    registers,
-    async collect() {
-      // A scrape must tell the rest even while the database is down.
-      this.set(await countWaitingJobs(db).catch(() => -1))
-    },
-  })
+  observePools(registry, { main: pool })
+  observeQueue(registry, db)
   return {
     attempts: new Counter({
       name: 'streamledger_export_attempts_total',
@@ -37,12 +35,7 @@ export function createExporterMetrics(registry: Registry, db: Db): ExporterMetri
       labelNames: ['outcome'],
       registers,
     }),
-    failures: new Counter({
-      name: 'streamledger_export_failures_total',
-      help: 'Exports that have failed for good, by the code that their users see.',
-      labelNames: ['code'],
-      registers,
-    }),
+    failures: createFailureCounter(registry),
     lost: new Counter({
       name: 'streamledger_exporters_lost_total',
       help: 'Exporters that this one found dead, and whose exports it freed.',
@@ -72,10 +65,49 @@ export function createExporterMetrics(registry: Registry, db: Db): ExporterMetri
   }
 }
 
-async function countWaitingJobs(db: Db): Promise<number> {
-  const { rows } = await sql<{ waiting: number }>`
-    select count(*) as waiting from graphile_worker.jobs
-    where task_identifier = ${EXPORT_TASK} and run_at <= now() and locked_at is null and attempts < max_attempts
+/** Every code is told from the start: what goes from nothing to 1 has not risen, for Prometheus. */
+function createFailureCounter(registry: Registry): Counter<'code'> {
+  const failures = new Counter({
+    name: 'streamledger_export_failures_total',
+    help: 'Exports that have failed for good, by the code that their users see.',
+    labelNames: ['code'] as const,
+    registers: [registry],
+  })
+  for (const code of Object.keys(exportFailures)) failures.inc({ code }, 0)
+  return failures
+}
+
+/** Whoever scrapes is told all the rest while the database is down, and of this, that nothing is known. */
+const UNKNOWN = -1
+
+function observeQueue(registry: Registry, db: Db): void {
+  const gauge = (name: string, help: string, choose: (queue: ExportQueue) => number) =>
+    new Gauge({
+      name: `streamledger_export_${name}`,
+      help: `${help}; -1 if the database does not answer.`,
+      registers: [registry],
+      async collect() {
+        this.set(await readQueue(db).then(choose, () => UNKNOWN))
+      },
+    })
+  gauge('jobs_waiting', 'Export jobs that are due and that no exporter has taken', ({ waiting }) => waiting)
+  gauge(
+    'oldest_seconds',
+    'How long the oldest export job that no exporter has taken has been due, 0 if there is none',
+    ({ oldest_s }) => oldest_s,
+  )
+}
+
+interface ExportQueue {
+  waiting: number
+  oldest_s: number
+}
+
+async function readQueue(db: Db): Promise<ExportQueue> {
+  const { rows } = await sql<ExportQueue>`
+    select count(*)::int as waiting, coalesce(extract(epoch from now() - min(run_at)), 0)::float8 as oldest_s
+      from graphile_worker.jobs
+     where task_identifier = ${EXPORT_TASK} and run_at <= now() and locked_at is null and attempts < max_attempts
   `.execute(db)
-  return rows[0]?.waiting ?? 0
+  return rows[0] ?? { waiting: 0, oldest_s: 0 }
 }

@@ -131,6 +131,9 @@ test('the metrics tell how attempts ended, how many rows were written and how ma
   expect(metrics).toContain('streamledger_export_duration_seconds_count{service="exporter"} 1')
   expect(metrics).toContain('streamledger_export_jobs_waiting{service="exporter"} 0')
   expect(metrics).toContain('streamledger_exports_running{service="exporter"} 0')
+  expect(metrics).toContain('streamledger_export_oldest_seconds{service="exporter"} 0')
+  expect(metrics).toContain('streamledger_export_failures_total{code="balances_differ",service="exporter"} 0')
+  expect(metrics).toMatch(/^database_connections\{pool="main",state="waited_for",service="exporter"\} 0$/m)
 })
 
 test('a start on an empty database makes the schema, and one on a wrong configuration names each variable', async ({
