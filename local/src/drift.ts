@@ -38,6 +38,7 @@ const GENERATED: readonly Generated[] = [
   },
   { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
   { path: 'docs/errors.md', make: async () => print('services/api/src/errors-document.ts') },
+  { path: 'docs/metrics.md', make: async () => print('deploy/src/metrics-document.ts') },
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
