@@ -92,6 +92,21 @@ create table installation (
   constraint installation_pk PRIMARY KEY (singleton)
 );
 
+create table log_in_counts (
+  account bytea,
+  network text,
+  failures integer not null,
+  counts_until timestamp(3) with time zone not null,
+  waits_until timestamp(3) with time zone,
+  known_until timestamp(3) with time zone,
+  expires_at timestamp(3) with time zone not null default GREATEST(counts_until, known_until),
+  constraint log_in_counts_failures_positive CHECK ((failures >= 0)),
+  constraint log_in_counts_network_length CHECK ((char_length(network) <= 64)),
+  constraint log_in_counts_of_something CHECK (((account IS NOT NULL) OR (network IS NOT NULL))),
+  constraint log_in_counts_pairs_wait CHECK ((((account IS NOT NULL) AND (network IS NOT NULL)) OR ((waits_until IS NULL) AND (known_until IS NULL)))),
+  constraint log_in_counts_unique UNIQUE NULLS NOT DISTINCT (account, network)
+);
+
 create table orphaned_events (
   partition integer not null,
   "offset" bigint not null,
@@ -291,6 +306,8 @@ CREATE INDEX exports_by_expiry ON public.exports USING btree (expires_at) WHERE 
 CREATE INDEX exports_by_wallet ON public.exports USING btree (wallet_id, created_at DESC, id DESC);
 
 CREATE INDEX exports_unfinished ON public.exports USING btree (id) WHERE (status = ANY (ARRAY['queued'::export_status, 'running'::export_status]));
+
+CREATE INDEX log_in_counts_by_expiry ON public.log_in_counts USING btree (expires_at);
 
 CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
 

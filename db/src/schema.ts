@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, JSONColumnType, Kysely, Selectable, Transaction } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, JSONColumnType, Kysely, Selectable, Transaction } from 'kysely'
 
 export type Entry = 'credit' | 'debit'
 export type RefusalCode = 'insufficient_funds' | 'balance_limit'
@@ -50,6 +50,16 @@ export interface RefreshTokensTable {
   created_at: DefaultNow
   expires_at: Date
   used_at: Date | null
+}
+
+export interface LogInCountsTable {
+  account: Buffer | null
+  network: string | null
+  failures: number
+  counts_until: Date
+  waits_until: Date | null
+  known_until: Date | null
+  expires_at: GeneratedAlways<Date>
 }
 
 export interface TransactionsTable {
@@ -195,6 +205,7 @@ export interface Tables {
   users: UsersTable
   wallets: WalletsTable
   sessions: SessionsTable
+  log_in_counts: LogInCountsTable
   refresh_tokens: RefreshTokensTable
   transactions: TransactionsTable
   refusals: RefusalsTable

@@ -35,6 +35,17 @@ test.for([
 })
 
 test.for([
+  ['of nothing', 'log_in_counts_of_something', `(null, null, 1, now(), null)`],
+  ['of a whole address that has to wait', 'log_in_counts_pairs_wait', `(null, '192.0.2.1', 1, now(), now())`],
+  ['of a whole account that has to wait', 'log_in_counts_pairs_wait', `('a', null, 1, now(), now())`],
+  ['below zero', 'log_in_counts_failures_positive', `('a', '192.0.2.1', -1, now(), null)`],
+  ['that there is', 'log_in_counts_unique', `(null, '192.0.2.2', 1, now(), null), (null, '192.0.2.2', 1, now(), null)`],
+] as const)('a count of log-ins %s is refused', async ([, constraint, values], { database: { pool } }) => {
+  const statement = `insert into log_in_counts (account, network, failures, counts_until, waits_until) values ${values}`
+  await expect(pool.query(statement)).rejects.toMatchObject({ constraint })
+})
+
+test.for([
   ['update transactions set amount = amount + 1'],
   ['delete from transactions'],
   ['truncate transactions'],

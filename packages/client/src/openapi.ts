@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Takes the same time, and gives the same answer, for an unknown address and a wrong password.
+         * @description Takes the same time, and gives the same answer, for an unknown address and a wrong password. After some failures the next try from there has to wait, longer each time: 429 `log_in_limited`.
          */
         post: operations["logIn"];
         delete?: never;

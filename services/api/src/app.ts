@@ -3,6 +3,7 @@ import type { Db } from '@streamledger/db'
 import type { Logger } from '@streamledger/runtime'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
+import { createLogInKey } from './accounts/log-in-counts.ts'
 import type { Passwords } from './accounts/passwords.ts'
 import type { ApiConfig } from './config.ts'
 import type { ExportFiles } from './ledger/export-files.ts'
@@ -75,12 +76,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: RateLimitOptions): Promise<void> {
   const { db, passwords, posting, files, config } = deps
   const { tokens } = config
+  const logInCounts = { key: createLogInKey(tokens.secrets), ...config.limits.logIn }
   // Tokens, balances and names are for whoever asked, and for no cache on the way.
   scope.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
   })
-  await scope.register(authRoutes, { db, passwords, sessions: tokens, accessTtlS: tokens.accessTtlS, limited })
+  await scope.register(authRoutes, {
+    db,
+    passwords,
+    sessions: tokens,
+    logInCounts,
+    accessTtlS: tokens.accessTtlS,
+    limited,
+  })
   await scope.register(async (users) => {
     const cursors = createPageCursors(tokens.secrets)
     await users.register(authenticate, { secrets: tokens.secrets })

@@ -37,6 +37,30 @@ export const limitsEnv = {
       'Sign-ups and log-ins from one address that one replica takes in that time, since each takes a core for 20 to 40 ms; ' +
       'one more is answered 429. 0: any number.',
   }),
+  LOG_IN_FREE_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 10,
+    description:
+      'Wrong passwords for one account from one address before each further try waits: 1 s, then twice as long each time, ' +
+      'up to 15 min. 0: any number.',
+  }),
+  LOG_IN_ACCOUNT_FAILURES_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 50,
+    description:
+      'Wrong passwords for one account in an hour, from all addresses, before addresses that nobody has logged in to it from ' +
+      'have two tries and then wait for 15 min to 4 h. 0: any number.',
+  }),
+  LOG_IN_ADDRESS_FAILURES_MAX: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 100,
+    description:
+      'Wrong passwords from one address in an hour, for all accounts, before it is refused for the rest of it, but for accounts ' +
+      'that somebody has logged in to from there. 0: any number.',
+  }),
 }
 
 const limitsSchema = Type.Object(limitsEnv)
@@ -49,6 +73,11 @@ export function readLimitsConfig(vars: Static<typeof limitsSchema>) {
     addressMax: vars.RATE_LIMIT_ADDRESS_MAX,
     userMax: vars.RATE_LIMIT_USER_MAX,
     signInMax: vars.RATE_LIMIT_SIGN_IN_MAX,
+    logIn: {
+      pairFreeMax: vars.LOG_IN_FREE_MAX,
+      accountFailuresMax: vars.LOG_IN_ACCOUNT_FAILURES_MAX,
+      networkFailuresMax: vars.LOG_IN_ADDRESS_FAILURES_MAX,
+    },
   } as const
 }
 

@@ -4,6 +4,8 @@ import type { Db, SecurityEventKind } from '@streamledger/db'
 export interface RequestOrigin {
   request_id: string
   address: string
+  /** The address, or the network, that counts as one. */
+  network: string
   user_agent: string | null
 }
 
@@ -24,8 +26,9 @@ export async function recordSecurityEvent(
   db: Db,
   { kind, user_id, subject = null, origin }: SecurityEvent,
 ): Promise<void> {
+  const { network: _, ...from } = origin
   await db
     .insertInto('security_events')
-    .values({ kind, user_id, subject, ...origin })
+    .values({ kind, user_id, subject, ...from })
     .execute()
 }

@@ -15,14 +15,23 @@ const HASH_BYTES = 32
 export interface Passwords {
   /** @throws AccountError `password_common`, `sign_in_busy` */
   hash(password: string): Promise<string>
-  /** Of a password that was accepted before: however common it is, its owner may log in. */
-  rehash(password: string): Promise<string>
-  /** Does the same work whether there is a hash or not, so that time does not tell who has an account. */
-  verify(password: string, hash: string | undefined): Promise<boolean>
+  /**
+   * Waits for a turn to hash, and keeps it while `work` lasts.
+   *
+   * @throws AccountError `sign_in_busy`
+   */
+  inTurn<T>(work: (turn: Turn) => Promise<T>): Promise<T>
   /** Whether a hash was made with other parameters than today's. */
   isOutdated(hash: string): boolean
   /** How many hash, and how many wait for their turn. */
   readonly load: Pick<Gate, 'running' | 'waiting'>
+}
+
+export interface Turn {
+  /** Does the same work whether there is a hash or not, so that time does not tell who has an account. */
+  verify(password: string, hash: string | undefined): Promise<boolean>
+  /** Of a password that was accepted before: however common it is, its owner may log in. */
+  rehash(password: string): Promise<string>
 }
 
 export interface PasswordsOptions {
@@ -37,15 +46,15 @@ export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Pa
   const nobody = hashOfNobody()
 
   const hash = (password: string): Promise<string> =>
-    gate.enter(() => argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES }))
+    argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES })
+  const turn: Turn = { verify: (password, known) => argon2.verify(known ?? nobody, password), rehash: hash }
 
   return {
     hash: async (password) => {
       if (commonPasswords.has(password.toLowerCase())) throw new AccountError('password_common')
-      return hash(password)
+      return gate.enter(() => hash(password))
     },
-    rehash: hash,
-    verify: (password, known) => gate.enter(() => argon2.verify(known ?? nobody, password)),
+    inTurn: (work) => gate.enter(() => work(turn)),
     isOutdated: (known) => !known.startsWith('$argon2id$') || argon2.needsRehash(known, parameters),
     load: gate,
   }

@@ -1,6 +1,7 @@
 import { type Db, inTransaction, isUniqueViolation, type User, type Wallet } from '@streamledger/db'
 import type { RequestOrigin } from '../security-events.ts'
 import { AccountError } from './errors.ts'
+import { type LogInCountsOptions, welcome } from './log-in-counts.ts'
 import type { Passwords } from './passwords.ts'
 import { type RefreshToken, type SessionOptions, startSession } from './sessions.ts'
 
@@ -21,6 +22,7 @@ export interface AccountDeps {
   db: Db
   passwords: Passwords
   sessions: SessionOptions
+  logInCounts: LogInCountsOptions
 }
 
 /**
@@ -29,7 +31,7 @@ export interface AccountDeps {
  * @throws AccountError `email_taken`, `password_common`, `sign_in_busy`
  */
 export async function signUp(
-  { db, passwords, sessions }: AccountDeps,
+  { db, passwords, sessions, logInCounts }: AccountDeps,
   request: SignUp,
   origin: RequestOrigin,
 ): Promise<SignedIn> {
@@ -47,6 +49,7 @@ export async function signUp(
         .values({ user_id: user.id })
         .returningAll()
         .executeTakeFirstOrThrow()
+      await welcome(trx, { email: request.email, network: origin.network }, logInCounts)
       const refresh_token = await startSession(trx, { kind: 'signed_up', user_id: user.id, origin }, sessions)
       return { user, wallet, refresh_token }
     })

@@ -7,11 +7,13 @@ const WITH_PORT = /^(?:\[([\da-f:.]+)\]|(\d{1,3}(?:\.\d{1,3}){3})):\d{1,5}$/i
 const NOWHERE = 'nowhere'
 const KNOWN_MAX = 10_000
 
+type From = Pick<FastifyRequest, 'socket'> & { ip: string | undefined }
+
 /**
  * Where a request comes from, for counting: an IPv4 address, or the network that an IPv6 address is in, since whoever has
  * one of those has all of it. `prefixBits` is its size.
  */
-export function createClientNetwork(prefixBits: number): (request: Pick<FastifyRequest, 'ip' | 'socket'>) => string {
+export function createClientNetwork(prefixBits: number): (from: From) => string {
   // To parse an IPv6 address takes several times as long as to count a request.
   const known = new Map<string, string>()
 

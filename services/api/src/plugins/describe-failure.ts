@@ -44,8 +44,9 @@ function classify(error: unknown): Failure {
   return requestFailure(codeOfForeign(error))
 }
 
-function accountFailure({ code, message: detail }: AccountError): Failure {
-  const failure = { status: accountStatus[code], code, detail }
+function accountFailure({ code, message: detail, waitS }: AccountError): Failure {
+  const headers = waitS === undefined ? {} : { 'retry-after': String(Math.ceil(waitS)) }
+  const failure = { status: accountStatus[code], code, detail, headers }
   if (code !== 'password_common') return failure
   return { ...failure, errors: [{ in: 'body', pointer: '/password', reason: 'is too common' }] }
 }

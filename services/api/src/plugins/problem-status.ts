@@ -22,6 +22,7 @@ export const accountStatus: Record<AccountErrorCode, number> = {
   password_common: 400,
   credentials_invalid: 401,
   refresh_token_invalid: 401,
+  log_in_limited: 429,
   sign_in_busy: 503,
 }
 

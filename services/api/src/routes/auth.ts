@@ -64,7 +64,9 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         tags,
         operationId: 'logIn',
         summary: 'Log in',
-        description: 'Takes the same time, and gives the same answer, for an unknown address and a wrong password.',
+        description:
+          'Takes the same time, and gives the same answer, for an unknown address and a wrong password. After some failures ' +
+          'the next try from there has to wait, longer each time: 429 `log_in_limited`.',
         body: ref(LogInBody),
         response: { 200: answer(SignedInView, 'Logged in.'), ...problems(...BODY, 401) },
       },
