@@ -23,6 +23,7 @@ import { createRefusals } from './plugins/refusals.ts'
 import { refuseConnection } from './plugins/refuse-connection.ts'
 import { requestMetrics } from './plugins/request-metrics.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
+import { shedLoad } from './plugins/shed-load.ts'
 import { tellUntrustedProxy } from './plugins/tell-untrusted-proxy.ts'
 import { authRoutes } from './routes/auth.ts'
 import { exportFileRoutes } from './routes/export-file.ts'
@@ -62,6 +63,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(securityHeaders)
   await app.register(bareRefusals)
   await app.register(requestMetrics, { registry })
+  await app.register(shedLoad, { eventLoopLagMaxMs: limits.eventLoopLagMaxMs, refusals: limited.refusals })
   await app.register(tellUntrustedProxy, limits)
   await app.register(limitAddresses, limited)
   await app.register(jsonBodies)

@@ -61,6 +61,14 @@ export const limitsEnv = {
       'Wrong passwords from one address in an hour, for all accounts, before it is refused for the rest of it, but for accounts ' +
       'that somebody has logged in to from there. 0: any number.',
   }),
+  EVENT_LOOP_LAG_MAX_MS: Type.Integer({
+    minimum: 0,
+    maximum: 60_000,
+    default: 500,
+    description:
+      'How late a turn of the event loop may be, in the mean of half a second, before requests are answered 503 until it is not, ' +
+      'in ms. 0: any.',
+  }),
 }
 
 const limitsSchema = Type.Object(limitsEnv)
@@ -73,6 +81,7 @@ export function readLimitsConfig(vars: Static<typeof limitsSchema>) {
     addressMax: vars.RATE_LIMIT_ADDRESS_MAX,
     userMax: vars.RATE_LIMIT_USER_MAX,
     signInMax: vars.RATE_LIMIT_SIGN_IN_MAX,
+    eventLoopLagMaxMs: vars.EVENT_LOOP_LAG_MAX_MS,
     logIn: {
       pairFreeMax: vars.LOG_IN_FREE_MAX,
       accountFailuresMax: vars.LOG_IN_ACCOUNT_FAILURES_MAX,

@@ -12,6 +12,7 @@ export const requestErrors = {
   headers_too_large: 'The headers are larger than this service accepts.',
   internal_error: 'Something went wrong here. It has been noted; quote the request_id when you ask about it.',
   too_many_requests: 'More requests came from you, or from your address, than one caller may send at this rate.',
+  overloaded: 'This service has more to do than it can at this moment. Try again soon.',
   unavailable: 'The service cannot answer at this moment. Try again soon.',
 } as const
 export type RequestErrorCode = keyof typeof requestErrors

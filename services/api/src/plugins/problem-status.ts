@@ -49,5 +49,6 @@ export const requestStatus: Record<RequestErrorCode, number> = {
   headers_too_large: 431,
   too_many_requests: 429,
   internal_error: 500,
+  overloaded: 503,
   unavailable: 503,
 }
