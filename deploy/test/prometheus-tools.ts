@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const FOLDER = resolve(import.meta.dirname, '../../.local/prometheus')
+const HINT = 'Prometheus is missing: install it (Debian: prometheus), or leave it out with TEST_WITHOUT=prometheus'
+const FETCH_DEADLINE_MS = 300_000
+
+export interface PrometheusTools {
+  prometheus: string
+  promtool: string
+}
+
+/**
+ * The programs of Prometheus: those that are installed, or what Debian's package has in it, fetched once into .local. Nothing
+ * is installed, so no service is started and nobody needs to be root, as long as apt has its lists.
+ *
+ * @throws Error, one line, that says what this machine lacks.
+ */
+export async function preparePrometheus(): Promise<PrometheusTools> {
+  const installed = { prometheus: 'prometheus', promtool: 'promtool' }
+  if (await answers(installed)) return installed
+  const fetched = { prometheus: join(FOLDER, 'usr/bin/prometheus'), promtool: join(FOLDER, 'usr/bin/promtool') }
+  if (!existsSync(FOLDER)) await fetchPackage()
+  if (await answers(fetched)) return fetched
+  throw new Error(HINT)
+}
+
+function answers({ prometheus, promtool }: PrometheusTools): Promise<boolean> {
+  const ask = [prometheus, promtool].map((program) => run(program, ['--version']))
+  return Promise.all(ask).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** A folder under its final name is complete: it is made as a draft, and the rename is atomic. */
+async function fetchPackage(): Promise<void> {
+  const draft = `${FOLDER}.draft-${process.pid}`
+  mkdirSync(draft, { recursive: true })
+  const options = { cwd: draft, timeout: FETCH_DEADLINE_MS }
+  try {
+    console.log("fetching Debian's package of Prometheus, 19 MB, once")
+    await run('apt-get', ['download', 'prometheus'], options).catch(async () => {
+      // A machine that is new has no lists yet.
+      await run('apt-get', ['update'], options)
+      await run('apt-get', ['download', 'prometheus'], options)
+    })
+    const [file = ''] = readdirSync(draft)
+    await run('dpkg-deb', ['--extract', file, '.'], options)
+    rmSync(join(draft, file))
+    // Otherwise another test was faster, with the same package.
+    if (!existsSync(FOLDER)) renameSync(draft, FOLDER)
+  } catch (cause) {
+    throw new Error(`${HINT} (${cause instanceof Error ? cause.message.split('\n', 1)[0] : cause})`, { cause })
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
