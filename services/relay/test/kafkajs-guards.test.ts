@@ -125,12 +125,17 @@ test('receipts that are old, or gone, for a moment halt nothing and double nothi
   await waitFor(() => noting.met === 1)
   await flow.insert(10)
   await flow.drained()
-  for (const rewrite of [() => old as Buffer, withoutReceipt]) {
+  for (const [rewrite, said] of [
+    [() => old as Buffer, 'ReceiptBehindError'],
+    [withoutReceipt, 'ReceiptBehindError'],
+    // No word on a partition is no word on whether it has a receipt.
+    [withoutPartitions, 'it does not answer'],
+  ] as const) {
     const logged = relay.logs.length
     const forgetful = proxy.disturb('OffsetFetch', { kind: 'rewrite', rewrite }, Number.POSITIVE_INFINITY)
     proxy.disturb('EndTxn', { kind: 'cut_after' })
     await flow.insert()
-    await waitFor(() => relay.logs.slice(logged).includes('ReceiptBehindError'), { timeoutMs: 30_000 })
+    await waitFor(() => relay.logs.slice(logged).includes(said), { timeoutMs: 30_000 })
     forgetful.stop()
     await flow.drained()
   }
@@ -185,3 +190,6 @@ function withoutReceipt(answer: Buffer): Buffer {
   const rest = answer.subarray(metadataAt + STRING_LENGTH_BYTES + Math.max(0, answer.readInt16BE(metadataAt)))
   return Buffer.concat([answer.subarray(0, offsetAt), Buffer.alloc(8, 0xff), Buffer.alloc(2), rest])
 }
+
+/** Throttle time, no topics, and no error. */
+const withoutPartitions = (): Buffer => Buffer.alloc(4 + 4 + 2)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test, waitFor } from '@streamledger/testkit'
+import { createOutbox } from '../src/outbox.ts'
 import { FakeKafka } from './fake-kafka.ts'
 import { insertRow, makeOpenBatch, readHalt, readOutbox, run } from './lane.ts'
 
@@ -14,6 +15,43 @@ test('a lane whose lease has gone to another ends, and halts and publishes nothi
   expect(kafka.writers).toEqual([])
   expect(await readHalt(database, lane)).toBeNull()
 })
+
+/** Lets something be done at the last moment before older writers are fenced, once. */
+class OvertakenKafka extends FakeKafka {
+  opened = 0
+  meanwhile: (() => unknown) | undefined
+
+  override async openPublisher() {
+    this.opened += 1
+    await this.meanwhile?.()
+    this.meanwhile = undefined
+    return super.openPublisher()
+  }
+}
+
+test.for([
+  ['a commit', ['batch 8']],
+  ['an intent', ['fence', 'batch 8']],
+] as const)(
+  '%s of an older writer that lands while it is being fenced is seen by the recovery',
+  async ([what, writers], { database }) => {
+    const lane = await makeOpenBatch(database)
+    const { partition, token, batch } = lane
+    const kafka = new OvertakenKafka(lane.before)
+    const commit = () => kafka.append(batch, WRITTEN)
+    const limits = { nextOffset: undefined, rowsMax: 10, bytesMax: 1_000 }
+    const intend = () => createOutbox(database.pool).intend({ partition, token, batchSeq: batch.seq, ...limits })
+    if (what === 'an intent') commit()
+    kafka.meanwhile = what === 'an intent' ? intend : commit
+    const { stop, ended } = run(database, lane, kafka)
+    await waitFor(async () => (await readOutbox(database, lane)).length === 0)
+    stop.abort()
+    await ended
+    expect(kafka.writers).toEqual(writers)
+    expect(kafka.opened, 'it was in doubt once').toBe(1)
+    expect(kafka.readable).toEqual(['in batch 7', 'after it'])
+  },
+)
 
 test('an open batch that has lost a row in Postgres halts its partition, and is not published in part', async ({
   database,

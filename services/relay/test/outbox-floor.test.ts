@@ -5,6 +5,8 @@ import { createOutbox, type Intent, STATEMENTS } from '../src/outbox.ts'
 
 const ROWS_MAX = 100
 const LIMITS = { rowsMax: ROWS_MAX, bytesMax: 1_000_000 }
+/** Tests beside this one have transactions, too. */
+const PATIENT = { timeoutMs: 30_000 }
 
 /** A lane of its own for a test, and where it stands; the relay may have connections of its own. */
 async function makeLane(pool: Pool, relay = pool) {
@@ -46,13 +48,10 @@ async function insert(pool: Pick<Pool, 'query'>, partition: number, payload: str
 
 /** Publishes all there is, until the floor has come up to it: tests beside this one have transactions, too. */
 async function drain(lane: Lane, lastId: number): Promise<void> {
-  await waitFor(
-    async () => {
-      while ((await lane.intend()).length > 0);
-      expect((await lane.floor()).floor).toBeGreaterThanOrEqual(lastId)
-    },
-    { timeoutMs: 30_000 },
-  )
+  await waitFor(async () => {
+    while ((await lane.intend()).length > 0);
+    expect((await lane.floor()).floor).toBeGreaterThanOrEqual(lastId)
+  }, PATIENT)
 }
 
 interface Plan {
@@ -203,7 +202,7 @@ test('a mark that is settled leads the floor through its whole backlog, whatever
     await waitFor(async () => {
       expect(await lane.intend({ bytesMax: 0 })).toEqual([])
       expect((await lane.floor()).floor).toBeGreaterThan(0)
-    })
+    }, PATIENT)
     await old.query('begin')
     await old.query('select pg_current_xact_id()')
     for (let row = 1; row <= rows; row += 1) expect(await lane.intend({ rowsMax: 1 })).toEqual([`row ${row}`])
@@ -234,7 +233,10 @@ test('an id that is drawn after the snapshot of an intent, and before its mark, 
     await holder.query('select pg_advisory_lock(1)')
     const intent = lane.intend()
     await waitFor(async () => {
-      const { rows } = await holder.query(`select from pg_locks where locktype = 'advisory' and not granted`)
+      const { rows } = await holder.query(
+        `select from pg_locks where locktype = 'advisory' and not granted
+            and database = (select oid from pg_database where datname = current_database())`,
+      )
       expect(rows).toHaveLength(1)
     })
     await late.query('begin')

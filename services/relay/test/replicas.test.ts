@@ -1,4 +1,4 @@
-import { expect, readMetric, test, waitFor } from '@streamledger/testkit'
+import { expect, readMetric, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import { countOutbox, examine, insertRows, makeInstallation, readShares, relayEnvironment, sharesBecome } from './system.ts' // biome-ignore format: one line
 
 const RELAY = 'services/relay/src/main.ts'
@@ -96,6 +96,37 @@ test('a replica that sleeps past its lease and wakes is fenced: nothing is doubl
   await insertRows(database.pool, installation, { keys: 20, rows: 200, from: 301 })
   await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
   expect(examine(await kafka.readAll(installation.topic))).toEqual({ distinct: 6_200, doubled: 0, outOfOrder: 0 })
+}, 120_000)
+
+test('a lane that is stuck in one step loses its lease, though its process is well, and the partition flows on', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 1)
+  const proxy = await startTcpProxy(database.url)
+  const relay = await spawnService(RELAY, {
+    ...relayEnvironment({ url: proxy.address }, kafka.brokers, installation),
+    ...{ RELAY_LEASE_MS: String(LEASE_MS), RELAY_STEP_TIMEOUT_MS: '1000', STATEMENT_TIMEOUT_MS: '60000' },
+  })
+  await relay.ready()
+  await insertRows(database.pool, installation, { keys: 5, rows: 20 })
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+
+  // One connection is silent; over the others the replica goes on renewing its leases.
+  const intent = proxy.hold('relay-intend')
+  await insertRows(database.pool, installation, { keys: 5, rows: 20, from: 5 })
+  await waitFor(() => intent.isCaught, { timeoutMs: 30_000 })
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  expect(relay.logs).toContain('lease lost')
+  intent.release()
+  await insertRows(database.pool, installation, { keys: 5, rows: 20, from: 9 })
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  expect(examine(await kafka.readAll(installation.topic))).toEqual({ distinct: 60, doubled: 0, outOfOrder: 0 })
+  relay.signal('SIGKILL')
+  await relay.exited
+  await proxy.close()
 }, 120_000)
 
 test('a partition whose receipt is ahead of Postgres halts and says so; the others go on', async ({
