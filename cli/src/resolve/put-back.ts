@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import { Value } from 'typebox/value'
 import type { TopicRow } from '../read-topic-row.ts'
 import type { TopicRecord } from '../reconcile/topic-log.ts'
+import { isOurs } from './event-source.ts'
 
 type Posted = Static<typeof TransactionPosted>
 
@@ -47,7 +48,7 @@ export async function putBack(pool: Pool, topic: TopicRow, records: readonly Top
 }
 
 async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicRecord): Promise<boolean> {
-  const posted = parsePosted(topic, record)
+  const posted = isOurs(topic, record) ? parsePosted(record) : undefined
   if (!posted) return false
   const { rowCount } = await client.query(PUT_BACK, [
     ...[posted.wallet_id, posted.user_id, posted.currency, posted.sequence, posted.entry, posted.amount],
@@ -56,10 +57,8 @@ async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicReco
   return rowCount === 1
 }
 
-/** An event of ours, under its own key and id; undefined for anything else. */
-export function parsePosted(topic: TopicRow, { key, value, headers }: TopicRecord): Posted | undefined {
-  const source = headers.ce_source ?? ''
-  if (source !== topic.event_source && !topic.former_sources.includes(source)) return undefined
+/** A transaction that an event tells of under the key and the id that we give such an event; undefined for anything else. */
+export function parsePosted({ key, value, headers }: TopicRecord): Posted | undefined {
   try {
     const posted = JSON.parse(value ?? '')
     const isWhole = Value.Check(TransactionPosted, posted)

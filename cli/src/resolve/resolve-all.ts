@@ -5,7 +5,7 @@ import { pausePosting, unpausePosting } from '../topic/pause-posting.ts'
 import { findContradictions, type Outcome, outcomeOf } from './judge-evidence.ts'
 import type { LaneSession } from './lane-session.ts'
 import { putBack } from './put-back.ts'
-import { noIds, noteIds, raiseIdentities } from './raise-identities.ts'
+import { raiseIdentities } from './raise-identities.ts'
 import { type Evidence, readEvidence } from './read-evidence.ts'
 import { readLanes } from './read-lane.ts'
 import { renewSource } from './renew-source.ts'
@@ -51,11 +51,10 @@ export async function resolveAll(session: LaneSession, asked: ResolveAll): Promi
   const { pool } = session
   await pausePosting(pool, RESOLVE_REASON)
   await stopLanes(pool)
-  const { found, highest, putBackCount } = await bringUp(session, asked)
+  const { found, putBackCount } = await bringUp(session, asked)
   const orphans = found.flatMap(({ lost }) => lost)
   refuseContradicted(found, asked)
-  await raiseIdentities(pool, highest)
-  const eventSource = orphans.length > 0 ? await renewSource(pool, orphans) : undefined
+  const eventSource = orphans.length > 0 ? await renewSource(pool, session.topic, orphans) : undefined
   const lanes = []
   for (const evidence of found) {
     const outcome = outcomeOf(evidence)
@@ -81,13 +80,12 @@ async function stopLanes(pool: Pool): Promise<void> {
 
 async function bringUp(session: LaneSession, { lost: whatToDo }: ResolveAll) {
   const { pool, topic, lanes } = session
-  const highest = noIds()
   let putBackCount = 0
   const onLost = async (records: TopicRecord[]): Promise<TopicRecord[]> => {
     if (records.length > 0 && !whatToDo) {
       throw new CliError('usage', 'Meanwhile an event of a transaction came that Postgres does not have. Posting stays paused; run it again with --lost.') // biome-ignore format: one line
     }
-    noteIds(highest, topic, records)
+    await raiseIdentities(pool, topic, records)
     const left = whatToDo === 'put-back' ? await putBack(pool, topic, records) : records
     putBackCount += records.length - left.length
     return left
@@ -97,7 +95,7 @@ async function bringUp(session: LaneSession, { lost: whatToDo }: ResolveAll) {
     await lanes.fence(lane.partition)
     found.push(await readEvidence({ ...session, onLost }, lane, await lanes.look(lane.partition)))
   }
-  return { found, highest, putBackCount }
+  return { found, putBackCount }
 }
 
 /** What is lost has been seen to. */

@@ -4,6 +4,7 @@ import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
 import type { Progress } from '../output.ts'
 import type { KafkaAdmin } from './kafka-admin.ts'
+import { NEXT_GENERATION } from './next-generation.ts'
 import { pausePosting, unpausePosting } from './pause-posting.ts'
 
 export interface Growth {
@@ -92,7 +93,7 @@ const describeUndone = (left: number): string =>
 async function switchCount(pool: Pool, partitions: number): Promise<void> {
   const { rowCount } = await pool.query(
     `with switched as (
-       update topic set partitions = $1, paused = false, paused_reason = null, generation = generation + 1
+       update topic set partitions = $1, paused = false, paused_reason = null, generation = ${NEXT_GENERATION}
         where paused and paused_reason = $2 and not exists (select from outbox)
        returning partitions
      ), added as (

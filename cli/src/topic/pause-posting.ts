@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
+import { NEXT_GENERATION } from './next-generation.ts'
 
 /** Postings wait meanwhile, so this is short; a reader that holds the table longer is waited for between two tries. */
 const LOCK_TIMEOUT_MS = 500
@@ -42,7 +43,7 @@ async function pauseOnce(pool: Pool, reason: string): Promise<void> {
     const { rows } = await client.query<{ paused: boolean; paused_reason: string | null }>('select * from topic')
     const [topic] = rows
     if (topic?.paused && topic.paused_reason !== reason) throw refuse(topic.paused_reason, reason)
-    await client.query('update topic set paused = true, paused_reason = $1, generation = generation + 1', [reason])
+    await client.query(`update topic set paused = true, paused_reason = $1, generation = ${NEXT_GENERATION}`, [reason])
     await client.query('commit')
   } finally {
     await client.query('rollback').catch(() => {}) // of what was not committed; otherwise it does nothing
@@ -58,7 +59,7 @@ function refuse(why: string | null, reason: string): CliError {
 /** Lets posting go on, if it is paused for this reason. */
 export async function unpausePosting(pool: Pool, reason: string): Promise<void> {
   await pool.query(
-    `update topic set paused = false, paused_reason = null, generation = generation + 1 where paused and paused_reason = $1`,
+    `update topic set paused = false, paused_reason = null, generation = ${NEXT_GENERATION} where paused and paused_reason = $1`,
     [reason],
   )
 }
