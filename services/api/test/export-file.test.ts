@@ -1,9 +1,12 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import type { Db } from '@streamledger/db'
-import { type Api, describe, expect, test } from './api.ts'
+import { listOpenFiles } from '@streamledger/testkit'
+import { onTestFinished } from 'vitest'
+import { type Api, describe, expect, test, waitFor } from './api.ts'
 import type { Client } from './client.ts'
 import { insertFinishedExport } from './insert-finished-export.ts'
 
@@ -26,6 +29,10 @@ async function download(api: Api, client: Client, path: string, headers: Record<
   })
   return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
 }
+
+/** The workbooks that this process, which is the API, holds open. */
+const listOpenWorkbooks = ({ exportFolder }: Api): string[] =>
+  listOpenFiles(process.pid).filter((path) => path.startsWith(`${exportFolder}/`))
 
 describe('a download', () => {
   test('is the file, whole, under a name, and for nobody to keep on the way', async ({ api, database: { db } }) => {
@@ -75,6 +82,7 @@ describe('a download', () => {
       expect(status).toBe(416)
       expect(headers.get('content-range')).toBe(`bytes */${SIZE}`)
       expect(JSON.parse(bytes.toString()).code).toBe('range_not_satisfiable')
+      expect(listOpenWorkbooks(api)).toEqual([])
     },
   )
 
@@ -94,8 +102,19 @@ describe('a download', () => {
     const resume = (ifRange: string) => download(api, client, path, { range: 'bytes=10-', 'if-range': ifRange })
     expect((await resume(`"${sha256}"`)).status).toBe(206)
     expect((await resume('"another"')).status).toBe(200)
-    const known = await download(api, client, path, { 'if-none-match': `"x", W/"${sha256}"` })
-    expect([known.status, known.bytes.length]).toEqual([304, 0])
+  })
+
+  test.for([
+    ['its tag among others', (sha256: string) => `"x", W/"${sha256}"`, 304],
+    ['anything', () => '*', 304],
+    ['another tag', () => '"x"', 200],
+  ] as const)('for one who names %s as known sends nothing that is', async ([, tags, status], { api, database: { db } }) => {
+    const client = await api.signUp()
+    const { path, sha256 } = await makeExport(api, db, client)
+    const answer = await download(api, client, path, { 'if-none-match': tags(sha256) })
+    expect([answer.status, answer.bytes.length]).toEqual([status, status === 304 ? 0 : SIZE])
+    // What was sent is closed when its stream ends, which may be a moment after the client has it.
+    await waitFor(() => listOpenWorkbooks(api).length === 0)
   })
 
   test('by HEAD says all of it and sends nothing', async ({ api, database: { db } }) => {
@@ -126,13 +145,50 @@ describe('a download', () => {
     const cut = await makeExport(api, db, client)
     await writeFile(cut.file, 'half')
     const missing = await makeExport(api, db, client, { file: 'not-there.xlsx' })
-    const outside = await makeExport(api, db, client, { file: '../../../../../../../etc/hostname' })
-    for (const { path } of [cut, missing, outside]) {
+    for (const { path } of [cut, missing]) {
       const answer = await client.get(`${path}/file`)
       expect(answer).toMatchObject({ status: 500, json: { code: 'internal_error' } })
-      expect(answer.text).not.toMatch(/EXPORT_DIR|ENOENT|bytes|outside/)
+      expect(answer.text).not.toMatch(/EXPORT_DIR|ENOENT|bytes/)
     }
+    expect(listOpenWorkbooks(api)).toEqual([])
   })
+})
+
+test.for(['beside the folder', 'anywhere'])(
+  'a row that points to a file %s, of the right size even, neither shows nor removes it',
+  async (where, { api, database: { db } }) => {
+    const folder = await mkdtemp(join(tmpdir(), 'private-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const secret = join(folder, 'secret.xlsx')
+    await writeFile(secret, randomBytes(SIZE))
+    const client = await api.signUp()
+    const file = where === 'anywhere' ? secret : join('..', basename(folder), 'secret.xlsx')
+    const { path } = await makeExport(api, db, client, { file })
+
+    for (const [method, target] of [
+      ['GET', `${path}/file`],
+      ['DELETE', path],
+    ] as const) {
+      const answer = await client.call(method, target)
+      expect(answer.text).not.toMatch(/EXPORT_DIR|outside|private-/)
+      expect([method, answer.status, existsSync(secret)]).toEqual([method, method === 'GET' ? 500 : 204, true])
+    }
+  },
+)
+
+test('a finished export of somebody else is not there to be removed, nor its file', async ({
+  api,
+  database: { db },
+}) => {
+  const made = await makeExport(api, db, await api.signUp())
+  const stranger = await api.signUp()
+
+  expect(await stranger.call('DELETE', made.path)).toMatchObject({ status: 404, json: { code: 'export_not_found' } })
+
+  expect(existsSync(made.file)).toBe(true)
+  expect(await db.selectFrom('exports').select('status').where('id', '=', made.id).execute()).toEqual([
+    { status: 'succeeded' },
+  ])
 })
 
 test('a finished export that is deleted takes its file with it', async ({ api, database: { db } }) => {

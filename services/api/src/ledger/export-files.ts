@@ -43,7 +43,7 @@ export function createExportFolder(folder: string): ExportFiles {
       const { size } = await handle.stat()
       return { size, stream: (range) => handle.createReadStream({ ...range }), close: () => handle.close() }
     },
-    remove: (name) => rm(pathWithin(folder, name), { force: true }),
+    remove: async (name) => rm(pathWithin(folder, name), { force: true }),
   }
 }
 
