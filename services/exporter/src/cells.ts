@@ -6,13 +6,16 @@ export function integerCell(value: number): number | string {
   return isExact(value) ? value : String(value)
 }
 
-/** Kobo as naira with two decimals: a number where Excel holds it exactly, otherwise text. */
+/** Kobo as naira with two decimals: a number where Excel holds it exactly, otherwise text that looks like one. */
 export function nairaCell(kobo: number | bigint): number | string {
   // A quotient of at most 15 digits is the double closest to the decimal, so the digits that are written are the kobo's.
   if (isExact(kobo)) return Number(kobo) / 100
   const digits = String(kobo)
-  return `${digits.slice(0, -2)}.${digits.slice(-2)}`
+  return `${digits.slice(0, -2).replace(THOUSANDS, ',')}.${digits.slice(-2)}`
 }
+
+/** Before each three digits that end a number, but not at its beginning. */
+const THOUSANDS = /\B(?=(?:\d{3})+$)/g
 
 function isExact(integer: number | bigint): boolean {
   if (integer < 10 ** EXCEL_DIGITS_MAX && integer > -(10 ** EXCEL_DIGITS_MAX)) return true

@@ -1,7 +1,9 @@
-import type { Style } from 'exceljs'
+import type { Alignment, Style } from 'exceljs'
 
 /** The left one of two columns may end where the right one begins. */
-const LEFT: Style['alignment'] = { horizontal: 'left', indent: 1 }
+const LEFT: Partial<Alignment> = { horizontal: 'left', vertical: 'top', indent: 1 }
+/** Beside a text of several lines, what belongs to it stands where it begins. */
+const RIGHT: Partial<Alignment> = { horizontal: 'right', vertical: 'top' }
 /** A font that is bold and nothing else is drawn with serifs by some programs. */
 const FONT: Style['font'] = { name: 'Calibri', family: 2, size: 11, bold: true }
 
@@ -10,8 +12,8 @@ export const TEXT: Partial<Style> = { numFmt: '@', alignment: LEFT }
 export const WRAPPED: Partial<Style> = { numFmt: '@', alignment: { ...LEFT, wrapText: true } }
 export const TIME: Partial<Style> = { numFmt: 'yyyy-mm-dd hh:mm:ss.000', alignment: LEFT }
 export const ID: Partial<Style> = { numFmt: '0', alignment: LEFT }
-export const MONEY: Partial<Style> = { numFmt: '#,##0.00', alignment: { horizontal: 'right' } }
-export const COUNT: Partial<Style> = { numFmt: '#,##0', alignment: { horizontal: 'right' } }
+export const MONEY: Partial<Style> = { numFmt: '#,##0.00', alignment: RIGHT }
+export const COUNT: Partial<Style> = { numFmt: '#,##0', alignment: RIGHT }
 export const TITLE: Partial<Style> = { font: { ...FONT, size: 14 } }
 export const BOLD: Partial<Style> = { font: FONT }
 export const HEADER: Partial<Style> = {

@@ -1,6 +1,7 @@
 import type { LedgerTransaction } from '@streamledger/db'
 import type { Style, Worksheet } from 'exceljs'
 import { integerCell, nairaCell, textCell } from './cells.ts'
+import { rowHeightOf } from './row-height.ts'
 import { HEADER, ID, MONEY, PRINTED, TEXT, TIME, WRAPPED } from './sheet-styles.ts'
 
 export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
@@ -50,6 +51,8 @@ export function addTransaction(sheet: Worksheet, row: WorkbookRow, currency: str
   COLUMNS.forEach(({ style }, index) => {
     added.getCell(index + 1).style = style
   })
+  const height = rowHeightOf(row.trans_id)
+  if (height !== undefined) added.height = height
   added.commit()
 }
 

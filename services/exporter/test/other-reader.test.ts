@@ -57,18 +57,18 @@ test('openpyxl, which shares no line with the writer, reads the workbook as it i
   expect(about).toMatchObject({
     'Account holder': ["'=Ada Obi", undefined],
     'Opening balance': [undefined, 1],
-    'Closing balance': [undefined, '90071992547409.91'],
+    'Closing balance': [undefined, '90,071,992,547,409.91'],
     // 24 credits, one of them the largest figure that there is.
-    Credits: [24, '90071992550865.37'],
+    Credits: [24, '90,071,992,550,865.37'],
     Debits: [12, 1_802.58],
-    'All, credits less debits': [36, '90071992549062.79'],
+    'All, credits less debits': [36, '90,071,992,549,062.79'],
   })
 })
 
 const toValue = (cell: ReadCell | null | undefined) => cell?.value
 
 function toRead({ created_at, id, entry, amount, balance, trans_id }: (typeof ROWS)[number]) {
-  const figure = (value: number) => (value === LARGEST ? ['s', '90071992547409.91'] : ['n', value / 100])
+  const figure = (value: number) => (value === LARGEST ? ['s', '90,071,992,547,409.91'] : ['n', value / 100])
   return [
     ['d', created_at.toISOString().replace(/(\.\d{3})Z$/, '$1000')],
     id === LARGEST ? ['s', String(LARGEST)] : ['n', id],

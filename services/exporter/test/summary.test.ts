@@ -13,11 +13,11 @@ const amount = fc.oneof(
   fc.integer({ min: 1, max: 2 ** 49 }),
 )
 const transactions = fc
-  .array(fc.record({ entry: fc.constantFrom<Entry>('credit', 'debit'), amount }), { maxLength: 12 })
+  .array(fc.record({ entry: fc.constantFrom<Entry>('credit', 'debit'), amount }), { maxLength: 40, size: 'max' })
   .map(keepPositive)
 const instant = fc.option(
   fc
-    .record({ sequence: fc.integer({ min: 0, max: 13 }), ms: fc.integer({ min: -1, max: 1 }) })
+    .record({ sequence: fc.integer({ min: 0, max: 41 }), ms: fc.integer({ min: -1, max: 1 }) })
     .map(({ sequence, ms }) => new Date(instantOf(sequence).getTime() + ms)),
 )
 const order = fc.record({ entry: fc.option(fc.constantFrom<Entry>('credit', 'debit')), from: instant, to: instant })
@@ -92,6 +92,7 @@ const readLine = (values: unknown[] = []): unknown[] => {
 
 /** A figure as a cell has it, in kobo: text where a number would not hold it. */
 function koboOf(value: unknown): bigint {
-  const [naira = '', decimals = ''] = (typeof value === 'number' ? value.toFixed(2) : String(value)).split('.')
+  const text = typeof value === 'number' ? value.toFixed(2) : String(value).replaceAll(',', '')
+  const [naira = '', decimals = ''] = text.split('.')
   return BigInt(naira + decimals.padEnd(2, '0'))
 }

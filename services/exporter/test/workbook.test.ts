@@ -78,6 +78,18 @@ test('a sheet that is full is followed by another, each with a frozen, filterabl
   }
 })
 
+test('a row is as high as its text is long', async () => {
+  const path = join(await makeExportDir(), 'workbook.xlsx')
+  const workbook = createWorkbook(createWriteStream(path))
+  const [row] = makePage(1, 1) as [WorkbookRow]
+
+  await workbook.addPage([row, { ...row, trans_id: 'long '.repeat(51) }, row])
+  await workbook.finish(makeSummary())
+
+  const [sheet] = await readWorkbook(path)
+  expect([2, 3, 4].map((number) => sheet?.worksheet.getRow(number).height)).toEqual([undefined, 105, undefined])
+})
+
 test('a sheet that is exactly full is not followed by an empty one', async () => {
   const path = join(await makeExportDir(), 'workbook.xlsx')
   const workbook = createWorkbook(createWriteStream(path), { sheetRowsMax: 1_000 })
@@ -152,6 +164,18 @@ test('an output that fails while the end is written ends the finishing', async (
 
   await expect(finishing).rejects.toThrow('the disk is gone')
   await finished(valve.output).catch(() => undefined)
+})
+
+test('an output that is closed before its end ends the writing, though it names no error', async () => {
+  const valve = makeValve()
+  const workbook = createWorkbook(valve.output)
+  const writing = writePages(workbook, 200)
+  await waitFor(valve.isHolding)
+  await settled(() => workbook.rows)
+
+  valve.output.destroy()
+
+  await expect(writing).rejects.toThrow('closed before the workbook was finished')
 })
 
 test('an abort ends the writing, even while it waits for the output', async () => {
