@@ -1,43 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createDatabase, migrate } from '@streamledger/db'
-import { test as base, expect, waitFor } from '@streamledger/testkit'
+import { expect, waitFor } from '@streamledger/testkit'
+import { judged, NONE, post, postMore, test } from './audit-test.ts'
 import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
-import { keepPosting, type Ledger, makeLedger } from './ledger.ts'
+import { makeLedger } from './ledger.ts'
 import { runCli } from './run-cli.ts'
-import { type Audit, type StartAudit, startAudit } from './start-audit.ts'
-
-const RELAY = 'services/relay/src/main.ts'
-const NONE = { missing: 0, doubled: 0, foreign: 0, mismatched: 0, out_of_order: 0 }
-
-const test = base
-  .extend('ledger', async ({ createDatabase, kafka }) => makeLedger(await createDatabase(), kafka))
-  .extend('stateFile', async ({ engines: _ }, { onCleanup }) => {
-    const folder = await mkdtemp(join(tmpdir(), 'streamledger-audit-'))
-    onCleanup(() => rm(folder, { recursive: true }))
-    return join(folder, 'audit.db')
-  })
-  .extend('start', async ({ ledger }, { onCleanup }): Promise<StartAudit> => {
-    const audits: Audit[] = []
-    onCleanup(async () => void (await Promise.all(audits.map((audit) => audit.kill()))))
-    return async (env, args) => {
-      const audit = await startAudit({ ...ledger.env, ...env }, args)
-      audits.push(audit)
-      return audit
-    }
-  })
-
-/** Four wallets, over both partitions, with three transactions each. */
-async function post(ledger: Ledger): Promise<number[]> {
-  const wallets = await ledger.addWallets(4)
-  await postMore(ledger, wallets)
-  return wallets
-}
-
-async function postMore(ledger: Ledger, wallets: readonly number[]): Promise<void> {
-  for (const amount of [100, 200, -50]) for (const wallet of wallets) await ledger.post(wallet, amount)
-}
 
 /** The records of one wallet, in order. */
 const of = (records: ForgedRecord[], wallet: number): ForgedRecord[] =>
@@ -47,13 +12,6 @@ const changed = (record: ForgedRecord, fields: object): ForgedRecord => ({
   ...record,
   value: JSON.stringify({ ...JSON.parse(String(record.value)), ...fields }),
 })
-
-/** Everything that was posted so far is judged. */
-async function judged(audit: Audit, ledger: Ledger): Promise<typeof NONE> {
-  const { rows } = await ledger.pool.query('select extract(epoch from clock_timestamp())::float8 as now')
-  await waitFor(async () => (await audit.metric('judged_timestamp_seconds')) > rows[0].now, { timeoutMs: 20_000 })
-  return audit.faults()
-}
 
 test('a clean flow counts no fault, and the ops port tells how far it is', async ({ ledger, start }) => {
   const before = await post(ledger)
@@ -229,66 +187,3 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })
-
-test('a relay that is killed again and again while all are busy makes no false alarm', async ({
-  ledger,
-  kafka,
-  start,
-  spawnService,
-  onTestFinished,
-}) => {
-  const audit = await start()
-  const env = {
-    ...ledger.env,
-    ...{ INSTALLATION_ID: ledger.installationId, KAFKA_TOPIC: ledger.topic.name, TOPIC_PARTITIONS: '2' },
-    ...{ RELAY_LEASE_MS: '1000', RELAY_BATCH_ROWS_MAX: '50', RELAY_BATCH_BYTES_MAX: '262144' },
-  }
-  const posting = keepPosting(ledger, await ledger.addWallets(20))
-  onTestFinished(async () => void (await posting.stop().catch(() => {})))
-  for (let kill = 1; kill <= 4; kill += 1) {
-    const before = await audit.metric('events_total')
-    const relay = await spawnService(RELAY, env)
-    await waitFor(async () => (await audit.metric('events_total')) > before + 200, { timeoutMs: 30_000 })
-    relay.signal('SIGKILL')
-    await relay.exited
-  }
-  const posted = await posting.stop()
-  expect(await audit.faults()).toEqual(NONE)
-  const relay = await spawnService(RELAY, env)
-  await relay.ready()
-  expect(await judged(audit, ledger)).toEqual(NONE)
-  expect(await audit.metric('events_total')).toBe(posted)
-  expect(await kafka.readAll(ledger.topic.name)).toHaveLength(posted)
-}, 120_000)
-
-test('it waits for a Postgres and a Kafka that are killed, and goes on', async ({ startPostgres, startKafka }) => {
-  const [postgres, kafka] = await Promise.all([startPostgres(), startKafka()])
-  await migrate(postgres.url)
-  const database = createDatabase(postgres.url, {
-    applicationName: 'test',
-    connectionsMax: 2,
-    statementTimeoutMs: 10_000,
-  })
-  const ledger = await makeLedger({ ...database, url: postgres.url }, kafka)
-  // A broker that has just begun may take its time to write a mark.
-  const audit = await startAudit({ ...ledger.env, AUDIT_GRACE_MS: '5000' })
-  try {
-    const wallets = await post(ledger)
-    await publishOutbox(ledger)
-    expect(await judged(audit, ledger)).toEqual(NONE)
-
-    await Promise.all([postgres.kill(), kafka.kill()])
-    await waitFor(() => audit.logs.includes('cannot follow the topic'), { timeoutMs: 30_000 })
-    await Promise.all([postgres.start(), kafka.start()])
-    await waitFor(() => postMore(ledger, wallets.slice(0, 1)))
-    await publishOutbox(ledger, { change: (records) => records.slice(1) })
-    await waitFor(async () => (await audit.faults()).missing > 0, { timeoutMs: 30_000 })
-    expect(await judged(audit, ledger)).toEqual({ ...NONE, missing: 1 })
-    expect(await audit.metric('failures_total')).toBeGreaterThan(0)
-    audit.signal('SIGTERM')
-    expect((await audit.finished).code).toBe(1)
-  } finally {
-    await audit.kill()
-    await database.close()
-  }
-}, 120_000)

@@ -1,79 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { createDatabase, type Db } from '@streamledger/db'
-import { expect, type ServiceProcess, type SpawnService, test, waitFor } from '@streamledger/testkit'
+import { expect, test } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { enterPool, releaseDeadPools, renewPool } from '../src/exporter-pools.ts'
 import { makeHistory } from './make-history.ts'
 import { holdInMiddle, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
-import { readWorkbook } from './read-workbook.ts'
 import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
-
-const MAIN = 'services/exporter/src/main.ts'
-const DEAD_AFTER_MS = 1_500
-/** Heartbeats so quick that a test need not wait long for a death. */
-const QUICK = { EXPORTER_HEARTBEAT_MS: '100', EXPORTER_DEAD_AFTER_MS: String(DEAD_AFTER_MS) }
-
-interface RunningExporter {
-  process: ServiceProcess
-  poolId: string
-}
-
-async function spawnExporter(spawnService: SpawnService, env: Record<string, string>): Promise<RunningExporter> {
-  const process = await spawnService(MAIN, { ...QUICK, ...env })
-  await process.ready()
-  return { process, poolId: await waitFor(() => readPoolId(process.logs)) }
-}
-
-function readPoolId(logs: string): string {
-  const [, poolId] = /"poolId":"(pool-[0-9a-f]+)"/.exec(logs) ?? []
-  if (poolId === undefined) throw new Error('it has not said which pool it is')
-  return poolId
-}
-
-async function readTransIds(dir: string, file: string | null): Promise<unknown[]> {
-  const sheets = await readWorkbook(join(dir, file as string))
-  return sheets.flatMap(({ rows }) => rows.map(({ trans_id }) => trans_id))
-}
-
-const transIds = (rows: number): string[] => Array.from({ length: rows }, (_, n) => `order-${n + 1}`)
-
-const countPools = async (db: Db): Promise<number> =>
-  (await db.selectFrom('exporter_pools').select('id').execute()).length
-
-test('an export survives the kill -9 of its exporter at five random moments, and nothing of the dead is left', async ({
-  database: { db, url },
-  spawnService,
-}) => {
-  const rows = 1_000
-  const dir = await makeExportDir()
-  const env = {
-    ...{ DATABASE_URL: url, EXPORT_DIR: dir, EXPORTER_CONCURRENCY: '1' },
-    ...{ EXPORT_PAGE_ROWS: '10', EXPORT_PROGRESS_INTERVAL_MS: '0' },
-  }
-  const history = await makeHistory(db, rows)
-  const exporters = [await spawnExporter(spawnService, env), await spawnExporter(spawnService, env)]
-  for (let moment = 0; moment < 5; moment += 1) {
-    // One in each fifth of an export's life, the very beginning and the end included.
-    const killedAt = Math.round(((moment + Math.random()) / 5) * rows)
-    const id = await orderExport(db, history)
-    const locked_by = await waitFor(async () => {
-      const job = await readJob(db, id)
-      const { rows_done } = await readExport(db, id)
-      return (job?.locked_by !== null && rows_done >= killedAt && job?.locked_by) || job === undefined
-    })
-    const victim = exporters.findIndex(({ poolId }) => locked_by === true || poolId === locked_by)
-    const [killed] = exporters.splice(victim, 1)
-    killed?.process.signal('SIGKILL')
-    await killed?.process.exited
-
-    const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
-    expect({ killedAt, ids: await readTransIds(dir, row.file) }).toEqual({ killedAt, ids: transIds(rows) })
-    expect(await listFiles(dir, id)).toEqual([row.file])
-    await waitFor(async () => (await readJob(db, id)) === undefined)
-    exporters.push(await spawnExporter(spawnService, env))
-  }
-}, 300_000)
+import { readTransIds, spawnExporter, transIds } from './spawn-exporter.ts'
 
 test('an exporter that is paused past its heartbeat is replaced, and when it wakes it changes nothing and leaves', async ({
   database: { db, url },
@@ -123,47 +55,6 @@ test('a lone exporter that comes back finishes what it was killed in', async ({
   const metrics = await (await fetch(`${restarted.process.opsUrl}/metrics`)).text()
   expect(metrics).toMatch(/streamledger_exporters_lost_total\{service="exporter"\} [1-9]/)
 })
-
-test('after an outage of the database nobody is taken for dead, however old the heartbeats are', async ({
-  startPostgres,
-  spawnService,
-}) => {
-  const postgres = await startPostgres()
-  const env = { DATABASE_URL: postgres.url, EXPORT_DIR: await makeExportDir(), STATEMENT_TIMEOUT_MS: '500' }
-  const exporters = [await spawnExporter(spawnService, env), await spawnExporter(spawnService, env)]
-  await postgres.kill()
-  const killedAt = performance.now()
-  await waitFor(() => performance.now() - killedAt > 2 * DEAD_AFTER_MS)
-  await postgres.start()
-  await using database = await openDatabase(postgres.url)
-  const { db } = database
-
-  // Long enough for whoever would be taken for dead to be taken for dead.
-  await waitFor(async () => {
-    const { rows } = await sql<{ beating: number }>`
-      select count(*) as beating from exporter_pools
-      where heartbeat_at > pg_postmaster_start_time() + make_interval(secs => ${(3 * DEAD_AFTER_MS) / 1_000})`.execute(
-      db,
-    )
-    return Number(rows[0]?.beating) === 2
-  })
-
-  for (const { process } of exporters) {
-    expect(process.logs).toContain('a heartbeat failed')
-    expect(process.logs).not.toContain('exporters are dead')
-    process.signal('SIGTERM')
-    expect(await process.exited).toEqual({ code: 0, signal: null })
-  }
-  expect(await countPools(db)).toBe(0)
-})
-
-async function openDatabase(url: string) {
-  const { db, close } = createDatabase(url, {
-    ...{ applicationName: 'test', connectionsMax: 1, statementTimeoutMs: 2_000 },
-    onError: () => undefined,
-  })
-  return { db, [Symbol.asyncDispose]: close }
-}
 
 test('the jobs of the silent and of the unknown are freed, those of the living and of the newcomers are not', async ({
   createDatabase,
