@@ -61,6 +61,13 @@ export function createDatabase(url: string, options: DatabaseOptions): Database 
  * and everyone after would wait for it again.
  */
 class DisposableClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    // Kysely opens one beside the pool to cancel a statement, and does not listen to it: if the server shut it down just
+    // then, the process would end.
+    this.on('error', () => {})
+  }
+
   // biome-ignore lint/suspicious/noExplicitAny: pg's own type has nine overloads, none of which this is about.
   override query(...args: any[]): any {
     const result = (super.query as (...args: unknown[]) => unknown)(...args)

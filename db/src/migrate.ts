@@ -8,6 +8,7 @@ import { isUnavailable } from './sqlstate.ts'
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
 /** Any fixed number: who holds it migrates, everyone else waits. It is "SLmigrat" read as a big-endian integer. */
 const LOCK_KEY = '6002292702852571508'
+const APPLICATION_NAME = 'streamledger migrate'
 const CONNECT_TIMEOUT_MS = 3_000
 /** How long one service waits for another that migrates; a migration that takes longer is run by itself, ahead of time. */
 const LOCK_TIMEOUT_MS = 60_000
@@ -44,7 +45,7 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
   const migrations = await readMigrations(options.folder ?? MIGRATIONS)
   const client = new pg.Client({
     connectionString: databaseUrl,
-    application_name: 'streamledger migrate',
+    application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     lock_timeout: LOCK_TIMEOUT_MS,
   })
@@ -55,9 +56,27 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
     // A session's lock, released when the connection ends, however it ends.
     await client.query('select pg_advisory_lock($1)', [LOCK_KEY])
     await applyMissing(client, migrations, options.onApply)
-    await runMigrations({ connectionString: databaseUrl })
+    await migrateQueue(databaseUrl)
   } finally {
     await client.end()
+  }
+}
+
+/**
+ * On a pool of our own: graphile-worker's forgets to listen to its connections before they have ended, and one that the
+ * server shuts down in that moment would end the process.
+ */
+async function migrateQueue(databaseUrl: string): Promise<void> {
+  const pool = new pg.Pool({
+    ...{ connectionString: databaseUrl, application_name: APPLICATION_NAME },
+    ...{ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, max: 1 },
+  })
+  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('error', () => {})
+  try {
+    await runMigrations({ pgPool: pool })
+  } finally {
+    await pool.end()
   }
 }
 

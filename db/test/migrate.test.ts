@@ -2,9 +2,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { test as base, expect } from '@streamledger/testkit'
+import { test as base, expect, waitFor } from '@streamledger/testkit'
 import { dumpSchema } from '../src/dump-schema.ts'
 import { migrate } from '../src/migrate.ts'
+import { withholdGoodbyes } from './withhold-goodbyes.ts'
 
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
 
@@ -49,6 +50,23 @@ test('a database that a newer release has added to is served, unless the additio
     message: expect.stringContaining('9002_breaking.sql'),
   })
   await expect(migrate(url, { folder })).resolves.toBeUndefined()
+})
+
+test('a connection that the server ends in the moment in which it is being closed ends no migration', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { pool, url } = await createDatabase()
+  const way = await withholdGoodbyes(url)
+  const migration = await spawnService('db/src/migrate-main.ts', { DATABASE_URL: way.url })
+  // The first to be said is the job queue's migration's.
+  await waitFor(() => way.withheld > 0)
+
+  await pool.query(`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`)
+
+  expect(await migration.exited).toEqual({ code: 0, signal: null })
 })
 
 test('a migration that was edited after it was applied is refused', async ({ createDatabase, folder }) => {
