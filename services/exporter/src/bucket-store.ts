@@ -7,6 +7,7 @@ import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store
 import { draftNameOf, fileNameOf, isOfOther, parseFileName } from './file-name.ts'
 import { listFolder, makeFolder, removeOthersIn } from './folder-store.ts'
 import { openLocalDraft } from './local-draft.ts'
+import { retry } from './retry.ts'
 
 const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
@@ -14,10 +15,14 @@ const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
  * Keeps exports in a bucket of S3. They are written to this machine's disk first: S3 wants to be told the size before the
  * first byte, and so takes a file as a whole or not at all.
  */
-export async function createBucketStore(disk: Disk, folder: string): Promise<ExportStore> {
+export async function createBucketStore(
+  disk: Disk,
+  folder: string,
+  options: { patienceMs: number },
+): Promise<ExportStore> {
   await makeFolder(folder)
   return {
-    openDraft: (attempt) => openBucketDraft(disk, folder, attempt),
+    openDraft: (attempt) => openBucketDraft(disk, folder, attempt, options),
     async removeOthers(attempt) {
       await removeOthersIn(folder, attempt)
       for await (const { file } of listBucket(disk, attempt.exportId)) {
@@ -49,14 +54,24 @@ async function* listBucket(disk: Disk, prefix?: string): AsyncGenerator<StoredFi
   } while (paginationToken)
 }
 
-async function openBucketDraft(disk: Disk, folder: string, attempt: AttemptName): Promise<Draft> {
+async function openBucketDraft(
+  disk: Disk,
+  folder: string,
+  attempt: AttemptName,
+  { patienceMs }: { patienceMs: number },
+): Promise<Draft> {
   const file = fileNameOf(attempt)
   const draft = await openLocalDraft(join(folder, draftNameOf(attempt)))
   return {
     stream: draft.stream,
-    async publish() {
+    async publish(signal) {
       const { size, sha256 } = await draft.complete()
-      await upload(disk, { file, path: draft.path, size })
+      // What is written is whole, on this disk: an S3 that is down for a moment does not cost it.
+      const patience = { patienceMs, ...(signal && { signal }) }
+      await retry(() => upload(disk, { file, path: draft.path, size }), patience).catch((error) => {
+        signal?.throwIfAborted() // a wait that a drain cuts short is no failure
+        throw error
+      })
       return { file, size, sha256 }
     },
     // Published or not, what is on this disk has had its time.

@@ -45,6 +45,12 @@ export const exporterEnv = Type.Object({
     default: 30_000,
     description: 'How long a running export waits for a database that is down before its attempt fails, in ms.',
   }),
+  EXPORT_S3_PATIENCE_MS: Type.Integer({
+    minimum: 0,
+    maximum: 600_000,
+    default: 30_000,
+    description: 'How long a workbook that is written waits for an S3 that is down before its attempt fails, in ms.',
+  }),
   EXPORT_PAGE_ROWS: Type.Integer({
     minimum: 1,
     maximum: 10_000,
@@ -97,7 +103,7 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
       abortAfterMs: Math.floor(vars.DRAIN_TIMEOUT_MS / 2),
     },
     recovery: { heartbeatMs: vars.EXPORTER_HEARTBEAT_MS, deadAfterMs: vars.EXPORTER_DEAD_AFTER_MS },
-    files: readExportFilesConfig(vars),
+    files: { ...readExportFilesConfig(vars), patienceMs: vars.EXPORT_S3_PATIENCE_MS },
     exports: {
       pageRows: vars.EXPORT_PAGE_ROWS,
       progressIntervalMs: vars.EXPORT_PROGRESS_INTERVAL_MS,

@@ -28,8 +28,8 @@ export interface AttemptName {
 /** A file that nobody can download yet. Disposed of before it is published, it leaves nothing behind. */
 export interface Draft extends AsyncDisposable {
   readonly stream: Writable
-  /** Makes the file, whose stream has ended, durable and complete under its final name. */
-  publish(): Promise<PublishedFile>
+  /** Makes the file, whose stream has ended, durable and complete under its final name. An abort ends no more than its waiting. */
+  publish(signal?: AbortSignal): Promise<PublishedFile>
 }
 
 export interface PublishedFile {

@@ -61,8 +61,8 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   }
 }
 
-async function createStore({ files: { folder, bucket } }: ExporterConfig): Promise<ExportStore> {
-  return bucket ? createBucketStore(await openBucket(bucket), folder) : createFolderStore(folder)
+async function createStore({ files: { folder, bucket, patienceMs } }: ExporterConfig): Promise<ExportStore> {
+  return bucket ? createBucketStore(await openBucket(bucket), folder, { patienceMs }) : createFolderStore(folder)
 }
 
 function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options'>): TaskList {

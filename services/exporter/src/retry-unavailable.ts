@@ -1,27 +1,7 @@
 import { isRetryable, isUnavailable } from '@streamledger/db'
-import { backOffMs, sleep } from '@streamledger/runtime'
-
-export interface Patience {
-  /** How long to go on trying, in ms. */
-  patienceMs: number
-  /** Ends the patience, not the attempt under way. */
-  signal?: AbortSignal
-}
-
-const BACK_OFF = { baseMs: 100, maxMs: 2_000 }
+import { type Patience, retry } from './retry.ts'
 
 /** Tries again while the database is down, restarting or too slow. Only for work that may be done twice. */
-export async function retryUnavailable<T>(work: () => Promise<T>, { patienceMs, signal }: Patience): Promise<T> {
-  const deadline = performance.now() + patienceMs
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await work()
-    } catch (error) {
-      const waitMs = backOffMs(attempt, BACK_OFF)
-      const passes = isUnavailable(error) || isRetryable(error)
-      if (!passes || signal?.aborted || performance.now() + waitMs > deadline) throw error
-      await sleep(waitMs, signal)
-      if (signal?.aborted) throw error
-    }
-  }
+export function retryUnavailable<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
+  return retry(work, patience, (error) => isUnavailable(error) || isRetryable(error))
 }

@@ -5,13 +5,14 @@ import type { Db } from '@streamledger/db'
 import { type Disk, openBucket, readExportFilesConfig } from '@streamledger/export-files'
 import { expect, type OwnS3, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
+import { createBucketStore } from '../src/bucket-store.ts'
 import { loadExporterConfig } from '../src/config.ts'
 import { makeHistory } from './make-history.ts'
 import { hurryJob, orderExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook } from './read-workbook.ts'
 import { listFiles, makeExportDir, runExporter } from './run-exporter.ts'
 
-async function openDisk(s3: OwnS3): Promise<Disk> {
+async function openDisk(s3: Pick<OwnS3, 'env'>): Promise<Disk> {
   const { files } = loadExporterConfig({ DATABASE_URL: 'postgres://unused', EXPORT_DIR: 'unused', ...s3.env })
   if (!files.bucket) throw new Error('there is no bucket')
   return openBucket(files.bucket)
@@ -57,7 +58,7 @@ test('an S3 that is down costs an attempt, says so, and has the file once it is 
   const { db, url } = await createDatabase()
   const s3 = await startS3()
   const dir = await makeExportDir()
-  await runExporter(url, dir, s3.env)
+  await runExporter(url, dir, { ...s3.env, EXPORT_S3_PATIENCE_MS: '0' })
   await s3.kill()
   const id = await orderExport(db, await makeHistory(db, 30))
   const last = await orderExport(db, await makeHistory(db, 30), { maxAttempts: 1 })
@@ -117,6 +118,87 @@ test('an attempt that is repeated removes what the one before it left in the buc
 
   expect(await listKeys(disk)).toEqual([file])
 })
+
+test('an S3 that is down for a moment costs no attempt: what is written waits for it', async ({ startS3 }) => {
+  const s3 = await startS3()
+  const real = await openDisk(s3)
+  let tries = 0
+  const counting = behaveLike(real, {
+    putStream: (...args) => {
+      tries += 1
+      return real.putStream(...args)
+    },
+  })
+  const dir = await makeExportDir()
+  const store = await createBucketStore(counting, dir, { patienceMs: 60_000 })
+  await using draft = await store.openDraft({ exportId: randomUUID(), attempt: randomUUID() })
+  draft.stream.end('all of it')
+  await s3.kill()
+  const published = draft.publish()
+  await waitFor(() => tries > 1)
+  await s3.start()
+
+  const { file, size } = await published
+
+  expect(size).toBe(9)
+  expect(Buffer.from(await real.getBytes(file)).toString()).toBe('all of it')
+})
+
+test('a workbook that waits for S3 waits no longer than its exporter has time', async () => {
+  const nobody = { EXPORT_STORE: 's3', EXPORT_S3_BUCKET: 'exports', EXPORT_S3_ENDPOINT: 'http://127.0.0.1:1' }
+  const disk = await openDisk({ env: { ...nobody, EXPORT_S3_ACCESS_KEY_ID: 'a', EXPORT_S3_SECRET_ACCESS_KEY: 'b' } })
+  const store = await createBucketStore(disk, await makeExportDir(), { patienceMs: 600_000 })
+  await using draft = await store.openDraft({ exportId: randomUUID(), attempt: randomUUID() })
+  draft.stream.end('all of it')
+  const draining = new AbortController()
+  const published = draft.publish(draining.signal)
+
+  draining.abort()
+
+  await expect(published).rejects.toBe(draining.signal.reason)
+})
+
+test('a file of which a part is lost on its way is not published', async ({ startS3 }) => {
+  const real = await openDisk(await startS3())
+  // No S3 can be told to lose what it was sent; this one is given less to begin with.
+  const losing = behaveLike(real, { putStream: (key) => real.put(key, 'half') })
+  const dir = await makeExportDir()
+  const store = await createBucketStore(losing, dir, { patienceMs: 0 })
+  await using draft = await store.openDraft({ exportId: randomUUID(), attempt: randomUUID() })
+  draft.stream.end('all of it')
+
+  await expect(draft.publish()).rejects.toMatchObject({
+    code: 'storage_unavailable',
+    cause: { message: '4 bytes arrived, of 9' },
+  })
+})
+
+test('a bucket is looked through to its end, however many answers that takes', async ({ startS3 }) => {
+  const real = await openDisk(await startS3())
+  // An answer of S3 has a thousand names, unless it is asked for fewer, which Disk's types do not know of.
+  const fewer = { maxResults: 2 }
+  const paging = behaveLike(real, { listAll: (prefix, options) => real.listAll(prefix, { ...options, ...fewer }) })
+  const store = await createBucketStore(paging, await makeExportDir(), { patienceMs: 0 })
+  const name = { exportId: randomUUID(), attempt: randomUUID() }
+  const others = Array.from({ length: 5 }, () => `${name.exportId}.${randomUUID()}.xlsx`)
+  const own = `${name.exportId}.${name.attempt}.xlsx`
+  for (const key of [...others, own]) await real.put(key, 'content')
+
+  const listed: string[] = []
+  for await (const { file } of store.list()) listed.push(file)
+  expect(listed.sort()).toEqual([...others, own].sort())
+  await store.removeOthers(name)
+  expect(await listKeys(real)).toEqual([own])
+})
+
+function behaveLike(real: Disk, otherwise: Partial<Disk>): Disk {
+  return new Proxy(real, {
+    get(_, name: keyof Disk) {
+      const member: unknown = otherwise[name] ?? real[name]
+      return typeof member === 'function' ? member.bind(real) : member
+    },
+  })
+}
 
 test('a bucket without a name, or a key without its secret, refuses the start', () => {
   const env = {

@@ -13,7 +13,7 @@ import {
   reportAttempt,
   startAttempt,
 } from '../export-attempt.ts'
-import type { Draft, ExportStore } from '../export-store.ts'
+import type { Draft, ExportStore, PublishedFile } from '../export-store.ts'
 import type { HandBack } from '../hand-back.ts'
 import type { ExporterMetrics } from '../metrics.ts'
 import { retryUnavailable } from '../retry-unavailable.ts'
@@ -66,7 +66,7 @@ async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal
   if (attempt.repeated) await deps.store.removeOthers(name)
   await using draft = await deps.store.openDraft(name)
   const rows = await writeRows(deps, attempt, draft, signal)
-  await publish(deps, key, draft, rows)
+  await publish(deps, key, { file: await draft.publish(signal), rows })
   return rows
 }
 
@@ -94,8 +94,11 @@ function requireReconciled(attempt: ExportAttempt, { rows, tally }: TransactionW
   if (entry === null && !addsUp) throw new ExportError('balances_differ')
 }
 
-async function publish({ db, store, options }: ExportDeps, key: AttemptKey, draft: Draft, rows: number): Promise<void> {
-  const published = await draft.publish()
+async function publish(
+  { db, store, options }: ExportDeps,
+  key: AttemptKey,
+  { file: published, rows }: { file: PublishedFile; rows: number },
+): Promise<void> {
   try {
     // Not given up when the drain begins: the work is done, and only this statement is missing.
     await retryUnavailable(() => finishAttempt(db, key, { ...published, rows, ttlH: options.ttlH }), options)
