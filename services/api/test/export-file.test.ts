@@ -108,14 +108,17 @@ describe('a download', () => {
     ['its tag among others', (sha256: string) => `"x", W/"${sha256}"`, 304],
     ['anything', () => '*', 304],
     ['another tag', () => '"x"', 200],
-  ] as const)('for one who names %s as known sends nothing that is', async ([, tags, status], { api, database: { db } }) => {
-    const client = await api.signUp()
-    const { path, sha256 } = await makeExport(api, db, client)
-    const answer = await download(api, client, path, { 'if-none-match': tags(sha256) })
-    expect([answer.status, answer.bytes.length]).toEqual([status, status === 304 ? 0 : SIZE])
-    // What was sent is closed when its stream ends, which may be a moment after the client has it.
-    await waitFor(() => listOpenWorkbooks(api).length === 0)
-  })
+  ] as const)(
+    'for one who names %s as known sends nothing that is',
+    async ([, tags, status], { api, database: { db } }) => {
+      const client = await api.signUp()
+      const { path, sha256 } = await makeExport(api, db, client)
+      const answer = await download(api, client, path, { 'if-none-match': tags(sha256) })
+      expect([answer.status, answer.bytes.length]).toEqual([status, status === 304 ? 0 : SIZE])
+      // What was sent is closed when its stream ends, which may be a moment after the client has it.
+      await waitFor(() => listOpenWorkbooks(api).length === 0)
+    },
+  )
 
   test('by HEAD says all of it and sends nothing', async ({ api, database: { db } }) => {
     const client = await api.signUp()

@@ -39,11 +39,12 @@ export async function requeueOrphans(db: Db): Promise<string[]> {
 /**
  * Moves exports that wait up by one place. The API gives a user's first unfinished export place 0, the second place 1,
  * and lower places come first: nobody's five make another's one wait, and by this nobody's fifth waits for ever.
+ * What is being written, or was tried for the last time, has no use for its place; graphile-worker leaves the former alone.
  */
 export async function moveUp(db: Db): Promise<void> {
   await sql`
     select graphile_worker.reschedule_jobs(array_agg(id), priority := priority - 1) from graphile_worker.jobs
-    where task_identifier = ${EXPORT_TASK} and priority > 0 and locked_at is null and attempts < max_attempts
+    where task_identifier = ${EXPORT_TASK} and priority > 0
     group by priority`.execute(db)
 }
 
@@ -60,12 +61,12 @@ export async function expireExports(db: Db): Promise<string[]> {
   return rows.map(({ file }) => file)
 }
 
-/** Forgets jobs that have failed for good long ago, which graphile-worker keeps for ever. */
+/** Forgets jobs that have failed for good long ago, which graphile-worker keeps for ever. It leaves those alone that still run. */
 export async function forgetFailedJobs(db: Db, keptH: number): Promise<void> {
   await sql`
     select graphile_worker.complete_jobs(array(
       select id from graphile_worker.jobs
-      where task_identifier = ${EXPORT_TASK} and attempts >= max_attempts and locked_at is null
+      where task_identifier = ${EXPORT_TASK} and attempts >= max_attempts
         and run_at < now() - make_interval(hours => ${keptH})
       limit ${BATCH_ROWS}))`.execute(db)
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Db, Export } from '@streamledger/db'
 import { expect, test } from '@streamledger/testkit'
 import { failAttempt, finishAttempt, releaseAttempt, reportAttempt, startAttempt } from '../src/export-attempt.ts'
-import { makeHistory } from './make-history.ts'
+import { addHistory, instantOf, makeHistory } from './make-history.ts'
 import { orderExport, readExport } from './order-export.ts'
 
 const PUBLISHED = { file: 'a.xlsx', size: 1_000, sha256: 'ab'.repeat(32), rows: 5, ttlH: 24 }
@@ -43,6 +43,21 @@ test('once another attempt has taken an export over, the first can change nothin
   expect(await changed(db, id, () => reportAttempt(db, second, { rows_done: 3 }))).toEqual({ rows_done: 3 })
   await finishAttempt(db, second, PUBLISHED)
   expect(await changed(db, id, () => finishAttempt(db, first, PUBLISHED))).toEqual({ error: 'replaced' })
+})
+
+test('a period that ends after the order ends with the order, whatever is posted until then', async ({
+  database: { db },
+}) => {
+  const history = await makeHistory(db, 5)
+  const { balance } = await db
+    .selectFrom('wallets')
+    .select('balance')
+    .where('id', '=', history.walletId)
+    .executeTakeFirstOrThrow()
+  const id = await orderExport(db, history, { to_at: instantOf(9) })
+  await addHistory(db, history, 10)
+
+  expect(await start(db, id)).toMatchObject({ through: 5, rowsTotal: 5, closingBalance: balance })
 })
 
 test('an attempt that does not know whether it has published may publish again, and nothing changes', async ({

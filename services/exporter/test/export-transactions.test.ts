@@ -123,7 +123,7 @@ test('text that a spreadsheet would run is shown as text, and figures beyond its
     '<&>"_x007F__xFFFE__x005F_x0041_ 💸',
   ])
   expect(sheet?.rows.slice(-2)).toMatchObject([
-    { amount: '90071992547401.91', balance: '90071992547409.91' },
+    { amount: '90,071,992,547,401.91', balance: '90,071,992,547,409.91' },
     { amount: 90_071_992_547_409.9, balance: 0.01 },
   ])
 })
@@ -138,6 +138,26 @@ test('rows that do not add up to the balances are never shown to anybody', async
 
   const row = await waitForExport(db, id, ({ status }) => status === 'failed')
   expect(row).toMatchObject({ error: 'balances_differ', file: null })
+  expect(await listFiles(dir, id)).toEqual([])
+})
+
+test('an export that lacks a row of those that were counted is never shown to anybody', async ({
+  database: { db, url },
+}) => {
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 5)
+  const { balance } = await db
+    .selectFrom('wallets')
+    .select('balance')
+    .where('id', '=', history.walletId)
+    .executeTakeFirstOrThrow()
+  await addRows(db, history.walletId, { sequence: 7, amount: 100, balance: balance + 100 })
+  await runExporter(url, dir)
+
+  const id = await orderExport(db, { ...history, rows: 7 }, { maxAttempts: 1 })
+
+  const row = await waitForExport(db, id, ({ status }) => status === 'failed')
+  expect(row).toMatchObject({ error: 'rows_changed', file: null })
   expect(await listFiles(dir, id)).toEqual([])
 })
 
@@ -201,6 +221,70 @@ test('an attempt that is replaced at its very end removes the file that it has f
 
   expect(await readExport(db, id)).toMatchObject({ status: 'running', attempt: other, file: null })
   expect(await listFiles(dir, id)).toEqual([])
+})
+
+test('a file that is written when the drain ends is published all the same', async ({ createDatabase }) => {
+  const { db, url } = await createDatabase()
+  const dir = await makeExportDir()
+  const finishing = await orderExport(db, await makeHistory(db, 10))
+  await refuseToFinish(db)
+  const exporter = await runExporter(url, dir, { ...SLOW, DRAIN_TIMEOUT_MS: '1000' })
+  const { attempt } = await waitForExport(db, finishing, ({ status }) => status === 'running')
+  await waitFor(async () => (await listFiles(dir, finishing)).includes(`${finishing}.${attempt}.xlsx`))
+  const writing = await orderExport(db, await makeHistory(db, LONG_ROWS))
+  const held = await holdInMiddle(db, writing)
+
+  const stopped = exporter.stop()
+  // What is not written yet is given up, which shows that the time to finish is over.
+  await waitForExport(db, writing, ({ status }) => status === 'queued')
+  await held.release()
+  await sql`drop trigger refuse_to_finish on exports`.execute(db)
+  await stopped
+
+  expect(await readExport(db, finishing)).toMatchObject({ status: 'succeeded', attempt })
+  expect(await listFiles(dir)).toEqual([`${finishing}.${attempt}.xlsx`])
+})
+
+/** As a database does that is too busy: what is asked may be asked again. */
+async function refuseToFinish(db: Db): Promise<void> {
+  await sql`
+    create function refuse_to_finish() returns trigger language plpgsql as $$
+    begin raise exception 'not now' using errcode = 'lock_not_available'; end $$`.execute(db)
+  await sql`
+    create trigger refuse_to_finish before update on exports for each row
+    when (new.status = 'succeeded') execute function refuse_to_finish()`.execute(db)
+}
+
+test('progress is stored again and again, and never more often than it is to be', async ({ createDatabase }) => {
+  const { db, url } = await createDatabase()
+  const intervalMs = 100
+  // Postgres's clock notes each report; the next may begin an interval after this one has ended.
+  await sql`create table reports (rows_done bigint, at timestamptz default clock_timestamp())`.execute(db)
+  await sql`
+    create function note_report() returns trigger language plpgsql as $$
+    begin
+      insert into reports (rows_done) values (new.rows_done);
+      return new;
+    end $$`.execute(db)
+  await sql`
+    create trigger note_report before update on exports for each row
+    when (new.status = 'running' and new.rows_done > old.rows_done) execute function note_report()`.execute(db)
+  const id = await orderExport(db, await makeHistory(db, LONG_ROWS))
+  await runExporter(url, await makeExportDir(), { ...SLOW, EXPORT_PROGRESS_INTERVAL_MS: String(intervalMs) })
+
+  const reports = await waitFor(async () => {
+    const { rows } = await sql<{ rows_done: number; at: Date }>`select * from reports order by at`.execute(db)
+    if (rows.length < 5) throw new Error(`${rows.length} reports`)
+    return rows
+  })
+  await db.updateTable('exports').set({ status: 'cancelled' }).where('id', '=', id).execute()
+
+  reports.slice(1).forEach(({ rows_done, at }, index) => {
+    const before = reports[index] as (typeof reports)[number]
+    expect(rows_done).toBeGreaterThan(before.rows_done)
+    // JavaScript's instants are cut to the millisecond.
+    expect(at.getTime() - before.at.getTime()).toBeGreaterThanOrEqual(intervalMs - 1)
+  })
 })
 
 test('an export that is cancelled in its middle stops, and leaves neither file nor job', async ({

@@ -1,11 +1,13 @@
 import { join } from 'node:path'
 import type { Db, Export } from '@streamledger/db'
-import { expect, type SpawnService, test, waitFor } from '@streamledger/testkit'
+import { expect, type SpawnService, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
+import { onTestFinished } from 'vitest'
 import { makeHistory } from './make-history.ts'
 import { holdInMiddle, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook } from './read-workbook.ts'
 import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
+import { readPoolId } from './spawn-exporter.ts'
 
 const MAIN = 'services/exporter/src/main.ts'
 const ROWS = 1_000
@@ -54,19 +56,65 @@ test('a short export that is running at SIGTERM is finished before the process e
   database: { db, url },
   spawnService,
 }) => {
-  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '120000' }
+  const env = {
+    ...{ DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '120000' },
+    EXPORTER_HEARTBEAT_MS: '100',
+  }
   const id = await orderExport(db, await makeHistory(db, ROWS))
   const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
   const held = await holdInMiddle(db, id)
 
   exporter.signal('SIGTERM')
   await waitFor(async () => (await fetch(`${exporter.opsUrl}/health/ready`)).status === 503)
+  // It lives as long as it writes: nobody may take the export from it.
+  const { now } = (await sql<{ now: Date }>`select now()`.execute(db)).rows[0] as { now: Date }
+  const poolId = await waitFor(() => readPoolId(exporter.logs))
+  const ofPool = db.selectFrom('exporter_pools').where('id', '=', poolId)
+  await waitFor(async () => (await ofPool.select('heartbeat_at').executeTakeFirstOrThrow()).heartbeat_at > now)
   await held.release()
 
   expect(await exporter.exited).toEqual({ code: 0, signal: null })
   const row = await readExport(db, id)
   expect(row.status).toBe('succeeded')
   await expectComplete(env.EXPORT_DIR, row)
+})
+
+test('a connection that the server ends while nobody asks anything of it ends no exporter', async ({
+  database: { db, url },
+  spawnService,
+}) => {
+  const proxy = await startTcpProxy(url)
+  onTestFinished(() => proxy.close())
+  const env = { DATABASE_URL: proxy.address, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: '4000' }
+  const id = await orderExport(db, await makeHistory(db, ROWS))
+  const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
+  const held = await holdInMiddle(db, id)
+
+  // The drain cancels the statement that waits, on a connection for just that: it gets its answer together with its end.
+  const cancelling = proxy.hold('pg_cancel_backend')
+  exporter.signal('SIGTERM')
+  await waitFor(() => cancelling.isCaught)
+  proxy.hang('to_client')
+  cancelling.release()
+  await waitFor(async () => {
+    const { rows } = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and query like 'select pg_cancel_backend%' and state = 'idle'`.execute(db)
+    return rows.length === 1
+  })
+  await waitFor(async () => {
+    const { rows } = await sql`
+      select from pg_stat_activity where datname = current_database() and query like 'select pg_cancel_backend%'`.execute(
+      db,
+    )
+    return rows.length === 0
+  })
+  proxy.release()
+
+  expect(await exporter.exited).toEqual({ code: 0, signal: null })
+  expect(exporter.logs).not.toContain('uncaught error')
+  await held.release()
+  expect(await readExport(db, id)).toMatchObject({ status: 'queued', attempt: null })
 })
 
 test('an exporter that is paused, replaced and woken loses to the one that took over', async ({

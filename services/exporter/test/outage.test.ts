@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { createDatabase, migrate } from '@streamledger/db'
 import { expect, listOpenFiles, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { sql } from 'kysely'
 import { onTestFinished } from 'vitest'
 import { makeHistory } from './make-history.ts'
-import { orderExport, readJob, waitForExport } from './order-export.ts'
+import { hurryJob, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { readWorkbook } from './read-workbook.ts'
 import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
 
@@ -116,6 +117,47 @@ test('a database that is gone for longer costs the attempt and not the export, a
   expect(row.attempt).not.toBe(attempt)
   expect(await listFiles(dir)).toEqual([row.file])
   await waitFor(async () => (await readJob(db, id)) === undefined)
+})
+
+test('a file whose publication was never answered for is kept, as its export may point to it, and does', async ({
+  startPostgres,
+  spawnService,
+}) => {
+  const postgres = await startPostgres()
+  const before = await openMigrated(postgres.url)
+  // The commit that publishes is durable, and waits for a standby that never comes; all others do not.
+  for (const statement of [
+    sql`alter role current_user set synchronous_commit = 'local'`,
+    sql`create function wait_for_standby() returns trigger language plpgsql as $$
+        begin perform set_config('synchronous_commit', 'on', true); return new; end $$`,
+    sql`create trigger wait_for_standby before update on exports for each row
+        when (new.status = 'succeeded') execute function wait_for_standby()`,
+    sql`alter system set synchronous_standby_names = 'nobody'`,
+    sql`select pg_reload_conf()`,
+  ]) {
+    await statement.execute(before)
+  }
+  const db = await openMigrated(postgres.url)
+  const dir = await makeExportDir()
+  const history = await makeHistory(db, 10)
+  const exporter = await spawnService(MAIN, {
+    ...{ DATABASE_URL: postgres.url, EXPORT_DIR: dir, EXPORTER_DATABASE_PATIENCE_MS: '0' },
+  })
+  await exporter.ready()
+
+  const id = await orderExport(db, history)
+  await waitFor(async () => {
+    const { rows } = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`.execute(db)
+    return rows.length > 0
+  })
+
+  await waitFor(() => exporter.logs.includes('"failure":"database_unavailable"'))
+  await hurryJob(db, id)
+  await waitFor(() => exporter.logs.includes('this export needs no more work'))
+  const { status, file } = await readExport(db, id)
+  expect(status).toBe('succeeded')
+  expect(await listFiles(dir)).toEqual([file])
 })
 
 async function openMigrated(url: string) {

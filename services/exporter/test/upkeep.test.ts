@@ -46,24 +46,16 @@ test('an export that has lost its job gets another', async ({ database: { db, ur
   }
 })
 
-test('an export whose every attempt ended in a killed exporter fails, one that was just handed back does not', async ({
+test('an export whose every attempt ended in a killed exporter fails, one that goes on or was handed back does not', async ({
   database: { db, url },
 }) => {
   const history = await makeHistory(db, 5)
-  const [lost = '', handedBack = ''] = [await orderExport(db, history), await orderExport(db, history)]
-  for (const [id, due] of [
-    [lost, '-1 s'],
-    [handedBack, '1 h'],
-  ]) {
-    await db
-      .updateTable('exports')
-      .set({ status: 'running', attempt: randomUUID() })
-      .where('id', '=', id as string)
-      .execute()
-    await sql`
-      update graphile_worker._private_jobs set attempts = max_attempts, run_at = now() + ${due}::interval
-      where key = ${exportJobKey(id as string)}`.execute(db)
-  }
+  const ids = [await orderExport(db, history), await orderExport(db, history), await orderExport(db, history)]
+  const [lost = '', handedBack = '', lastTry = ''] = ids
+  await db.updateTable('exports').set({ status: 'running', attempt: randomUUID() }).where('id', 'in', ids).execute()
+  await useUp(db, lost, { runAt: '-1 s' })
+  await useUp(db, handedBack, { runAt: '1 h' })
+  await useUp(db, lastTry, { runAt: '-1 s', isRunning: true })
   await runExporter(url, await makeExportDir())
 
   await runTask(db, 'tend_exports')
@@ -71,8 +63,20 @@ test('an export whose every attempt ended in a killed exporter fails, one that w
   const row = await readExport(db, lost)
   expect(row).toMatchObject({ status: 'failed', error: 'exporter_lost' })
   expect(row.finished_at).toBeInstanceOf(Date)
-  expect(await readExport(db, handedBack)).toMatchObject({ status: 'running', error: null })
+  for (const id of [handedBack, lastTry]) {
+    expect(await readExport(db, id)).toMatchObject({ status: 'running', error: null })
+  }
 })
+
+/** Leaves a job no attempt after the one that it had at that time, or has. */
+async function useUp(db: Db, exportId: string, { runAt, isRunning = false }: { runAt: string; isRunning?: boolean }) {
+  const holder = isRunning ? { locked_at: sql`now()`, locked_by: 'pool-other' } : { locked_at: null, locked_by: null }
+  await sql`
+    update graphile_worker._private_jobs
+    set attempts = max_attempts, run_at = now() + ${runAt}::interval,
+        locked_at = ${holder.locked_at}, locked_by = ${holder.locked_by}
+    where key = ${exportJobKey(exportId)}`.execute(db)
+}
 
 test("one user's five exports do not make another's one wait for all of them", async ({ database: { db, url } }) => {
   const [busy, other] = [await makeHistory(db, 20), await makeHistory(db, 20)]
@@ -89,17 +93,29 @@ test("one user's five exports do not make another's one wait for all of them", a
 })
 
 test('an export that waits moves up, so that none waits for ever', async ({ createDatabase }) => {
-  const { db } = await createDatabase()
+  const { db, url } = await createDatabase()
   const history = await makeHistory(db, 1)
-  const ids = []
+  const ids: string[] = []
   for (const priority of [0, 1, 2, 4]) ids.push(await orderExport(db, history, { priority }))
   const [, , locked = ''] = ids
   await sql`update graphile_worker._private_jobs set locked_at = now() where key = ${exportJobKey(locked)}`.execute(db)
 
+  const readPriorities = async () => {
+    const { rows } = await sql<{ priority: number }>`
+      select priority from graphile_worker.jobs where key = any(${ids.map(exportJobKey)}) order by id`.execute(db)
+    return rows.map(({ priority }) => priority)
+  }
+
   await moveUp(db)
 
-  const { rows } = await sql<{ priority: number }>`select priority from graphile_worker.jobs order by id`.execute(db)
-  expect(rows.map(({ priority }) => priority)).toEqual([0, 0, 2, 3])
+  expect(await readPriorities()).toEqual([0, 0, 2, 3])
+  // Nothing of them is due, so the exporter leaves them where they are; the minute does the rest.
+  await sql`select graphile_worker.reschedule_jobs(array_agg(id), run_at := now() + '1 h') from graphile_worker.jobs`.execute(
+    db,
+  )
+  await runExporter(url, await makeExportDir())
+  await runTask(db, 'tend_exports')
+  expect(await readPriorities()).toEqual([0, 0, 2, 2])
 })
 
 test('a file whose time is over is removed, and what is known of its export stays', async ({
@@ -133,20 +149,11 @@ test('a job that has failed for good is forgotten once a file of it would have e
   database: { db, url },
 }) => {
   const history = await makeHistory(db, 1)
-  const [old = '', recent = ''] = [await orderExport(db, history), await orderExport(db, history)]
-  for (const [id, failedAt] of [
-    [old, '-169 h'],
-    [recent, '-167 h'],
-  ]) {
-    await db
-      .updateTable('exports')
-      .set({ status: 'failed', error: 'internal_error' })
-      .where('id', '=', id as string)
-      .execute()
-    await sql`
-      update graphile_worker._private_jobs set attempts = max_attempts, run_at = now() + ${failedAt}::interval
-      where key = ${exportJobKey(id as string)}`.execute(db)
-  }
+  const ids = [await orderExport(db, history), await orderExport(db, history)]
+  const [old = '', recent = ''] = ids
+  await db.updateTable('exports').set({ status: 'failed', error: 'internal_error' }).where('id', 'in', ids).execute()
+  await useUp(db, old, { runAt: '-169 h' })
+  await useUp(db, recent, { runAt: '-167 h' })
   await runExporter(url, await makeExportDir())
 
   await runTask(db, 'expire_exports')
