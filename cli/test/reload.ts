@@ -2,17 +2,22 @@ import type { Pool } from 'pg'
 
 /** Loads what one database holds into another that is migrated, as a dump does: rows and sequences, and no clock of ids. */
 export async function reload(source: Pool, target: Pool): Promise<void> {
-  const { rows: tables } = await source.query<{ name: string }>(
-    `select tablename as name from pg_tables where schemaname = 'public' and tablename <> 'schema_migrations'`,
+  // What is generated is made anew by the target.
+  const { rows: tables } = await source.query<{ name: string; columns: string }>(
+    `select table_name as name, string_agg(quote_ident(column_name), ', ' order by ordinal_position) as columns
+       from information_schema.columns join information_schema.tables using (table_schema, table_name)
+      where table_schema = 'public' and table_type = 'BASE TABLE' and table_name <> 'schema_migrations' and is_generated = 'NEVER'
+      group by table_name`,
   )
   const client = await target.connect()
   try {
     await client.query('set session_replication_role = replica')
-    for (const { name } of tables) {
+    for (const { name, columns } of tables) {
       const { rows } = await source.query(`select coalesce(json_agg(t), '[]')::text as content from ${name} t`)
       await client.query(`delete from ${name}`)
       await client.query(
-        `insert into ${name} overriding system value select * from json_populate_recordset(null::${name}, $1)`,
+        `insert into ${name} (${columns}) overriding system value
+         select ${columns} from json_populate_recordset(null::${name}, $1)`,
         [rows[0].content],
       )
     }
