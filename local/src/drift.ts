@@ -18,8 +18,11 @@ const YAML = { lineWidth: 0, aliasDuplicateObjects: false }
 const TABLE = /(?<=<!-- environment:begin -->\n).*?(?=<!-- environment:end -->)/s
 
 /** What a script prints. The services' own code runs in a process of its own: nothing imports a service. */
-function print(script: string): string {
-  return execFileSync(process.execPath, [join(ROOT, script)], { encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX })
+function print(script: string, ...args: string[]): string {
+  return execFileSync(process.execPath, [join(ROOT, script), ...args], {
+    encoding: 'utf8',
+    maxBuffer: OUTPUT_BYTES_MAX,
+  })
 }
 
 /** The document as types. It was made just before. */
@@ -39,6 +42,10 @@ const GENERATED: readonly Generated[] = [
   { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
   { path: 'docs/errors.md', make: async () => print('services/api/src/errors-document.ts') },
   { path: 'docs/metrics.md', make: async () => print('deploy/src/metrics-document.ts') },
+  ...['api', 'relay', 'exporter'].map((service) => ({
+    path: `deploy/grafana/${service}.json`,
+    make: async () => print('deploy/src/dashboard-document.ts', service),
+  })),
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
