@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createLogger } from '@streamledger/runtime'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { createLog } from '../src/kafka-log.ts'
-import { connectKafka } from '../src/kafka-publisher.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
-const stepTimeoutMs = 1_000
+/** Less than the three seconds that kafkajs has for one try to connect. */
+const stepTimeoutMs = 2_000
 
 test('what is not answered is given up in time, its connection is closed, and the next question goes another way', async ({
   startProxiedKafka,
@@ -14,7 +13,7 @@ test('what is not answered is given up in time, its connection is closed, and th
   const { proxy, proxiedBrokers, createTopic } = await startProxiedKafka()
   const log = createLog({ brokers: [proxiedBrokers], topic: await createTopic(1), stepTimeoutMs }, logger)
   const ends = new Map([[0, 0]])
-  expect(await log.readEnds('everyone')).toEqual(ends)
+  await waitFor(async () => expect(await log.readEnds('everyone')).toEqual(ends), { timeoutMs: 30_000 })
   const { connections } = proxy
 
   const offsets = proxy.disturb('ListOffsets', { kind: 'lose_answer' }, Number.POSITIVE_INFINITY)
@@ -23,32 +22,16 @@ test('what is not answered is given up in time, its connection is closed, and th
   expect(await log.readEnds('everyone')).toEqual(ends)
   await waitFor(() => expect(proxy.connections).toBe(connections))
 
-  // kafkajs would ask for this again and again.
-  const metadata = proxy.disturb('Metadata', { kind: 'lose_answer' }, Number.POSITIVE_INFINITY)
-  await expect(log.countPartitions()).rejects.toThrow('counting partitions took longer than 1000 ms')
-  metadata.stop()
+  // kafkajs connects again by itself, again and again.
+  proxy.hang()
+  proxy.cut()
+  await waitFor(() => proxy.connections === 0)
+  await expect(log.countPartitions()).rejects.toThrow('counting partitions took longer than 2000 ms')
+  proxy.release()
   expect(await log.countPartitions()).toBe(1)
   await waitFor(() => expect(proxy.connections).toBe(connections))
   await log.close()
   await waitFor(() => expect(proxy.connections).toBe(0))
-}, 120_000)
-
-test('a producer is let go of while an answer is missing that kafkajs would wait for', async ({
-  startProxiedKafka,
-}) => {
-  const { proxy, proxiedBrokers, createTopic } = await startProxiedKafka()
-  const options = { brokers: [proxiedBrokers], topic: await createTopic(1), installationId: randomUUID() }
-  const kafka = await connectKafka({ ...options, stepTimeoutMs, transactionTimeoutMs: 2 * stepTimeoutMs }, logger)
-  const { connections } = proxy
-  // A young broker has to make its own topics first.
-  const publisher = await waitFor(() => kafka.openPublisher(0), { timeoutMs: 30_000 })
-  proxy.disturb('Produce', { kind: 'lose_answer' })
-  const rows = [{ id: 1, key: 'k', payload: 'row', headers: {} }]
-  const published = publisher.publish({ seq: 1, batchId: randomUUID(), rows })
-  await expect(published).rejects.toThrow('sending records took longer than 1000 ms')
-  await publisher.discard()
-  await waitFor(() => expect(proxy.connections).toBe(connections))
-  await kafka.close()
 }, 120_000)
 
 test('a broker that takes connections and says nothing is left alone when its time is over', async ({
@@ -68,11 +51,11 @@ test('a broker that takes connections and says nothing is left alone when its ti
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const broker = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const log = createLog({ brokers: [broker], topic: 'none', stepTimeoutMs }, logger)
-  await expect(log.readEnds('everyone')).rejects.toThrow('took longer than 1000 ms')
+  await expect(log.readEnds('everyone')).rejects.toThrow('took longer than 2000 ms')
   // Whoever asks next is alone before its own time is over: the first is gone, and does not come again.
   const again = log.readEnds('everyone')
   again.catch(() => {})
   await Promise.race([again, waitFor(() => connected === 2 && sockets.size === 1)])
-  await expect(again).rejects.toThrow('took longer than 1000 ms')
+  await expect(again).rejects.toThrow('took longer than 2000 ms')
   await waitFor(() => sockets.size === 0)
 })
