@@ -7,7 +7,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-const COMMANDS = ['start', 'test', 'test-crash', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos', 'streamledger']
+const COMMANDS = [
+  ...['start', 'test', 'test-crash', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos'],
+  'streamledger',
+]
 const NODE_MAJOR_MIN = 20
 const STAMP_FILE = join(ROOT, 'node_modules', '.streamledger-installed')
 const PINNED_NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')

@@ -7,9 +7,9 @@ import { runProgram } from './run-program.ts'
 const DOCKER_TIMEOUT_MS = 5_000
 
 /** Runs tests on real engines. The last line is "N passed, N failed", even when they could not begin. */
-export async function runVitest(args: readonly string[]): Promise<number> {
+export async function runVitest(args: readonly string[], prepare = prepareEngines): Promise<number> {
   try {
-    await prepareEngines()
+    await prepare()
   } catch (error) {
     console.error((error as Error).message)
     console.log('0 passed, 1 failed')

@@ -8,9 +8,14 @@ export type { KafkaListener } from './kafka-properties.ts'
 export { isPortFree, pickFreePort } from './ports.ts'
 export { commandLineOf, endProcess, isProcess, signalProcess } from './processes.ts'
 export { type ReadTopicOptions, readTopic, readTopicEnds, type TopicEnds, type TopicRecord } from './read-topic.ts'
-export type { Exit } from './spawn-engine.ts'
+export { type EngineProcess, type Exit, spawnEngine, tailOf, waitUntilReady } from './spawn-engine.ts'
 export { type KafkaEngine, type StartKafkaOptions, startKafka } from './start-kafka.ts'
 export { type KafkaCluster, type StartKafkaClusterOptions, startKafkaCluster } from './start-kafka-cluster.ts'
-export { type PostgresEngine, type StartPostgresOptions, startPostgres } from './start-postgres.ts'
+export {
+  findPostgresPrograms,
+  type PostgresEngine,
+  type StartPostgresOptions,
+  startPostgres,
+} from './start-postgres.ts'
 export { fetchS3Jars, type S3Engine, type StartS3Options, startS3 } from './start-s3.ts'
 export { type RecordedProcess, type RunLock, type TakeRunLock, takeRunLock } from './take-run-lock.ts'

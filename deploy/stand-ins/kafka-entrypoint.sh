@@ -1,0 +1,21 @@
+#!/bin/bash
+# What the official image promises, as far as this repository uses it: each KAFKA_<NAME> is a line of server.properties (one
+# underscore is a dot, two are an underscore, three a dash), an empty log folder is formatted, and then it is the broker.
+set -euo pipefail
+
+properties=/opt/kafka/config/server.properties
+not_settings='^KAFKA_(HEAP_OPTS|OPTS|JMX_OPTS|JVM_PERFORMANCE_OPTS|GC_LOG_OPTS|LOG4J_OPTS|LOG4J_ROOT_LOGLEVEL|LOG4J_LOGGERS)='
+env | grep '^KAFKA_' | grep --extended-regexp --invert-match "$not_settings" | while IFS='=' read -r name value; do
+  name=${name#KAFKA_}
+  name=${name,,}
+  name=${name//_/.}
+  name=${name//.../-}
+  echo "${name//../_}=$value"
+done >"$properties"
+
+# Words, not a list: that is how the official image hands them over, too.
+read -ra options <<<"${KAFKA_HEAP_OPTS:--Xmx1G -Xms1G} ${KAFKA_OPTS:-}"
+run=(java "${options[@]}" -Dlog4j2.configurationFile=/etc/kafka/docker/kafka-log4j2.properties -cp '/opt/kafka/libs/*')
+cluster=${CLUSTER_ID:-5L6g3nShT-eMCtK--X86sw}
+"${run[@]}" kafka.tools.StorageTool format --ignore-formatted --cluster-id="$cluster" --config="$properties"
+exec "${run[@]}" kafka.Kafka "$properties"

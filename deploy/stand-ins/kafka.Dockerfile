@@ -1,0 +1,16 @@
+# Stands in for apache/kafka where no image can be pulled: the same user, folders and variables, with the Kafka that
+# `npm start` runs.
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+# Java's package links its manuals, in a folder that a Debian without manuals lacks.
+RUN mkdir --parents /usr/share/man/man1 && apt-get update \
+    && apt-get install --yes --no-install-recommends default-jre-headless && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 1000 --create-home --shell /bin/bash appuser \
+    && install --directory --owner=appuser --group=appuser \
+       /opt/kafka/config /opt/kafka/logs /var/lib/kafka/data /etc/kafka/secrets /mnt/shared/config
+COPY jars /opt/kafka/libs
+COPY kafka-log4j2.properties kafka-entrypoint.sh /etc/kafka/docker/
+USER appuser
+VOLUME ["/etc/kafka/secrets", "/var/lib/kafka/data", "/mnt/shared/config"]
+EXPOSE 9092
+CMD ["/etc/kafka/docker/kafka-entrypoint.sh"]

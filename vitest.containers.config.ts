@@ -1,0 +1,20 @@
+import { defineConfig, mergeConfig } from 'vitest/config'
+import config from './vitest.config.ts'
+
+/** docker-compose.yml and our image, on a real Docker engine: `npm run test:containers`. */
+export default mergeConfig(
+  { ...config, test: { ...config.test, include: [], globalSetup: [] } },
+  defineConfig({
+    test: {
+      include: ['local/test/containers/*.containers.ts'],
+      globalSetup: ['local/test/containers/global-setup.ts'],
+      // One composed stack at a time fills the machine.
+      fileParallelism: false,
+      // Each test goes on from where the one before has left the stack.
+      bail: 1,
+      testTimeout: 240_000,
+      hookTimeout: 120_000,
+      teardownTimeout: 120_000,
+    },
+  }),
+)
