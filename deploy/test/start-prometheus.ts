@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { pickFreePort } from '@streamledger/engines'
+import { waitFor } from '@streamledger/testkit'
+import { preparePrometheus } from './prometheus-tools.ts'
+
+const RULES = resolve(import.meta.dirname, '../prometheus/alerts.yaml')
+const LOG_CHARACTERS_MAX = 4_000
+
+/** Alerts that fire, by their name: the labels of each. */
+export type Firing = Map<string, Record<string, string>[]>
+
+export interface RunningPrometheus {
+  readFiring(): Promise<Firing>
+  /** The values of an expression, one for each series. */
+  query(expression: string): Promise<number[]>
+  remove(): Promise<void>
+}
+
+interface AlertsAnswer {
+  alerts: { state: string; labels: Record<string, string> }[]
+}
+
+interface QueryAnswer {
+  result: { value: [time: number, value: string] }[]
+}
+
+/**
+ * A real Prometheus that looks every second at these ops ports, by the name of their job, with the real rules. Only what an
+ * alert waits for before it fires (`for`) is a second here.
+ */
+export async function startPrometheus(targets: Record<string, string>): Promise<RunningPrometheus> {
+  const { prometheus } = await preparePrometheus()
+  const folder = mkdtempSync(join(tmpdir(), 'streamledger-prometheus-'))
+  const port = await pickFreePort()
+  writeFileSync(join(folder, 'alerts.yaml'), readFileSync(RULES, 'utf8').replaceAll(/for: \d+m/g, 'for: 1s'))
+  writeFileSync(join(folder, 'prometheus.json'), JSON.stringify(configure(targets)))
+  const flags = ['--config.file=prometheus.json', '--storage.tsdb.path=data', `--web.listen-address=127.0.0.1:${port}`]
+  const child = spawn(prometheus, [...flags, '--log.level=warn'], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-LOG_CHARACTERS_MAX)
+  })
+  const exited = new Promise<void>((done) => child.once('exit', () => done()))
+  const url = `http://127.0.0.1:${port}`
+  const get = async <Data>(path: string): Promise<Data> =>
+    ((await (await fetch(url + path)).json()) as { data: Data }).data
+  await waitFor(async () => {
+    if (child.exitCode !== null) throw new Error(log)
+    return (await fetch(`${url}/-/ready`)).ok
+  })
+  return {
+    async readFiring() {
+      const { alerts } = await get<AlertsAnswer>('/api/v1/alerts')
+      const firing = alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels)
+      return Map.groupBy(firing, ({ alertname = '' }) => alertname)
+    },
+    async query(expression) {
+      const { result } = await get<QueryAnswer>(`/api/v1/query?query=${encodeURIComponent(expression)}`)
+      return result.map(({ value: [, value] }) => Number(value))
+    },
+    async remove() {
+      child.kill('SIGTERM')
+      await exited
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** JSON is YAML. */
+function configure(targets: Record<string, string>): object {
+  return {
+    global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
+    rule_files: ['alerts.yaml'],
+    scrape_configs: Object.entries(targets).map(([name, url]) => ({
+      job_name: `streamledger-${name}`,
+      static_configs: [{ targets: [new URL(url).host] }],
+    })),
+  }
+}
