@@ -18,7 +18,7 @@ const PASSING_STATUSES = new Set([429, 502, 503, 504])
 export type Fetch = (request: Request) => Promise<Response>
 
 /**
- * A fetch for requests that are safe to repeat: reads, and writes that carry a key of their own. It tries again on network
+ * A fetch for requests that are safe to repeat and answered in little: reads, and writes that carry a key of their own. It tries again on network
  * errors and on statuses that pass, until the time is up.
  *
  * @throws UnansweredError when the last try was not answered. A status that does not pass in time is returned as it is.
@@ -33,19 +33,29 @@ export function createRetryingFetch(fetch: Fetch, options: RetryOptions, key?: s
       const isLast = performance.now() + pauseMs >= deadline || request.signal.aborted
       if (outcome instanceof Response && (isLast || !PASSING_STATUSES.has(outcome.status))) return outcome
       if (isLast) throw new UnansweredError(request.url, tries, { key, cause: outcome })
-      if (outcome instanceof Response) await outcome.body?.cancel()
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
 }
 
-/** The answer, or what kept it from coming. */
+/**
+ * The whole answer, or what kept it from coming.
+ *
+ * A request follows its signal, and `AbortSignal.any` its sources, by weak references alone: a signal that nobody else
+ * holds is collected as garbage and never aborts anything. So the timer holds one, and this function the other, to the end.
+ */
 async function tryOnce(fetch: Fetch, request: Request, timeoutMs: number): Promise<Response | unknown> {
-  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(timeoutMs)])
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(new DOMException('no answer in time', 'TimeoutError')), timeoutMs)
+  const attempt = new Request(request.clone(), { signal: AbortSignal.any([request.signal, timeout.signal]) })
   try {
-    return await fetch(new Request(request.clone(), { signal }))
+    const answer = await fetch(attempt)
+    await answer.clone().arrayBuffer()
+    return answer
   } catch (error) {
-    return error
+    return attempt.signal.reason ?? error
+  } finally {
+    clearTimeout(timer)
   }
 }
 

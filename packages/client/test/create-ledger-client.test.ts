@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { test as base, expect, type TestDatabase } from '@streamledger/testkit'
 import { createLedgerClient, type LedgerClientOptions, ProblemError, UnansweredError } from '../src/index.ts'
 import { type Mishap, startUnreliableWay } from './unreliable-way.ts'
 
 const RETRY = { timeoutMs: 10_000, tryTimeoutMs: 500, pauseMs: 5, pauseMaxMs: 20 }
+setFlagsFromString('--expose-gc')
+const collectGarbage: () => void = runInNewContext('gc')
 const PASSWORD = 'a long pass phrase'
 
 /** A real API process, and a way to it on which a test lets things happen. */
@@ -40,7 +44,7 @@ test('whatever happens on the way, a posting is executed once and answered as it
   way,
 }) => {
   const { client, wallet } = await signUp(way.url)
-  const mishaps: Mishap[] = ['lost', 'busy', 'unanswered', 'silent', 'lost', 'none']
+  const mishaps: Mishap[] = ['lost', 'busy', 'unanswered', 'silent', 'stalled', 'lost', 'none']
   const asked: string[] = []
   way.next = (path) => {
     asked.push(path)
@@ -76,8 +80,12 @@ test('a posting that is never answered names the key to ask with, and asking tel
 }) => {
   const { client } = await signUp(way.url, { retry: { ...RETRY, timeoutMs: 1_200 } })
   way.next = () => 'silent'
+  // The time runs out however often garbage is collected meanwhile.
+  const collecting = setInterval(collectGarbage, 20)
   const error = await client.post({ entry: 'credit', amount: 7 }).catch((thrown) => thrown)
+  clearInterval(collecting)
   expect(error).toBeInstanceOf(UnansweredError)
+  expect(error.cause).toMatchObject({ name: 'TimeoutError' })
   way.next = () => 'none'
   expect(await client.outcome(error.key)).toMatchObject({ outcome: 'accepted', transaction: { amount: 7 } })
 })

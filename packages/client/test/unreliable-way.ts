@@ -10,6 +10,8 @@ export type Mishap =
   | 'unanswered'
   /** The API does it, and the answer never comes: the connection stays open. */
   | 'silent'
+  /** The API does it, and its answer stops in the middle: the connection stays open. */
+  | 'stalled'
   /** Somebody in between is too busy. */
   | 'busy'
 
@@ -46,6 +48,11 @@ function pass(target: string, incoming: IncomingMessage, outgoing: ServerRespons
     if (mishap === 'none') {
       outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
       answer.pipe(outgoing)
+      return
+    }
+    if (mishap === 'stalled') {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.once('data', (chunk: Buffer) => outgoing.write(chunk.subarray(0, chunk.length / 2)))
       return
     }
     answer.resume()
