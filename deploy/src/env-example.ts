@@ -35,6 +35,8 @@ export const STACK_VARIABLES: Readonly<Record<string, { description: string; def
   },
   POSTGRES_IMAGE: { description: 'Image of PostgreSQL in docker-compose.yml.', default: 'postgres:18' },
   KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.2.2' },
+  PROMETHEUS_PORT: { description: 'Port that docker-compose.yml publishes Prometheus on.', default: '9090' },
+  PROMETHEUS_IMAGE: { description: 'Image of Prometheus in docker-compose.yml.', default: 'prom/prometheus:v2.53.3' },
   NODE_IMAGE: { description: 'Image that the services are built on.', default: 'node:26.10.0-slim' },
   STREAMLEDGER_IMAGE: { description: 'Name of the built image.', default: 'streamledger:local' },
 }

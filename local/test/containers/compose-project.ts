@@ -19,9 +19,9 @@ export type ComposeProject = Awaited<ReturnType<typeof createComposeProject>>
 /** docker-compose.yml as a project of its own, on free ports, with whatever this machine's .env says left aside. */
 export async function createComposeProject(dockerEnv: Record<string, string>, images: Record<string, string>) {
   const name = `streamledger-${randomUUID().slice(0, 8)}`
-  const [api, postgres, kafka] = await Promise.all([pickFreePort(), pickFreePort(), pickFreePort()])
+  const [api, postgres, kafka, prometheus] = await pickFreePorts(4)
   const variables = {
-    ...{ PORT: String(api), POSTGRES_PORT: String(postgres), KAFKA_PORT: String(kafka) },
+    ...{ PORT: api, POSTGRES_PORT: postgres, KAFKA_PORT: kafka, PROMETHEUS_PORT: prometheus },
     ...{ INSTALLATION_ID: randomUUID(), JWT_SECRET: `${randomUUID()}${randomUUID()}` },
   }
   const { PATH = '', HOME = '' } = process.env
@@ -48,5 +48,12 @@ export async function createComposeProject(dockerEnv: Record<string, string>, im
     ...{ docker, compose, inspect, untilHealthy },
     origin: `http://127.0.0.1:${api}`,
     brokers: `127.0.0.1:${kafka}`,
+    prometheus: `http://127.0.0.1:${prometheus}`,
   }
+}
+
+async function pickFreePorts(count: number): Promise<string[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await pickFreePort())
+  return [...ports].map(String)
 }

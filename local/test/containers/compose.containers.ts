@@ -1,4 +1,5 @@
 import { readTopic } from '@streamledger/engines'
+import { waitFor } from '@streamledger/testkit/wait-for'
 import { afterAll, beforeAll, expect, inject, onTestFailed, test } from 'vitest'
 import { playStory } from '../play-story.ts'
 import { type ComposeProject, createComposeProject } from './compose-project.ts'
@@ -7,10 +8,15 @@ import { type ComposeProject, createComposeProject } from './compose-project.ts'
 
 const TOPIC = 'transactions'
 const OURS = ['api', 'relay', 'exporter', 'audit']
-const SERVICES = ['postgres', 'kafka', ...OURS]
+const SERVICES = ['postgres', 'kafka', ...OURS, 'prometheus']
 /** DRAIN_TIMEOUT_MS: whoever takes longer has been cut off. */
 const DRAIN_DEADLINE_MS = 10_000
 const LOG_TAIL_LINES = 40
+// It looks for addresses, scrapes and evaluates every 15 s.
+const SCRAPED_DEADLINE_MS = 60_000
+
+type Target = { labels: { job: string }; health: string }
+type Rule = { name: string; health: string }
 
 let project: ComposeProject
 
@@ -54,12 +60,37 @@ test.each(SERVICES)('the %s is nobody special, and can write nowhere but where i
   expect(fieldOf('Uid')).toMatch(/^[1-9]/)
   for (const set of ['CapPrm', 'CapEff', 'CapBnd']) expect(fieldOf(set)).toBe('0000000000000000')
   expect(fieldOf('NoNewPrivs')).toBe('1')
-  await expect(inside(service, 'touch', '/home/written')).rejects.toThrow('Read-only file system')
+  await expect(inside(service, 'touch', '/written')).rejects.toThrow('Read-only file system')
 })
 
 test('a story is played through it', async () => {
   tellOnFailure()
   await play()
+})
+
+test('Prometheus scrapes every service, and its alerts can be evaluated', async () => {
+  tellOnFailure()
+  const ask = async (path: string) => {
+    const response = await fetch(`${project.prometheus}/api/v1/${path}`)
+    return ((await response.json()) as { data: unknown }).data
+  }
+  await waitFor(
+    async () => {
+      const { activeTargets } = (await ask('targets')) as { activeTargets: Target[] }
+      const states = activeTargets.map(({ labels, health }) => [labels.job, health])
+      expect(states.sort()).toEqual(OURS.map((name) => [`streamledger-${name}`, 'up']).sort())
+    },
+    { timeoutMs: SCRAPED_DEADLINE_MS },
+  )
+  await waitFor(
+    async () => {
+      const { groups } = (await ask('rules')) as { groups: { rules: Rule[] }[] }
+      const rules = groups.flatMap((group) => group.rules)
+      expect(rules.length).toBeGreaterThan(0)
+      expect(rules.filter(({ health }) => health !== 'ok')).toEqual([])
+    },
+    { timeoutMs: SCRAPED_DEADLINE_MS },
+  )
 })
 
 test.each(SERVICES)('after a restart of the %s all are healthy again, and another story is played', async (service) => {

@@ -6,12 +6,11 @@ import { ROOT } from '../../src/local-config.ts'
 import { createDockerCli, type DockerCli } from './docker-cli.ts'
 import { fetchComposePlugin, installTools } from './docker-tools.ts'
 import { startOwnDocker } from './own-docker.ts'
-import { assembleStandIns, type Images } from './stand-ins.ts'
+import { assembleStandIns, IMAGE_VARIABLES, type Images } from './stand-ins.ts'
 
 const CACHE_DIR = join(ROOT, '.local', 'containers')
 const IMAGE = 'streamledger:test'
 const BUILD_TIMEOUT_MS = 600_000
-const IMAGE_VARIABLES = ['NODE_IMAGE', 'POSTGRES_IMAGE', 'KAFKA_IMAGE'] as const
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -64,9 +63,11 @@ async function findEngine(progress: (line: string) => void) {
 }
 
 function givenImages(env: NodeJS.ProcessEnv): Images | undefined {
-  const [NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE] = IMAGE_VARIABLES.map((name) => env[name])
-  if (NODE_IMAGE && POSTGRES_IMAGE && KAFKA_IMAGE) return { NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE }
-  if (!NODE_IMAGE && !POSTGRES_IMAGE && !KAFKA_IMAGE) return undefined
+  const given = IMAGE_VARIABLES.filter((name) => env[name])
+  if (given.length === 0) return undefined
+  if (given.length === IMAGE_VARIABLES.length) {
+    return Object.fromEntries(IMAGE_VARIABLES.map((name) => [name, env[name]])) as Images
+  }
   throw new Error(`Set all of ${IMAGE_VARIABLES.join(', ')}, or none: then stand-ins are assembled.`)
 }
 

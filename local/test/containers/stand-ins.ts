@@ -17,21 +17,28 @@ const BASE_IMAGE = 'streamledger-stand-in/debian'
 const NPM = 'npm@11.19.1'
 
 /** The variables of docker-compose.yml that name images. */
-export type Images = { NODE_IMAGE: string; POSTGRES_IMAGE: string; KAFKA_IMAGE: string }
+export const IMAGE_VARIABLES = ['NODE_IMAGE', 'POSTGRES_IMAGE', 'KAFKA_IMAGE', 'PROMETHEUS_IMAGE'] as const
+export type Images = Record<(typeof IMAGE_VARIABLES)[number], string>
 
 /** Assembles images that behave as the official ones do as far as this repository uses them, where those cannot be pulled. */
 export async function assembleStandIns(docker: DockerCli, cacheDir: string): Promise<Images> {
   const contexts = mkdtempSync(join(tmpdir(), 'stand-ins-'))
   try {
-    const [node, postgres, kafka] = await Promise.all([
+    const [node, postgres, kafka, prometheus] = await Promise.all([
       prepare(contexts, 'node', fillNode),
       prepare(contexts, 'postgres', fillPostgres),
       prepare(contexts, 'kafka', fillKafka),
+      prepare(contexts, 'prometheus', async () => {}),
       importBase(docker, cacheDir),
     ])
     const build = (context: string) => buildStandIn(docker, context)
-    const [NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE] = await Promise.all([build(node), build(postgres), build(kafka)])
-    return { NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE }
+    const [NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE] = await Promise.all([
+      build(node),
+      build(postgres),
+      build(kafka),
+      build(prometheus),
+    ])
+    return { NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE }
   } finally {
     rmSync(contexts, { recursive: true, force: true })
   }
