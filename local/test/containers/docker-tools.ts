@@ -5,24 +5,32 @@ import { runToEnd } from './docker-cli.ts'
 
 const APT_TIMEOUT_MS = 300_000
 /** Programs, and the packages of Debian that bring them. */
-const PACKAGES = { dockerd: 'docker.io', docker: 'docker.io', mmdebstrap: 'mmdebstrap' } as const
+const PACKAGES = {
+  dockerd: 'docker.io',
+  docker: 'docker.io',
+  'iptables-save': 'iptables',
+  ip: 'iproute2',
+  mmdebstrap: 'mmdebstrap',
+} as const
+export type Program = keyof typeof PACKAGES
+
 /** The release of Debian that the stand-ins are made of; it is the first one with a docker-compose that knows `name:`. */
 export const SUITE = 'trixie'
 export const MIRROR = 'http://deb.debian.org/debian'
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
-/** Installs what this machine lacks, where that can be done; says what is missing where it cannot. */
-export async function installTools(log: (line: string) => void): Promise<void> {
-  const missing = Object.entries(PACKAGES).filter(([program]) => spawnSync(program, ['--version']).error)
+/** Installs what this machine lacks of these, where that can be done; says what is missing where it cannot. */
+export async function installPrograms(programs: readonly Program[], log: (line: string) => void): Promise<void> {
+  const missing = programs.filter((program) => spawnSync(program, ['--version']).error)
   if (missing.length === 0) return
-  const packages = [...new Set(missing.map(([, name]) => name))]
-  const what = `This needs ${packages.join(' and ')} (no Docker engine answers here, so it starts one)`
-  if (process.getuid?.() !== 0) throw new Error(`${what}: run it as root, or where Docker is running.`)
-  if (spawnSync('apt-get', ['--version']).error) throw new Error(`${what}, and there is no apt-get to install it.`)
-  log(`installing ${packages.join(', ')} with apt-get`)
+  const packages = [...new Set(missing.map((program) => PACKAGES[program]))].join(' and ')
+  const what = `${missing.join(' and ')} are needed here (Debian: ${packages})`
+  if (process.getuid?.() !== 0) throw new Error(`${what}, and only root can install them.`)
+  if (spawnSync('apt-get', ['--version']).error) throw new Error(`${what}, and there is no apt-get to install them.`)
+  log(`installing ${packages} with apt-get`)
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, timeoutMs: APT_TIMEOUT_MS }
   await runToEnd('apt-get', ['update'], options)
-  await runToEnd('apt-get', ['install', '--yes', '--no-install-recommends', ...packages], options)
+  await runToEnd('apt-get', ['install', '--yes', '--no-install-recommends', ...packages.split(' and ')], options)
 }
 
 /** A folder for DOCKER_CONFIG in which `docker compose` is found: Debian's package, unpacked there and not installed. */

@@ -4,7 +4,7 @@ import { createScreen } from '@streamledger/engines'
 import type { TestProject } from 'vitest/node'
 import { ROOT } from '../../src/local-config.ts'
 import { createDockerCli, type DockerCli } from './docker-cli.ts'
-import { fetchComposePlugin, installTools } from './docker-tools.ts'
+import { fetchComposePlugin, installPrograms } from './docker-tools.ts'
 import { startOwnDocker } from './own-docker.ts'
 import { assembleStandIns, IMAGE_VARIABLES, type Images } from './stand-ins.ts'
 
@@ -50,7 +50,7 @@ async function findEngine(progress: (line: string) => void) {
     () => true,
     () => false,
   )
-  if (!answers) await installTools(progress)
+  if (!answers) await prepareForOwn(progress)
   const own = answers ? { docker: given, stop: async () => {} } : await startOwnDocker(CACHE_DIR)
   progress(answers ? 'a Docker engine answers: it is used' : 'no Docker engine answered: one of our own is up')
   const composes = await own.docker.run(['compose', 'version']).then(
@@ -60,6 +60,13 @@ async function findEngine(progress: (line: string) => void) {
   if (composes) return own
   const env = { ...own.docker.env, DOCKER_CONFIG: await fetchComposePlugin(CACHE_DIR) }
   return { docker: createDockerCli(env), stop: own.stop }
+}
+
+async function prepareForOwn(progress: (line: string) => void): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new Error('No Docker engine answers here, and only root can start one: start Docker, or run this as root.')
+  }
+  await installPrograms(['dockerd', 'docker', 'iptables-save', 'ip'], progress)
 }
 
 function givenImages(env: NodeJS.ProcessEnv): Images | undefined {
@@ -73,6 +80,7 @@ function givenImages(env: NodeJS.ProcessEnv): Images | undefined {
 
 async function standIns(docker: DockerCli, progress: (line: string) => void): Promise<Images> {
   progress(`assembling stand-ins of the official images; to use those, set ${IMAGE_VARIABLES.join(', ')}`)
+  await installPrograms(['mmdebstrap'], progress)
   return assembleStandIns(docker, CACHE_DIR)
 }
 
