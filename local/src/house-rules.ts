@@ -15,7 +15,7 @@ export interface Finding {
 
 const FILE_LINES_MAX = 400
 const ROOT = resolve(import.meta.dirname, '../..')
-const SOURCES = '{db,local,cli,bench,chaos,deploy,examples,packages,services}/**/*.{ts,mjs}'
+const SOURCES = '{db,local,cli,bench,chaos,fuzz,deploy,examples,packages,services}/**/*.{ts,mjs}'
 /** Made from docs/openapi.json, and held to it by the drift check. */
 const GENERATED_TYPES = 'packages/client/src/openapi.ts'
 const TEXTS = '{*,*/*,*/*/*,*/*/*/*,*/*/*/*/*}.{md,json,yml,yaml,sql,ts,mjs,example}'
@@ -40,7 +40,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
     packages: ['db', 'events', 'kafka', 'runtime'],
     tests: ['db', 'engines', 'events', 'kafka', 'runtime', 'testkit'],
   },
-  ...['local/', 'bench/', 'chaos/', 'deploy/', 'examples/'].map((folder) => {
+  ...['local/', 'bench/', 'chaos/', 'fuzz/', 'deploy/', 'examples/'].map((folder) => {
     const all = ['db', 'engines', 'events', 'kafka', 'runtime', 'testkit']
     return { folder, packages: all, tests: all }
   }),

@@ -4,9 +4,9 @@ import { sql } from 'kysely'
 import { describe, expect, startApi, test } from './api.ts'
 import type { Client } from './client.ts'
 
-const order = (client: Client, body?: object, key?: string) =>
+const order = (client: Client, body?: object | null, key?: string) =>
   client.call('POST', '/transactions/export', {
-    ...(body && { body }),
+    ...(body !== undefined && { body }),
     ...(key !== undefined && { headers: { 'idempotency-key': key } }),
   })
 
@@ -132,7 +132,8 @@ describe('ordering an export', () => {
     ['another entry', { entry: 'CREDIT' }, 'k'],
     ['null for a filter', { entry: null }, 'k'],
     ['a list for a body', [], 'k'],
-  ] as [string, object, string][])('refuses %s', async ([, body, key], { api, database: { db } }) => {
+    ['null for a body', null, 'k'],
+  ] as [string, object | null, string][])('refuses %s', async ([, body, key], { api, database: { db } }) => {
     const client = await api.signUp()
     expect(await order(client, body, key)).toMatchObject({ status: 400, json: { code: 'invalid_request' } })
     expect(await exportsOf(db, client)).toEqual([])

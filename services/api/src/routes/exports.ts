@@ -44,9 +44,9 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
   app.post(
     '/transactions/export',
     {
-      // An export of everything needs no body.
+      // An export of everything needs no body; null is one, and the wrong one.
       preValidation: async (request) => {
-        request.body ??= {}
+        if (request.body === undefined) request.body = {}
       },
       schema: {
         ...common,

@@ -1,0 +1,92 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type RunLock, startPostgres } from '@streamledger/engines'
+import { type ServiceProcess, spawnService } from '@streamledger/testkit/spawn-service'
+import pg from 'pg'
+
+/** What is fuzzed: an API and an exporter, as they run in production, on a database of their own. */
+export interface Stack extends AsyncDisposable {
+  readonly url: string
+  readonly opsUrl: string
+  readonly pool: pg.Pool
+  /** Throws, with its log, if a service has ended by itself. */
+  throwIfEnded(): void
+  /** What the API has written, its newest part. */
+  readLog(): string
+}
+
+export interface StackOptions {
+  readonly dir: string
+  readonly lock: RunLock
+  readonly signal: AbortSignal
+}
+
+const SECRET_BYTES = 48
+const CONNECTIONS_MAX = 2
+const STOP_DEADLINE_MS = 15_000
+const LOG_TAIL_CHARACTERS = 4_000
+
+/** What a run must not be stopped by: it is one client, which logs in, orders and asks more than any other would. */
+const GENEROUS = {
+  ACCESS_TOKEN_TTL_S: '86400',
+  REFRESH_GRACE_MS: '60000', // a seed is shown more than once
+  PASSWORD_HASHES_MAX: '4',
+  EXPORTS_UNFINISHED_MAX: '100',
+  RATE_LIMIT_ADDRESS_MAX: '0',
+  RATE_LIMIT_USER_MAX: '0',
+  RATE_LIMIT_SIGN_IN_MAX: '0',
+}
+
+export async function openStack({ dir, lock, signal }: StackOptions): Promise<Stack> {
+  const [postgresDir, exportDir] = [join(dir, 'postgres'), join(dir, 'exports')]
+  for (const folder of [postgresDir, exportDir]) {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+  }
+  await using started = new AsyncDisposableStack()
+  const postgres = await startPostgres({ dataDir: postgresDir, signal })
+  started.defer(() => postgres.stop())
+  lock.record({ pid: postgres.pid, words: ['postgres', postgresDir], signal: 'SIGINT' })
+  const pool = new pg.Pool({ connectionString: postgres.url, max: CONNECTIONS_MAX })
+  started.defer(() => pool.end())
+
+  const env = {
+    ...{ DATABASE_URL: postgres.url, EXPORT_DIR: exportDir, LOG_LEVEL: 'warn' },
+    ...{ INSTALLATION_ID: randomUUID(), JWT_SECRET: randomBytes(SECRET_BYTES).toString('base64url') },
+    ...GENEROUS,
+  }
+  const services: { entry: string; service: ServiceProcess; ended: boolean }[] = []
+  started.defer(async () => void (await Promise.all(services.map(({ service }) => stop(service)))))
+  for (const entry of ['services/api/src/main.ts', 'services/exporter/src/main.ts']) {
+    const service = await spawnService(entry, env)
+    const running = { entry, service, ended: false }
+    void service.exited.then(() => {
+      running.ended = true
+    })
+    services.push(running)
+    lock.record({ pid: service.pid, words: [entry], signal: 'SIGTERM' })
+    // One after the other: the API brings the tables.
+    await service.ready()
+  }
+  const [api] = services
+  if (!api) throw new Error('there is no API')
+
+  const ending = started.move()
+  return {
+    ...{ url: api.service.url, opsUrl: api.service.opsUrl, pool },
+    throwIfEnded: () => {
+      const gone = services.find(({ ended }) => ended)
+      if (gone) throw new Error(`${gone.entry} has ended:\n${gone.service.logs.slice(-LOG_TAIL_CHARACTERS)}`)
+    },
+    readLog: () => api.service.logs,
+    [Symbol.asyncDispose]: () => ending.disposeAsync(),
+  }
+}
+
+async function stop(service: ServiceProcess): Promise<void> {
+  service.signal('SIGTERM')
+  const late = setTimeout(() => service.signal('SIGKILL'), STOP_DEADLINE_MS)
+  await service.exited
+  clearTimeout(late)
+}
