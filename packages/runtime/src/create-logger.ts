@@ -1,4 +1,5 @@
 import { destination, type Logger, type LoggerOptions as PinoOptions, pino, stdTimeFunctions } from 'pino'
+import { describeError } from './describe-error.ts'
 
 export type { Logger } from 'pino'
 
@@ -29,6 +30,7 @@ export function createLogger({ service, level, stream = 'stdout' }: LoggerOption
     base: { service },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: describeError },
     redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.headers.${name}`]), censor: '[redacted]' },
   }
   return pino(

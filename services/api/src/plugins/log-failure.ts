@@ -1,3 +1,4 @@
+import { describeError } from '@streamledger/runtime'
 import type { FastifyRequest } from 'fastify'
 import type { Failure } from './describe-failure.ts'
 
@@ -13,19 +14,11 @@ export function logFailure(
 ): void {
   if (status < 500) return
   if (status === 500) {
-    log.error({ request_id: id, fault: describeFault(error) }, 'request failed')
+    log.error({ request_id: id, fault: describeError(error) }, 'request failed')
     return
   }
   const now = performance.now()
   if (now - unavailableLoggedAt < UNAVAILABLE_INTERVAL_MS) return
   unavailableLoggedAt = now
-  log.warn({ request_id: id, code, fault: describeFault(error) }, 'requests are answered 503')
-}
-
-/** Without `detail` and whatever else Postgres adds: it quotes the row, and a row has e-mail addresses in it. */
-function describeFault(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { message: String(error) }
-  const { name, message, stack, cause } = error
-  const { code, constraint } = error as { code?: unknown; constraint?: unknown }
-  return { name, message, code, constraint, stack, ...(cause !== undefined && { cause: describeFault(cause) }) }
+  log.warn({ request_id: id, code, fault: describeError(error) }, 'requests are answered 503')
 }
