@@ -77,6 +77,11 @@ export const apiEnv = Type.Object({
     { minimum: 1, maximum: 31_536_000, default: 2_592_000 },
     'How long a refresh token is valid',
   ),
+  SESSION_TTL_S: duration(
+    's',
+    { minimum: 60, maximum: 315_360_000, default: 7_776_000 },
+    'How long a log-in lasts at most, however often its refresh tokens are exchanged',
+  ),
   REFRESH_GRACE_MS: duration(
     'ms',
     { minimum: 0, maximum: 60_000, default: 10_000 },
@@ -172,6 +177,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       accessTtlS: vars.ACCESS_TOKEN_TTL_S,
       refreshTtlS: vars.REFRESH_TOKEN_TTL_S,
       refreshGraceMs: vars.REFRESH_GRACE_MS,
+      sessionTtlS: vars.SESSION_TTL_S,
     },
     limits: readLimitsConfig(vars),
     files: readExportFilesConfig(vars),

@@ -1,3 +1,4 @@
+import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
 import { type Api, describe, expect, startApi, test } from './api.ts'
 import type { Client } from './client.ts'
@@ -71,6 +72,31 @@ describe('refresh', () => {
     expect((await refresh(api.anonymous, 'A'.repeat(43))).status).toBe(401)
     await sql`update refresh_tokens set expires_at = now()`.execute(database.db)
     expect((await refresh(api.anonymous, account.refresh_token.token)).status).toBe(401)
+  })
+})
+
+describe('a session', () => {
+  const DAY_MS = 86_400_000
+  const ageAll = (db: Db, days: number) =>
+    sql`update sessions set created_at = created_at - ${days}::int * interval '1 day'`.execute(db)
+  const daysUntil = (expires_at: string) => (Date.parse(expires_at) - Date.now()) / DAY_MS
+
+  test('ends ninety days after its log-in, however often it is refreshed, and its tokens say so', async ({
+    api,
+    database: { db },
+  }) => {
+    const { account } = await api.signUp()
+    expect(daysUntil(account.refresh_token.expires_at)).toBeCloseTo(30, 1)
+    await ageAll(db, 80)
+    const { json: late } = await refresh(api.anonymous, account.refresh_token.token)
+    expect(daysUntil(late.refresh_token.expires_at)).toBeCloseTo(10, 1)
+    const { json: later } = await refresh(api.anonymous, late.refresh_token.token)
+    expect(daysUntil(later.refresh_token.expires_at)).toBeCloseTo(10, 1)
+
+    // As when sessions were made shorter: the token that was given out before says another end.
+    await ageAll(db, 11)
+    const ended = await refresh(api.anonymous, later.refresh_token.token)
+    expect(ended).toMatchObject({ status: 401, json: { code: 'refresh_token_invalid' } })
   })
 })
 

@@ -9,6 +9,8 @@ const TOKEN_BYTES = 32
 export interface SessionOptions {
   refreshTtlS: number
   refreshGraceMs: number
+  /** From the log-in on, however often it is refreshed. */
+  sessionTtlS: number
 }
 
 export interface RefreshToken {
@@ -104,7 +106,9 @@ interface KnownToken {
 async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<KnownToken | undefined> {
   const { rows } = await sql<KnownToken>`
     select s.id as session_id, s.user_id,
-           s.revoked_at is not null or t.expires_at <= now() as dead,
+           s.revoked_at is not null or t.expires_at <= now()
+             -- Its tokens end no later than it does, but for those that were given out while sessions lasted longer.
+             or s.created_at + ${options.sessionTtlS}::float8 * interval '1 s' <= now() as dead,
            t.used_at is not null as used,
            coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
       from sessions s join refresh_tokens t on t.session_id = s.id
@@ -135,7 +139,10 @@ async function issueRefreshToken(trx: Trx, session_id: string, options: SessionO
     .values({
       hash: hashOf(token),
       session_id,
-      expires_at: sql<Date>`now() + ${options.refreshTtlS}::float8 * interval '1 s'`,
+      expires_at: sql<Date>`(
+        select least(now() + ${options.refreshTtlS}::float8 * interval '1 s',
+                     created_at + ${options.sessionTtlS}::float8 * interval '1 s')
+          from sessions where id = ${session_id})`,
       used_at: null,
     })
     .returning('expires_at')
