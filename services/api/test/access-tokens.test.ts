@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, SECRET, startApi, test, waitFor } from './api.ts'
+import { digestDatabase } from './digest-database.ts'
 
 interface Forgery {
   header?: object
@@ -72,10 +73,16 @@ describe('an access token', () => {
     expect(statuses.at(-1)).toBe(401)
   })
 
-  test.for(attacks)('is refused: %s', async ([, authorization], { api }) => {
+  test.for(attacks)('is refused: %s', async ([, authorization], { api, database }) => {
     const { account } = await api.signUp()
     const sent = authorization(account.user.user_id)
-    const answer = await api.anonymous.get('/wallet', { headers: sent === undefined ? {} : { authorization: sent } })
+    const headers: Record<string, string> = sent === undefined ? {} : { authorization: sent }
+    const before = await digestDatabase(database)
+    const body = { entry: 'credit', amount: 1, trans_id: 'forged' }
+    expect((await api.anonymous.call('POST', '/transactions', { body, headers })).json.code).toBe('unauthenticated')
+    expect((await api.anonymous.call('POST', '/transactions/export', { headers })).json.code).toBe('unauthenticated')
+    expect(await digestDatabase(database)).toEqual(before)
+    const answer = await api.anonymous.get('/wallet', { headers })
     expect(answer.status).toBe(401)
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer realm="streamledger"/)

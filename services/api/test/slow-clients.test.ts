@@ -71,6 +71,24 @@ slow('a connection on which nothing is asked is closed', async ({ slow: { api } 
   expect(performance.now() - startedAt).toBeLessThan(CUT_OFF_WITHIN_MS)
 })
 
+slow(
+  'a connection that was answered is kept for the next request, and closed once it is idle',
+  async ({ slow: { api } }) => {
+    const connection = await openConnection(api.url)
+    const ask = async (times: number) => {
+      connection.socket.write(formatRequest('GET', '/api/v1/wallet'))
+      await waitFor(() => connection.received.split('HTTP/1.1 401').length === times + 1)
+    }
+    await ask(1)
+    await ask(2)
+    const startedAt = performance.now()
+    await connection.closed
+    const ms = performance.now() - startedAt
+    expect(ms).toBeGreaterThan(IDLE_TIMEOUT_MS / 2)
+    expect(ms).toBeLessThan(CUT_OFF_WITHIN_MS)
+  },
+)
+
 slow('who was told that it is over and does not hang up is hung up on', async ({ slow: { api } }) => {
   const connection = await openConnection(api.url)
   connection.socket.allowHalfOpen = true
