@@ -1,6 +1,6 @@
 // Halts a partition of the stack that `npm start` runs, so that one can practise what docs/runbook.md says about it:
 //
-//   node cli/test/produce-halt-main.ts
+//   npx node cli/test/produce-halt-main.ts
 //
 // It posts a little, freezes the relays while a batch is open, deletes the group that the receipts are in, and kills the
 // relays. The supervisor starts them again; they wait for the receipts for a minute, and then they halt the partition.

@@ -1,4 +1,4 @@
-// A program that uses the ledger: node packages/client/example/pay-a-bill.ts [http://127.0.0.1:3000]
+// A program that uses the ledger: npx node packages/client/example/pay-a-bill.ts [http://127.0.0.1:3000]
 // Run it beside `npm start`, kill the API while it runs, and see that nothing is paid twice.
 import { createLedgerClient, ProblemError } from '../src/index.ts'
 
