@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -38,8 +38,8 @@ function answers({ prometheus, promtool }: PrometheusTools): Promise<boolean> {
 
 /** A folder under its final name is complete: it is made as a draft, and the rename is atomic. */
 async function fetchPackage(): Promise<void> {
-  const draft = `${FOLDER}.draft-${process.pid}`
-  mkdirSync(draft, { recursive: true })
+  mkdirSync(dirname(FOLDER), { recursive: true })
+  const draft = mkdtempSync(`${FOLDER}.draft-`)
   const options = { cwd: draft, timeout: FETCH_DEADLINE_MS }
   try {
     console.log("fetching Debian's package of Prometheus, 19 MB, once")
@@ -51,11 +51,18 @@ async function fetchPackage(): Promise<void> {
     const [file = ''] = readdirSync(draft)
     await run('dpkg-deb', ['--extract', file, '.'], options)
     rmSync(join(draft, file))
-    // Otherwise another test was faster, with the same package.
-    if (!existsSync(FOLDER)) renameSync(draft, FOLDER)
+    publish(draft)
   } catch (cause) {
     throw new Error(`${HINT} (${cause instanceof Error ? cause.message.split('\n', 1)[0] : cause})`, { cause })
   } finally {
     rmSync(draft, { recursive: true, force: true })
+  }
+}
+
+function publish(draft: string): void {
+  try {
+    renameSync(draft, FOLDER)
+  } catch (error) {
+    if (!existsSync(FOLDER)) throw error // otherwise another test was faster, with the same package
   }
 }

@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { LIMITS_OUT_OF_REACH, type ServiceProcess, startTcpProxy, test, waitFor } from '@streamledger/testkit'
+import {
+  LIMITS_OUT_OF_REACH,
+  type ServiceProcess,
+  startTcpProxy,
+  type TestDatabase,
+  test,
+  waitFor,
+} from '@streamledger/testkit'
 import { expect } from 'vitest'
 import { DASHBOARDS, listExpressions } from './list-expressions.ts'
 import { type RunningPrometheus, startPrometheus } from './start-prometheus.ts'
@@ -19,6 +26,14 @@ async function call({ url }: ServiceProcess, path: string, body: object, token?:
     body: JSON.stringify(body),
   })
   return { status: response.status, json: (await response.json()) as { access_token: { token: string } } }
+}
+
+/** An export of the one wallet there is, and a job with these options. */
+async function orderExport(pool: TestDatabase['pool'], options: string): Promise<void> {
+  await pool.query(
+    `with ordered as (insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets returning id)
+     select graphile_worker.add_job('export_transactions', json_build_object('export_id', id::text), ${options}) from ordered`,
+  )
 }
 
 const fires = (prometheus: RunningPrometheus, alert: string, labels: Record<string, string> = {}): Promise<unknown> =>
@@ -50,7 +65,7 @@ if (!leftOut.includes('prometheus')) {
       JWT_SECRET: randomUUID(),
       EXPORT_DIR: folder,
     }
-    const api = await spawnService('services/api/src/main.ts', { ...apiEnv, DATABASE_CONNECT_TIMEOUT_MS: '200', POSTING_TIMEOUT_MS: '200' }) // biome-ignore format: one line
+    const api = await spawnService('services/api/src/main.ts', { ...apiEnv, DATABASE_CONNECT_TIMEOUT_MS: '200' }) // biome-ignore format: one line
     const relay = await spawnService('services/relay/src/main.ts', env)
     const exporter = await spawnService('services/exporter/src/main.ts', { ...env, EXPORT_DIR: folder })
     await Promise.all([api, relay, exporter].map((service) => service.ready()))
@@ -94,20 +109,38 @@ if (!leftOut.includes('prometheus')) {
     await fires(prometheus, 'StreamledgerReceiptOld', { partition: '0' })
     await fires(prometheus, 'StreamledgerReceiptNearlyExpired', { partition: '0' })
 
+    // Somebody changes an amount behind the ledger's back.
+    const forger = await pool.connect()
+    await forger.query(
+      'set session_replication_role = replica; update transactions set amount = amount + 1 where sequence = 1',
+    )
+    forger.release(true)
+    await orderExport(pool, 'max_attempts := 1')
+    await fires(prometheus, 'StreamledgerExportsContradictLedger', { code: 'balances_differ' })
+
     // The folder of the exports is gone, and this was the last attempt.
     rmSync(folder, { recursive: true })
-    const ordered = await pool.query(
-      'insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets returning id',
-    )
-    const addJob = `select graphile_worker.add_job('export_transactions', json_build_object('export_id', $1::text),`
-    await pool.query(`${addJob} max_attempts := 1)`, [ordered.rows[0].id])
+    await orderExport(pool, 'max_attempts := 1')
     await fires(prometheus, 'StreamledgerExportsFail', { code: 'storage_unavailable' })
 
     // A queue that an exporter has locked, and left so.
-    await pool.query(`${addJob} queue_name := 'left', run_at := now() + interval '1 hour')`, [ordered.rows[0].id])
+    await orderExport(pool, `queue_name := 'left', run_at := now() + interval '1 hour'`)
     await pool.query(`update graphile_worker._private_job_queues set locked_at = now(), locked_by = 'nobody'`)
     await pool.query(`update graphile_worker._private_jobs set run_at = now() - interval '20 minutes' where job_queue_id is not null`) // biome-ignore format: one line
     await fires(prometheus, 'StreamledgerExportsWait')
+
+    // Somebody holds the wallet for longer than a posting may take.
+    for (const _ of [1, 2]) {
+      const holder = await pool.connect()
+      await holder.query('begin; select from wallets for update')
+      const late = Promise.all(Array.from({ length: 15 }, post))
+      await waitFor(async () => expect(await prometheus.query('posting_pending')).toEqual([15]), PATIENCE)
+      await holder.query('rollback')
+      holder.release()
+      expect((await late).map(({ status }) => status)).not.toContain(500)
+    }
+    await fires(prometheus, 'StreamledgerPostingsSlow', { severity: 'page' })
+    await fires(prometheus, 'StreamledgerPostingsSlowly', { severity: 'ticket' })
 
     way.goDown()
     for (const _ of [1, 2]) {
@@ -117,6 +150,7 @@ if (!leftOut.includes('prometheus')) {
       await waitFor(async () => expect((await prometheus.query(told))[0]).toBeGreaterThan(0), PATIENCE)
     }
     await fires(prometheus, 'StreamledgerRequestsFail', { severity: 'page' })
+    await fires(prometheus, 'StreamledgerRequestsFailSlowly', { severity: 'ticket' })
 
     // By now something of everything has happened: no panel of a dashboard is without a line.
     const empty = await Promise.all(
