@@ -91,7 +91,7 @@ test('of 500 log-ins at once some are taken and the rest refused, and nobody els
   } finally {
     await rm(EXPORT_DIR, { recursive: true })
   }
-}, 120_000)
+}, 240_000)
 
 function expectSplit(answers: readonly Answer[]): void {
   const taken = answers.filter(({ status }) => status === 401)
