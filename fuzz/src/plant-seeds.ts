@@ -24,7 +24,8 @@ export interface Seeds {
 type Json = any
 
 const PASSWORD = 'a long pass phrase'
-const SESSIONS = 40
+/** For each mode its own: what one has refreshed and shown again is over. */
+const SESSIONS = 80
 const TRANSACTIONS = 120
 const EXPORTS = 6
 const SPARE_EXPORTS = 20

@@ -46,10 +46,12 @@ export async function runFuzz(args: FuzzArguments, screen: Screen, signal: Abort
     const python = await installSchemathesis(screen.progress, signal)
     await using stack = await openStack({ dir: DIR, lock, signal })
     const seeds = await plantSeeds(stack)
-    writeConfig(CONFIG, seeds)
     screen.progress(`the API is up at ${stack.url}; seed ${args.seed}`)
     const run = { args, screen, signal, python, stack }
+    const half = seeds.refreshTokens.length / 2
+    writeConfig(CONFIG, { ...seeds, refreshTokens: seeds.refreshTokens.slice(0, half) })
     const withToken = await fuzzOnce(run, { name: 'with a token', token: seeds.accessToken })
+    writeConfig(CONFIG, { ...seeds, refreshTokens: seeds.refreshTokens.slice(half) })
     const without = await fuzzOnce(run, { name: 'without a token', token: undefined })
     return [withToken, without]
   } finally {
