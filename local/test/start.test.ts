@@ -87,7 +87,8 @@ test('without Java there is one clear line, no relay, and everything else', asyn
   expect(stack.kafkaBrokers).toBeNull()
   expect(stack.processes.map(({ role }) => role)).toEqual(['supervisor', 'postgres', 'exporter'])
   expect(started.output()).toContain('!  Java 17 or newer was not found.')
-  expect(started.output()).toContain('events wait in the outbox')
+  // The screen comes after the file.
+  await vi.waitFor(() => expect(started.output()).toContain('events wait in the outbox'))
   started.child.kill('SIGTERM')
   expect(await started.exited).toBe(0)
 })

@@ -17,7 +17,13 @@ test('no log line, of any level, has a secret, a person or what they own in it',
   const { db, url } = await createDatabase()
   const [proxy, s3] = await Promise.all([startTcpProxy(url), startS3()])
   try {
-    const env = { DATABASE_URL: proxy.address, EXPORT_DIR: await makeExportDir(), LOG_LEVEL: 'trace', ...s3.env }
+    const env = {
+      DATABASE_URL: proxy.address,
+      EXPORT_DIR: await makeExportDir(),
+      LOG_LEVEL: 'trace',
+      EXPORT_S3_PATIENCE_MS: '3000',
+      ...s3.env,
+    }
     const exporter = await spawnService(MAIN, env)
     await exporter.ready()
     const history = await makeChosenHistory(db, [{ trans_id: TRANS_ID }])
