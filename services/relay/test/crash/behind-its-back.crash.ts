@@ -69,6 +69,8 @@ test.concurrent.for(['before', 'after'] as const)(
     const fault = cell.arm({ step: 'commit', nth: 1, point, signal: 'SIGKILL' })
     await cell.insert()
     await waitUntilStruck(fault, [dead])
+    // What it had sent when it died is still executed: another lane's intent opens a batch, too.
+    await waitFor(async () => expect(await countSessions(cell.pool)).toBe(0), PATIENT)
     const open = await readOpen(cell.pool)
     expect(open.length).toBeGreaterThan(0)
     await deleteReceipts(kafka.brokers, cell.installation)
@@ -94,6 +96,15 @@ test.concurrent.for(['before', 'after'] as const)(
 )
 
 const partitionsOf = (rows: { partition: number }[]): number[] => rows.map(({ partition }) => partition)
+
+/** Of relays. */
+async function countSessions(pool: Pool): Promise<number> {
+  const { rows } = await pool.query(
+    `select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name = 'streamledger relay'`,
+  )
+  return rows[0].count
+}
 
 async function readOpen(pool: Pool): Promise<number[]> {
   const { rows } = await pool.query(
