@@ -82,12 +82,12 @@ export async function readJob(db: Db, exportId: string): Promise<QueuedJob | und
   return rows[0]
 }
 
-/** Makes a job that is to be retried later due now. */
+/** Makes a job that is to be retried later due now, if it has not been retried and done by itself meanwhile. */
 export async function hurryJob(db: Db, exportId: string): Promise<void> {
   await waitFor(async () => {
     const { rows } = await sql`
       select from graphile_worker.jobs job, graphile_worker.reschedule_jobs(array[job.id], run_at := now())
       where job.key = ${exportJobKey(exportId)}`.execute(db)
-    return rows.length === 1
+    return rows.length === 1 || (await readJob(db, exportId)) === undefined
   })
 }
