@@ -1,7 +1,16 @@
-import { parseArgs } from 'node:util'
+import { parseInOneLine } from '@streamledger/engines'
 
 export const SUITE_NAMES = ['post', 'read', 'system', 'relay', 'export', 'idle'] as const
 export type SuiteName = (typeof SUITE_NAMES)[number]
+
+const FLAG = { type: 'boolean', default: false } as const
+const OPTIONS = {
+  json: { type: 'string' },
+  quick: FLAG,
+  'no-wrk': FLAG,
+  'no-pgbench': FLAG,
+  help: { ...FLAG, short: 'h' },
+} as const
 
 export type BenchArguments = {
   /** In the order in which they run. */
@@ -33,7 +42,7 @@ export const USAGE = `npm run bench -- [name ...] [options]
 
 /** @throws Error, one line, for arguments that make no sense. */
 export function parseBenchArguments(args: readonly string[]): BenchArguments {
-  const { values, positionals } = parseInOneLine(args)
+  const { values, positionals } = parseInOneLine({ args: [...args], allowPositionals: true, options: OPTIONS })
   const unknown = positionals.find((name) => !isSuiteName(name))
   if (unknown !== undefined) throw new Error(`There is no bench "${unknown}"; there are ${SUITE_NAMES.join(', ')}.`)
   return {
@@ -43,26 +52,6 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments {
     wrk: !values['no-wrk'],
     pgbench: !values['no-pgbench'],
     help: values.help,
-  }
-}
-
-/** parseArgs explains itself over several lines; the first says what is wrong. */
-function parseInOneLine(args: readonly string[]) {
-  const flag = { type: 'boolean', default: false } as const
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        json: { type: 'string' },
-        quick: flag,
-        'no-wrk': flag,
-        'no-pgbench': flag,
-        help: { ...flag, short: 'h' },
-      },
-    })
-  } catch (error) {
-    throw new Error(`${(error as Error).message.split('\n')[0]} Try --help.`)
   }
 }
 

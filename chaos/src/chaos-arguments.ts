@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { parseInOneLine } from '@streamledger/engines'
 
 export interface ChaosArguments {
   readonly seed: number
@@ -20,6 +20,13 @@ const FAULTS_MAX = 100_000
 const RATE_MAX = 5_000
 const RATE = 200
 
+const TEXT = { type: 'string' } as const
+const FLAG = { type: 'boolean', default: false } as const
+const OPTIONS = {
+  ...{ seed: TEXT, minutes: TEXT, faults: TEXT, rate: TEXT, campaign: TEXT, json: TEXT },
+  ...{ verbose: FLAG, help: { ...FLAG, short: 'h' } },
+} as const
+
 export const USAGE = `npm run chaos -- --seed N (--minutes M | --faults F) [options]
 
 Starts the whole system, lets clients post, and meanwhile kills, stops, restarts, cuts off and scales its processes, one
@@ -40,7 +47,7 @@ Exit code 0: all is well. 1: something was found, or went wrong. 130: it was sto
 
 /** @throws Error, one line, for arguments that make no sense. */
 export function parseChaosArguments(args: readonly string[]): ChaosArguments {
-  const values = parseInOneLine(args)
+  const values = parseInOneLine({ args: [...args], options: OPTIONS }).values
   const { campaign, json, verbose, help } = values
   const parsed = {
     seed: parseNumber('seed', values.seed, { min: 0, max: SEED_MAX }),
@@ -54,21 +61,6 @@ export function parseChaosArguments(args: readonly string[]): ChaosArguments {
     throw new Error('How long? Say --minutes or --faults. Try --help.')
   }
   return { ...parsed, seed: parsed.seed, campaign, json, verbose, help }
-}
-
-/** parseArgs explains itself over several lines; the first says what is wrong. */
-function parseInOneLine(args: readonly string[]) {
-  const text = { type: 'string' } as const
-  const flag = { type: 'boolean', default: false } as const
-  try {
-    const options = {
-      ...{ seed: text, minutes: text, faults: text, rate: text, campaign: text, json: text },
-      ...{ verbose: flag, help: { ...flag, short: 'h' } },
-    }
-    return parseArgs({ args: [...args], options }).values
-  } catch (error) {
-    throw new Error(`${(error as Error).message.split('\n')[0]} Try --help.`)
-  }
 }
 
 function parseNumber(

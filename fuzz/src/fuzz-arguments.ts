@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { parseInOneLine } from '@streamledger/engines'
 
 export interface FuzzArguments {
   readonly seed: number
@@ -12,6 +12,11 @@ const SEED_MAX = 2 ** 31 - 1
 const CASES = 10_000
 const CASES_MIN = 100
 const CASES_MAX = 1_000_000
+const OPTIONS = {
+  seed: { type: 'string' },
+  cases: { type: 'string' },
+  help: { type: 'boolean', default: false, short: 'h' },
+} as const
 
 export const USAGE = `npm run fuzz -- [options]
 
@@ -26,22 +31,11 @@ Exit code 0: nothing was found. 1: something was, or went wrong. 130: it was sto
 
 /** @throws Error, one line, for arguments that make no sense. */
 export function parseFuzzArguments(args: readonly string[]): FuzzArguments {
-  const values = parseInOneLine(args)
+  const values = parseInOneLine({ args: [...args], options: OPTIONS }).values
   return {
     seed: parseNumber('seed', values.seed, { min: 0, max: SEED_MAX }) ?? randomInt(SEED_MAX),
     cases: parseNumber('cases', values.cases, { min: CASES_MIN, max: CASES_MAX }) ?? CASES,
     help: values.help,
-  }
-}
-
-/** parseArgs explains itself over several lines; the first says what is wrong. */
-function parseInOneLine(args: readonly string[]) {
-  const text = { type: 'string' } as const
-  try {
-    const options = { seed: text, cases: text, help: { type: 'boolean', default: false, short: 'h' } } as const
-    return parseArgs({ args: [...args], options }).values
-  } catch (error) {
-    throw new Error(`${(error as Error).message.split('\n')[0]} Try --help.`)
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type RunLock, startPostgres } from '@streamledger/engines'
+import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 import { type ServiceProcess, spawnService } from '@streamledger/testkit/spawn-service'
 import pg from 'pg'
 
@@ -33,13 +34,7 @@ const GENEROUS = {
   REFRESH_GRACE_MS: '60000', // a seed is shown more than once
   PASSWORD_HASHES_MAX: '4',
   EXPORTS_UNFINISHED_MAX: '100',
-  RATE_LIMIT_ADDRESS_MAX: '0',
-  RATE_LIMIT_USER_MAX: '0',
-  RATE_LIMIT_SIGN_IN_MAX: '0',
-  LOG_IN_FREE_MAX: '0',
-  LOG_IN_ACCOUNT_FAILURES_MAX: '0',
-  LOG_IN_ADDRESS_FAILURES_MAX: '0',
-  EVENT_LOOP_LAG_MAX_MS: '0', // of a machine that is busy with other things
+  ...LIMITS_OUT_OF_REACH,
 }
 
 export async function openStack({ dir, lock, signal }: StackOptions): Promise<Stack> {

@@ -1,4 +1,4 @@
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { parseInOneLine } from '@streamledger/engines'
 
 // A laptop's worth: each replica is a process with a connection pool of its own.
 const REPLICAS_MAX = 16
@@ -37,15 +37,6 @@ export function parseStartArguments(args: readonly string[]): StartArguments {
     exporter: parseReplicas('exporter', values.exporter),
   }
   return { replicas, demo: values.demo, help: values.help }
-}
-
-/** parseArgs explains itself over several lines; the first says what is wrong. */
-function parseInOneLine<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
-  try {
-    return parseArgs(config)
-  } catch (error) {
-    throw new Error(`${(error as Error).message.split('\n')[0]} Try --help.`)
-  }
 }
 
 function parseReplicas(role: Role, text: string): number {
