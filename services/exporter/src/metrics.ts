@@ -81,13 +81,21 @@ function createFailureCounter(registry: Registry): Counter<'code'> {
 const UNKNOWN = -1
 
 function observeQueue(registry: Registry, db: Db): void {
+  // All gauges are collected at once: they share a look.
+  let look: Promise<ExportQueue> | undefined
+  const lookOnce = (): Promise<ExportQueue> => {
+    look ??= readQueue(db).finally(() => {
+      look = undefined
+    })
+    return look
+  }
   const gauge = (name: string, help: string, choose: (queue: ExportQueue) => number) =>
     new Gauge({
       name: `streamledger_export_${name}`,
       help: `${help}; -1 if the database does not answer.`,
       registers: [registry],
       async collect() {
-        this.set(await readQueue(db).then(choose, () => UNKNOWN))
+        this.set(await lookOnce().then(choose, () => UNKNOWN))
       },
     })
   gauge('jobs_waiting', 'Export jobs that are due and that no exporter has taken', ({ waiting }) => waiting)
