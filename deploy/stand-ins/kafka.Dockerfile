@@ -1,10 +1,7 @@
 # Stands in for apache/kafka where no image can be pulled: the same user, folders and variables, with the Kafka that
-# `npm start` runs.
+# `npm start` runs, on a Debian with Java.
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
-# Java's package links its manuals, in a folder that a Debian without manuals lacks.
-RUN mkdir --parents /usr/share/man/man1 && apt-get update \
-    && apt-get install --yes --no-install-recommends default-jre-headless && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 1000 --create-home --shell /bin/bash appuser \
     && install --directory --owner=appuser --group=appuser \
        /opt/kafka/config /opt/kafka/logs /var/lib/kafka/data /etc/kafka/secrets /mnt/shared/config

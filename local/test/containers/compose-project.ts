@@ -11,6 +11,7 @@ const HEALTHY_INTERVAL_MS = 500
 /** What `docker inspect` says of a container, as far as it is read here. */
 export interface Container {
   State: { Status: string; StartedAt: string; ExitCode: number; Health?: { Status: string } }
+  Config: { Labels: Record<string, string> }
   HostConfig: { ReadonlyRootfs: boolean; CapDrop: string[] }
 }
 
@@ -25,27 +26,32 @@ export async function createComposeProject(dockerEnv: Record<string, string>, im
     ...{ INSTALLATION_ID: randomUUID(), JWT_SECRET: `${randomUUID()}${randomUUID()}` },
   }
   const { PATH = '', HOME = '' } = process.env
-  const docker = createDockerCli({ PATH, HOME, ...dockerEnv, ...images, ...variables })
-  const flags = ['--project-name', name, '--file', join(ROOT, 'docker-compose.yml'), '--env-file', '/dev/null']
+  const names = { COMPOSE_PROJECT_NAME: name, COMPOSE_DISABLE_ENV_FILE: '1' }
+  const env: Record<string, string | undefined> = { PATH, HOME, ...dockerEnv, ...images, ...variables, ...names }
+  const docker = createDockerCli(env)
+  const flags = ['--file', join(ROOT, 'docker-compose.yml')]
   const compose = (...args: string[]) =>
     docker.run(['compose', ...flags, '--profile', '*', ...args], { timeoutMs: HEALTHY_DEADLINE_MS })
 
-  const inspect = async (service?: string): Promise<Container[]> => {
-    const ids = (await compose('ps', '--all', '--quiet', ...(service ? [service] : []))).split('\n').filter(Boolean)
-    return ids.length > 0 ? (JSON.parse(await docker.run(['inspect', ...ids])) as Container[]) : []
+  const inspectAll = async (): Promise<Map<string, Container>> => {
+    const ids = await docker.run(['ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`])
+    const containers = JSON.parse(await docker.run(['inspect', ...ids.split('\n').filter(Boolean)])) as Container[]
+    return new Map(containers.map((each) => [each.Config.Labels['com.docker.compose.service'] ?? '', each]))
   }
   const untilHealthy = async (...services: string[]) =>
     waitFor(
       async () => {
-        const states = await Promise.all(services.map(async (service) => [service, await inspect(service)] as const))
-        for (const [service, [container]] of states) {
-          expect({ service, health: container?.State.Health?.Status }).toEqual({ service, health: 'healthy' })
+        const containers = await inspectAll()
+        for (const service of services) {
+          const health = containers.get(service)?.State.Health?.Status
+          expect({ service, health }).toEqual({ service, health: 'healthy' })
         }
       },
       { timeoutMs: HEALTHY_DEADLINE_MS, intervalMs: HEALTHY_INTERVAL_MS },
     )
   return {
-    ...{ docker, compose, inspect, untilHealthy },
+    ...{ env, compose, untilHealthy },
+    inspect: async (service: string) => (await inspectAll()).get(service),
     origin: `http://127.0.0.1:${api}`,
     brokers: `127.0.0.1:${kafka}`,
     prometheus: `http://127.0.0.1:${prometheus}`,

@@ -8,7 +8,10 @@ import { type ComposeProject, createComposeProject } from './compose-project.ts'
 
 const TOPIC = 'transactions'
 const OURS = ['api', 'relay', 'exporter', 'audit']
-const SERVICES = ['postgres', 'kafka', ...OURS, 'prometheus']
+/** Prometheus first: it looks around for half a minute after its restart, while the others are restarted. */
+const SERVICES = ['prometheus', 'postgres', 'kafka', ...OURS]
+/** Nobody has assembled a stand-in of these. */
+const NOT_RUN = ['grafana', 'otel-collector']
 /** DRAIN_TIMEOUT_MS: whoever takes longer has been cut off. */
 const DRAIN_DEADLINE_MS = 10_000
 const LOG_TAIL_LINES = 40
@@ -45,15 +48,17 @@ afterAll(async () => {
 
 test('everything comes up in order on an empty machine, and becomes healthy', async () => {
   tellOnFailure()
-  await project.compose('up', '--detach', '--no-build')
+  const all = (await project.compose('config', '--services')).trim().split('\n')
+  expect(all.sort()).toEqual([...SERVICES, ...NOT_RUN, 'migrate'].sort())
+  await project.compose('up', '--detach', '--no-build', ...SERVICES)
   await project.untilHealthy(...SERVICES)
-  const [migrate] = await project.inspect('migrate')
+  const migrate = await project.inspect('migrate')
   expect(migrate?.State).toMatchObject({ Status: 'exited', ExitCode: 0 })
 })
 
 test.each(SERVICES)('the %s is nobody special, and can write nowhere but where it must', async (service) => {
   tellOnFailure()
-  const [container] = await project.inspect(service)
+  const container = await project.inspect(service)
   expect(container?.HostConfig).toMatchObject({ ReadonlyRootfs: true, CapDrop: ['ALL'] })
   const status = await inside(service, 'cat', '/proc/1/status')
   const fieldOf = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, 'm').exec(status)?.[1]
@@ -65,6 +70,16 @@ test.each(SERVICES)('the %s is nobody special, and can write nowhere but where i
 
 test('a story is played through it', async () => {
   tellOnFailure()
+  await play()
+})
+
+test.each(SERVICES)('after a restart of the %s all are healthy again, and another story is played', async (service) => {
+  tellOnFailure()
+  const before = await project.inspect(service)
+  await project.compose('restart', service)
+  await project.untilHealthy(...SERVICES)
+  const after = await project.inspect(service)
+  expect(after?.State.StartedAt).not.toBe(before?.State.StartedAt)
   await play()
 })
 
@@ -93,16 +108,6 @@ test('Prometheus scrapes every service, and its alerts can be evaluated', async 
   )
 })
 
-test.each(SERVICES)('after a restart of the %s all are healthy again, and another story is played', async (service) => {
-  tellOnFailure()
-  const [before] = await project.inspect(service)
-  await project.compose('restart', service)
-  await project.untilHealthy(...SERVICES)
-  const [after] = await project.inspect(service)
-  expect(after?.State.StartedAt).not.toBe(before?.State.StartedAt)
-  await play()
-})
-
 test('the command line in the image finds nothing wrong', async () => {
   tellOnFailure()
   await inside('relay', 'streamledger', 'verify')
@@ -114,6 +119,6 @@ test.each(OURS)('SIGTERM ends the %s with code 0, before its deadline', async (s
   const startedAt = performance.now()
   await project.compose('stop', service)
   expect(performance.now() - startedAt).toBeLessThan(DRAIN_DEADLINE_MS)
-  const [container] = await project.inspect(service)
+  const container = await project.inspect(service)
   expect(container?.State).toMatchObject({ Status: 'exited', ExitCode: 0 })
 })

@@ -6,11 +6,13 @@ import { ROOT } from '../../src/local-config.ts'
 import { createDockerCli, type DockerCli } from './docker-cli.ts'
 import { fetchComposePlugin, installPrograms } from './docker-tools.ts'
 import { startOwnDocker } from './own-docker.ts'
-import { assembleStandIns, IMAGE_VARIABLES, type Images } from './stand-ins.ts'
+import { assembleEngines, assembleNode, IMAGE_VARIABLES, type Images } from './stand-ins.ts'
 
 const CACHE_DIR = join(ROOT, '.local', 'containers')
 const IMAGE = 'streamledger:test'
 const BUILD_TIMEOUT_MS = 600_000
+
+type Progress = (line: string) => void
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -25,15 +27,18 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { progress } = createScreen()
   mkdirSync(CACHE_DIR, { recursive: true })
+  const given = givenImages(process.env)
   const { docker, stop } = await findEngine(progress)
   try {
-    const images = givenImages(process.env) ?? (await standIns(docker, progress))
-    progress('building our image')
-    await buildOurs(docker, images)
-    const bytes = Number(await docker.run(['image', 'inspect', '--format', '{{.Size}}', IMAGE]))
-    progress(`built: ${Math.round(bytes / 1e6)} MB, that of Node included`)
-    project.provide('dockerEnv', pickDockerVariables(docker.env))
-    project.provide('images', { ...images, STREAMLEDGER_IMAGE: IMAGE })
+    if (!given) await prepareForStandIns(progress)
+    // Each mostly waits for a registry or for a disk, or keeps one core busy.
+    const [plugin, engines, ours] = await untilAllEnd([
+      timed('docker compose', findComposePlugin(docker), progress),
+      given ?? timed('the images of the engines', assembleEngines(docker, CACHE_DIR), progress),
+      buildOurs(docker, given, progress),
+    ])
+    project.provide('dockerEnv', { ...pickDockerVariables(docker.env), ...plugin })
+    project.provide('images', { ...engines, ...ours })
   } catch (error) {
     await stop()
     throw error
@@ -44,25 +49,48 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-async function findEngine(progress: (line: string) => void) {
+async function findEngine(progress: Progress) {
   const given = createDockerCli(process.env)
-  const answers = await given.run(['info']).then(
-    () => true,
-    () => false,
-  )
-  if (!answers) await prepareForOwn(progress)
-  const own = answers ? { docker: given, stop: async () => {} } : await startOwnDocker(CACHE_DIR)
-  progress(answers ? 'a Docker engine answers: it is used' : 'no Docker engine answered: one of our own is up')
-  const composes = await own.docker.run(['compose', 'version']).then(
-    () => true,
-    () => false,
-  )
-  if (composes) return own
-  const env = { ...own.docker.env, DOCKER_CONFIG: await fetchComposePlugin(CACHE_DIR) }
-  return { docker: createDockerCli(env), stop: own.stop }
+  if (await succeeds(given, 'info')) {
+    progress('a Docker engine answers: it is used')
+    return { docker: given, stop: async () => {} }
+  }
+  await prepareForOwn(progress)
+  const own = await startOwnDocker(CACHE_DIR)
+  progress('no Docker engine answered: one of our own is up')
+  return own
 }
 
-async function prepareForOwn(progress: (line: string) => void): Promise<void> {
+/** The variable by which `docker compose` is found, where it is not found without. */
+async function findComposePlugin(docker: DockerCli): Promise<Record<string, string>> {
+  return (await succeeds(docker, 'compose', 'version')) ? {} : { DOCKER_CONFIG: await fetchComposePlugin(CACHE_DIR) }
+}
+
+function succeeds(docker: DockerCli, ...args: string[]): Promise<boolean> {
+  return docker.run(args).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Whoever stops the engine next must not take it away from what still uses it. */
+async function untilAllEnd<Results extends unknown[]>(
+  work: { [At in keyof Results]: Results[At] | Promise<Results[At]> },
+) {
+  const ended = await Promise.allSettled(work)
+  const failed = ended.find((each) => each.status === 'rejected')
+  if (failed) throw failed.reason
+  return Promise.all(work) as Promise<Results>
+}
+
+async function timed<Result>(what: string, work: Promise<Result>, progress: Progress): Promise<Result> {
+  const startedAt = performance.now()
+  const result = await work
+  progress(`${what}: took ${Math.round((performance.now() - startedAt) / 1_000)} s`)
+  return result
+}
+
+async function prepareForOwn(progress: Progress): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Error('No Docker engine answers here, and only root can start one: start Docker, or run this as root.')
   }
@@ -78,16 +106,21 @@ function givenImages(env: NodeJS.ProcessEnv): Images | undefined {
   throw new Error(`Set all of ${IMAGE_VARIABLES.join(', ')}, or none: then stand-ins are assembled.`)
 }
 
-async function standIns(docker: DockerCli, progress: (line: string) => void): Promise<Images> {
+async function prepareForStandIns(progress: Progress): Promise<void> {
   progress(`assembling stand-ins of the official images; to use those, set ${IMAGE_VARIABLES.join(', ')}`)
   await installPrograms(['mmdebstrap'], progress)
-  return assembleStandIns(docker, CACHE_DIR)
 }
 
-async function buildOurs(docker: DockerCli, { NODE_IMAGE }: Images): Promise<void> {
+/** The image of the services, on the given image of Node or on its stand-in. */
+async function buildOurs(docker: DockerCli, given: Images | undefined, progress: Progress) {
+  const { NODE_IMAGE } = given ?? (await timed('the image of Node', assembleNode(docker, CACHE_DIR), progress))
   const file = join(ROOT, 'deploy', 'Dockerfile')
+  // The host's network: an engine that was started for this run has no resolver of its own to offer a build.
   const flags = ['--network', 'host', '--build-arg', `NODE_IMAGE=${NODE_IMAGE}`, '--file', file, '--tag', IMAGE]
-  await docker.run(['build', ...flags, ROOT], { timeoutMs: BUILD_TIMEOUT_MS })
+  await timed('our image', docker.run(['build', ...flags, ROOT], { timeoutMs: BUILD_TIMEOUT_MS }), progress)
+  const bytes = Number(await docker.run(['image', 'inspect', '--format', '{{.Size}}', IMAGE]))
+  progress(`our image has ${Math.round(bytes / 1e6)} MB, those of Node included`)
+  return { NODE_IMAGE, STREAMLEDGER_IMAGE: IMAGE }
 }
 
 function pickDockerVariables(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -12,33 +12,50 @@ const BUILD_TIMEOUT_MS = 300_000
 /** What Node and PostgreSQL link to, and whom they trust. */
 const BASE_PACKAGES = ['ca-certificates', 'libatomic1', 'libstdc++6']
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
-const BASE_IMAGE = 'streamledger-stand-in/debian'
+/** Of Kafka; of PostgreSQL, whose own package has neither `pg_isready` nor `createdb`; and of Prometheus, the whole. */
+const ENGINE_PACKAGES = ['default-jre-headless', 'postgresql-client', 'prometheus']
+type Debian = { name: string; packages: readonly string[] }
 /** The npm that this release of Node comes with is not in its package. */
 const NPM = 'npm@11.19.1'
 
-/** The variables of docker-compose.yml that name images. */
+/** The variables of docker-compose.yml that name images that can stand in for others. */
 export const IMAGE_VARIABLES = ['NODE_IMAGE', 'POSTGRES_IMAGE', 'KAFKA_IMAGE', 'PROMETHEUS_IMAGE'] as const
 export type Images = Record<(typeof IMAGE_VARIABLES)[number], string>
 
-/** Assembles images that behave as the official ones do as far as this repository uses them, where those cannot be pulled. */
-export async function assembleStandIns(docker: DockerCli, cacheDir: string): Promise<Images> {
-  const contexts = mkdtempSync(join(tmpdir(), 'stand-ins-'))
-  try {
-    const [node, postgres, kafka, prometheus] = await Promise.all([
+// What is assembled here behaves as the official images do as far as this repository uses them, where those cannot be pulled.
+
+export async function assembleNode(docker: DockerCli, cacheDir: string): Promise<Pick<Images, 'NODE_IMAGE'>> {
+  return withContexts(async (contexts) => {
+    const [context, base] = await Promise.all([
       prepare(contexts, 'node', fillNode),
+      importDebian(docker, cacheDir, { name: 'debian', packages: BASE_PACKAGES }),
+    ])
+    return { NODE_IMAGE: await buildStandIn(docker, context, base) }
+  })
+}
+
+export async function assembleEngines(docker: DockerCli, cacheDir: string): Promise<Omit<Images, 'NODE_IMAGE'>> {
+  return withContexts(async (contexts) => {
+    const [postgres, kafka, prometheus, base] = await Promise.all([
       prepare(contexts, 'postgres', fillPostgres),
       prepare(contexts, 'kafka', fillKafka),
       prepare(contexts, 'prometheus', async () => {}),
-      importBase(docker, cacheDir),
+      importDebian(docker, cacheDir, { name: 'debian-for-engines', packages: [...BASE_PACKAGES, ...ENGINE_PACKAGES] }),
     ])
-    const build = (context: string) => buildStandIn(docker, context)
-    const [NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE] = await Promise.all([
-      build(node),
+    const build = (context: string) => buildStandIn(docker, context, base)
+    const [POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE] = await Promise.all([
       build(postgres),
       build(kafka),
       build(prometheus),
     ])
-    return { NODE_IMAGE, POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE }
+    return { POSTGRES_IMAGE, KAFKA_IMAGE, PROMETHEUS_IMAGE }
+  })
+}
+
+async function withContexts<Result>(assemble: (contexts: string) => Promise<Result>): Promise<Result> {
+  const contexts = mkdtempSync(join(tmpdir(), 'stand-ins-'))
+  try {
+    return await assemble(contexts)
   } finally {
     rmSync(contexts, { recursive: true, force: true })
   }
@@ -70,30 +87,33 @@ async function fillKafka(context: string): Promise<void> {
     cpSync(join(STAND_INS, file), join(context, file))
 }
 
-/** A small Debian, as an image. What it is made of is kept: that takes the longest. */
-async function importBase(docker: DockerCli, cacheDir: string): Promise<void> {
+/** A small Debian with these packages, as an image. What it is made of is kept: that takes the longest. */
+async function importDebian(docker: DockerCli, cacheDir: string, { name, packages }: Debian): Promise<string> {
   const trusts = existsSync(CERTIFICATES)
   // Whoever sits behind a proxy that opens connections trusts it by this file: builds fetch packages through it, too.
   const trust = trusts ? [`--customize-hook=copy-in ${CERTIFICATES} ${dirname(CERTIFICATES)}`] : []
-  const excluded = ['doc', 'info', 'locale', 'man'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
-  const flags = ['--variant=minbase', `--include=${BASE_PACKAGES.join(',')}`, ...excluded, ...trust]
+  const excluded = ['doc', 'info', 'locale', 'man'].map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`)
+  // Java's package links its manuals, in a folder that a Debian without manuals lacks.
+  const manuals = '--essential-hook=mkdir --parents "$1/usr/share/man/man1"'
+  const flags = ['--variant=minbase', `--include=${packages.join(',')}`, ...excluded, manuals, ...trust]
   const digest = createHash('sha256').update(flags.join('\n')).digest('hex').slice(0, 8)
-  const archive = join(cacheDir, `debian-${SUITE}-${digest}.tar`)
+  const archive = join(cacheDir, `${name}-${SUITE}-${digest}.tar`)
   if (!existsSync(archive)) {
-    const draft = join(cacheDir, 'draft.tar')
+    const draft = join(cacheDir, `${name}-draft.tar`)
     await runToEnd('mmdebstrap', [...flags, SUITE, draft, MIRROR], { timeoutMs: BOOTSTRAP_TIMEOUT_MS })
     renameSync(draft, archive)
   }
+  const tag = `streamledger-stand-in/${name}`
   const env = trusts ? ['--change', `ENV NODE_EXTRA_CA_CERTS=${CERTIFICATES}`] : []
-  await docker.run(['import', ...env, archive, BASE_IMAGE])
+  await docker.run(['import', ...env, archive, tag])
+  return tag
 }
 
-async function buildStandIn(docker: DockerCli, context: string): Promise<string> {
+async function buildStandIn(docker: DockerCli, context: string, base: string): Promise<string> {
   const name = basename(context)
   const tag = `streamledger-stand-in/${name}`
   const file = join(STAND_INS, `${name}.Dockerfile`)
-  // The host's network: an engine that was started for this run has no resolver of its own to offer a build.
-  const flags = ['--network', 'host', '--build-arg', `BASE_IMAGE=${BASE_IMAGE}`, '--file', file, '--tag', tag]
+  const flags = ['--network', 'none', '--build-arg', `BASE_IMAGE=${base}`, '--file', file, '--tag', tag]
   await docker.run(['build', ...flags, context], { timeoutMs: BUILD_TIMEOUT_MS })
   return tag
 }
