@@ -37,6 +37,13 @@ export const STACK_VARIABLES: Readonly<Record<string, { description: string; def
   KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.2.2' },
   PROMETHEUS_PORT: { description: 'Port that docker-compose.yml publishes Prometheus on.', default: '9090' },
   PROMETHEUS_IMAGE: { description: 'Image of Prometheus in docker-compose.yml.', default: 'prom/prometheus:v2.53.3' },
+  GRAFANA_PORT: { description: 'Port that docker-compose.yml publishes Grafana on.', default: '3001' },
+  GRAFANA_PASSWORD: { description: "Password of Grafana's user admin in docker-compose.yml.", default: 'streamledger' },
+  GRAFANA_IMAGE: { description: 'Image of Grafana in docker-compose.yml.', default: 'grafana/grafana:13.2.3' },
+  OTEL_COLLECTOR_IMAGE: {
+    description: 'Image of the collector of traces in docker-compose.yml.',
+    default: 'otel/opentelemetry-collector:0.165.0',
+  },
   NODE_IMAGE: { description: 'Image that the services are built on.', default: 'node:26.10.0-slim' },
   STREAMLEDGER_IMAGE: { description: 'Name of the built image.', default: 'streamledger:local' },
 }
