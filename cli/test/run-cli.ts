@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
+import { pickAmbientEnv } from '@streamledger/testkit'
 
 const MAIN = resolve(import.meta.dirname, '../src/main.ts')
 
@@ -15,7 +16,7 @@ export interface Finished {
 /** Runs the program as a person or a script does. */
 export async function runCli(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', MAIN, ...args], {
-    env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...env },
+    env: { ...pickAmbientEnv(), NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const read = async (stream: NodeJS.ReadableStream): Promise<string> => {

@@ -7,6 +7,8 @@ export type StartKafkaClusterOptions = {
   dataDir: string
   /** Each heap's largest size, in java's words. */
   heap?: string
+  /** More of java's flags, for each. */
+  jvmFlags?: readonly string[]
 }
 
 export type KafkaCluster = {
@@ -25,14 +27,15 @@ const IDS = [1, 2, 3]
 const HEAP = '256m'
 
 /** Starts a new cluster of three, each of them broker and controller: one of them may be gone at any time. */
-export async function startKafkaCluster({ dataDir, heap = HEAP }: StartKafkaClusterOptions): Promise<KafkaCluster> {
+export async function startKafkaCluster(options: StartKafkaClusterOptions): Promise<KafkaCluster> {
+  const { dataDir, heap = HEAP, jvmFlags = [] } = options
   const clusterId = makeClusterId()
   const [ports, controllerPorts] = [await pickPorts(), await pickPorts()]
   const engines = new Map<number, KafkaEngine>()
   const start = async (id: number): Promise<void> => {
     const node = { id, controllerPorts, clusterId }
-    const options = { dataDir: join(dataDir, String(id)), heap, node }
-    engines.set(id, await startKafka({ ...options, port: ports[id - 1] as number }))
+    const port = ports[id - 1] as number
+    engines.set(id, await startKafka({ dataDir: join(dataDir, String(id)), heap, jvmFlags, node, port }))
   }
   // Together: none is ready before two of them have elected a controller.
   const started = await Promise.allSettled(IDS.map(start))

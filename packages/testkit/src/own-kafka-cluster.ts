@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type KafkaCluster, startKafkaCluster } from '@streamledger/engines'
 import { Kafka, logLevel } from 'kafkajs'
-import { abandon, makeRunDir } from './test-engines.ts'
+import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
 /** Three brokers that only one test knows, so that the test may kill them. */
@@ -23,7 +23,7 @@ export async function startOwnKafkaCluster(): Promise<OwnKafkaCluster & { remove
   // As for a run's own engines: Ctrl-C twice leaves nothing behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
-  const cluster = await startKafkaCluster({ dataDir: join(runDir, 'kafka') })
+  const cluster = await startKafkaCluster({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS })
   const kafka = new Kafka({ brokers: cluster.brokers.split(','), logLevel: logLevel.NOTHING })
   const leaderOf = async (topic: string, partition: number): Promise<number> => {
     const admin = kafka.admin()

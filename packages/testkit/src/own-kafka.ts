@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type KafkaEngine, startKafka } from '@streamledger/engines'
 import { type KafkaDoor, openWatchedKafkaDoor } from './kafka-door.ts'
 import type { KafkaProxy } from './kafka-proxy.ts'
-import { abandon, makeRunDir } from './test-engines.ts'
+import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
 /** A Kafka that only one test knows, so that the test may kill it. */
@@ -25,7 +25,8 @@ export type StartProxiedKafka = () => Promise<ProxiedKafka>
 
 export async function startOwnKafka(door?: KafkaDoor): Promise<OwnKafka & { remove(): Promise<void> }> {
   const runDir = makeRunDir()
-  const options = { dataDir: join(runDir, 'kafka'), listeners: door ? [door.listener] : [] }
+  const listeners = door ? [door.listener] : []
+  const options = { dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, listeners }
   let engine: KafkaEngine = await startKafka(options)
   const { brokers, port } = engine
   // As for a run's own engines: Ctrl-C twice leaves nothing behind.

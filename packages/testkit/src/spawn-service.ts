@@ -48,14 +48,7 @@ export async function spawnService(
   const [command = '', ...rest] = [...via, ...node]
   const child = spawn(command, rest, {
     // Not the test's environment: kafkajs and others behave differently under NODE_ENV=test.
-    env: {
-      PATH: process.env.PATH ?? '',
-      NODE_ENV: 'production',
-      HOST: '127.0.0.1',
-      ...env,
-      PORT: port,
-      OPS_PORT: opsPort,
-    },
+    env: { ...pickAmbientEnv(), NODE_ENV: 'production', HOST: '127.0.0.1', ...env, PORT: port, OPS_PORT: opsPort },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
@@ -72,6 +65,12 @@ export async function spawnService(
     ready: (timeoutMs = READY_TIMEOUT_MS) => waitUntilReady(child, { opsUrl, readLogs, timeoutMs }),
     signal: (signal) => void child.kill(signal),
   }
+}
+
+/** All that a program under test has of this environment: where programs are, and where Node keeps what it has compiled. */
+export function pickAmbientEnv(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE } = process.env
+  return { PATH, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}) }
 }
 
 function collectLogs(child: ChildProcess): () => string {
