@@ -58,7 +58,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { limits, tokens } = deps.config
   const limited = { limits, refusals: createRefusals() }
   await app.register(connectionLimit, { connectionsMax: deps.config.http.connectionsMax, registry })
-  await app.register(drain)
+  await app.register(drain, { delayMs: deps.config.http.drainDelayMs })
   await app.register(problemDetails)
   await app.register(securityHeaders)
   await app.register(bareRefusals)

@@ -19,6 +19,13 @@ export const apiEnv = Type.Object({
     default: 9100,
     description: 'Port of health checks and metrics.',
   }),
+  DRAIN_DELAY_MS: Type.Integer({
+    minimum: 0,
+    maximum: 120_000,
+    default: 500,
+    description:
+      'How long a replica that is told to stop, and not ready any more, goes on serving before it takes no new connections: longer than a balancer needs to notice, and part of DRAIN_TIMEOUT_MS.',
+  }),
   JWT_SECRET: Type.String({
     minLength: 1,
     description: 'Signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
@@ -138,6 +145,9 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
   const vars = parseEnv(apiEnv, env)
   const secrets = [vars.JWT_SECRET, ...(vars.JWT_SECRET_PREVIOUS === undefined ? [] : [vars.JWT_SECRET_PREVIOUS])]
   refuseShortSecrets(secrets)
+  if (vars.DRAIN_DELAY_MS >= vars.DRAIN_TIMEOUT_MS) {
+    throw new Error('configuration: DRAIN_DELAY_MS must be less than DRAIN_TIMEOUT_MS, which it is a part of')
+  }
   return {
     logLevel: vars.LOG_LEVEL,
     drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
@@ -149,6 +159,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       idleTimeoutMs: vars.CONNECTION_IDLE_TIMEOUT_MS,
       connectionsMax: vars.CONNECTIONS_MAX,
       bodyBytesMax: vars.BODY_BYTES_MAX,
+      drainDelayMs: vars.DRAIN_DELAY_MS,
     },
     database: {
       url: vars.DATABASE_URL,

@@ -40,6 +40,11 @@ describe('the configuration', () => {
     expect(load({ JWT_SECRET_PREVIOUS: '' }).tokens.secrets).toHaveLength(1)
   })
 
+  test('refuses a stop whose first part alone would take longer than the whole', () => {
+    expect(load({ DRAIN_TIMEOUT_MS: '5001', DRAIN_DELAY_MS: '5000' }).http.drainDelayMs).toBe(5_000)
+    expect(() => load({ DRAIN_TIMEOUT_MS: '5000', DRAIN_DELAY_MS: '5000' })).toThrow(/^configuration: DRAIN_DELAY_MS/)
+  })
+
   test('names every variable that does not parse', () => {
     expect(() => load({ PORT: 'http', INSTALLATION_ID: 'mine', TOPIC_PARTITIONS: '0', LOG_LEVEL: 'loud' })).toThrow(
       /PORT.*INSTALLATION_ID|INSTALLATION_ID.*PORT/s,

@@ -90,7 +90,7 @@ describe('the process', () => {
   })
 
   test('exits 1 when a stop takes longer than it may', async ({ database, spawnService }) => {
-    const service = await spawnService(MAIN, serviceEnv(database.url, { DRAIN_TIMEOUT_MS: '300' }))
+    const service = await spawnService(MAIN, serviceEnv(database.url, { DRAIN_TIMEOUT_MS: '300', DRAIN_DELAY_MS: '0' }))
     await service.ready()
     const client = await signUp(service.url)
     const halfSent = await sendHalf(service.url, client.account.access_token.token)

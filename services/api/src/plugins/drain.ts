@@ -2,16 +2,21 @@ import { sleep } from '@streamledger/runtime'
 import fp from 'fastify-plugin'
 
 const SWEEP_INTERVAL_MS = 50
-/** How long clients are told to close their connections before any is closed on them with a request on its way. */
-const GRACE_MS = 500
+
+export interface DrainOptions {
+  /** How long all is served as ever, once the replica has said that it is not ready. */
+  delayMs: number
+}
 
 /**
- * Lets clients go while the app closes. Node closes the connections that are idle at that moment, and would then wait
- * for every other one to time out, long after its answer: they are told to close, and closed as soon as they are idle. What
- * clients asked for that have hung up since is waited for too, as it still needs the database.
+ * Lets clients go while the app closes. At first it serves on: a balancer goes on sending for as long as it has not seen
+ * that the replica is not ready, and every answer tells its connection to close, so that none is closed on a client with a
+ * request on its way. Then Node closes the connections that are idle at that moment, and would wait for every other one
+ * to time out, long after its answer: they are closed as soon as they are idle. What clients asked for that have hung up
+ * since is waited for too, as it still needs the database.
  */
-export const drain = fp(
-  async (app) => {
+export const drain = fp<DrainOptions>(
+  async (app, { delayMs }) => {
     let draining = false
     let sweep: NodeJS.Timeout | undefined
     let underWay = 0
@@ -31,7 +36,7 @@ export const drain = fp(
     })
     app.addHook('preClose', async () => {
       draining = true
-      await sleep(GRACE_MS)
+      await sleep(delayMs)
       sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_INTERVAL_MS)
     })
     app.addHook('onSend', (_request, reply, payload, done) => {
