@@ -31,6 +31,11 @@ function printOpenapiTypes(): string {
   return execFileSync(program, ['docs/openapi.json'], { cwd: ROOT, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX })
 }
 
+const copy = (from: string, path: string): Generated => ({
+  path,
+  make: async () => readFileSync(join(ROOT, from), 'utf8'),
+})
+
 const GENERATED: readonly Generated[] = [
   {
     path: 'db/schema.sql',
@@ -46,6 +51,12 @@ const GENERATED: readonly Generated[] = [
     path: `deploy/grafana/${service}.json`,
     make: async () => print('deploy/src/dashboard-document.ts', service),
   })),
+  // A chart can only read what is in its own folder.
+  copy('deploy/prometheus/alerts.yaml', 'deploy/helm/files/alerts.yaml'),
+  ...['api', 'relay', 'exporter'].map((service) =>
+    copy(`deploy/grafana/${service}.json`, `deploy/helm/files/dashboards/${service}.json`),
+  ),
+  { path: 'deploy/helm/values.schema.json', make: async () => print('deploy/src/chart-schema.ts') },
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },

@@ -1,0 +1,96 @@
+{{/* Helm reads a large number as a float, and would write it with an exponent. */}}
+{{- define "streamledger.text" -}}
+{{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{- define "streamledger.databaseUrl" -}}
+- name: DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .key }}
+{{- end }}
+
+{{/* What every service has: the ports are those of docker-compose.yml. Takes root, name and opsPort. */}}
+{{- define "streamledger.serviceEnv" -}}
+{{ include "streamledger.databaseUrl" .root.Values.database }}
+- name: HOST
+  value: 0.0.0.0
+- name: OPS_PORT
+  value: {{ .opsPort | quote }}
+{{- if ne .name "audit" }}
+- name: DRAIN_TIMEOUT_MS
+  value: {{ include "streamledger.text" .root.Values.drainTimeoutMs | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "streamledger.installationEnv" -}}
+- name: INSTALLATION_ID
+  value: {{ .Values.installationId }}
+- name: KAFKA_TOPIC
+  value: {{ .Values.topic.name }}
+- name: TOPIC_PARTITIONS
+  value: {{ .Values.topic.partitions | quote }}
+{{- end }}
+
+{{- define "streamledger.brokersEnv" -}}
+- name: KAFKA_BROKERS
+  value: {{ join "," .Values.kafka.brokers }}
+{{- end }}
+
+{{- define "streamledger.exportsEnv" -}}
+- name: EXPORT_STORE
+  value: {{ .Values.exports.store }}
+- name: EXPORT_DIR
+  value: /var/lib/streamledger/exports
+{{- if eq .Values.exports.store "s3" }}
+{{- with .Values.exports.s3 }}
+- name: EXPORT_S3_BUCKET
+  value: {{ .bucket }}
+- name: EXPORT_S3_REGION
+  value: {{ .region }}
+{{- with .endpoint }}
+- name: EXPORT_S3_ENDPOINT
+  value: {{ . }}
+{{- end }}
+- name: EXPORT_S3_PATH_STYLE
+  value: {{ .pathStyle | quote }}
+{{- if .existingSecret }}
+- name: EXPORT_S3_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .accessKeyIdKey }}
+- name: EXPORT_S3_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .secretAccessKeyKey }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "streamledger.jwtEnv" -}}
+- name: JWT_SECRET
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .key }}
+{{- if .previousKey }}
+- name: JWT_SECRET_PREVIOUS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .previousKey }}
+{{- end }}
+{{- end }}
+
+{{/* What the values add: a service's own wins over what all share, of which the audit reads nothing. Takes root and name. */}}
+{{- define "streamledger.ownEnv" -}}
+{{- $shared := ternary dict .root.Values.env (eq .name "audit") }}
+{{- range $name, $value := merge dict (index .root.Values .name).env $shared }}
+- name: {{ $name }}
+  value: {{ include "streamledger.text" $value | quote }}
+{{- end }}
+{{- end }}

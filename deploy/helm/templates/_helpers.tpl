@@ -1,0 +1,72 @@
+{{- define "streamledger.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Names of services are added to it, and a name has 63 characters at most. */}}
+{{- define "streamledger.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- else if contains (include "streamledger.name" .) .Release.Name }}
+{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "streamledger.name" .) | trunc 48 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* What a Deployment selects its pods by: never changed, as Kubernetes refuses to. Takes root and name. */}}
+{{- define "streamledger.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "streamledger.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .name }}
+{{- end }}
+
+{{- define "streamledger.labels" -}}
+{{ include "streamledger.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: streamledger
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "streamledger.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Takes root and name. */}}
+{{- define "streamledger.serviceAccountName" -}}
+{{- $account := (index .root.Values .name).serviceAccount }}
+{{- if $account.create }}
+{{- $account.name | default (printf "%s-%s" (include "streamledger.fullname" .root) .name) }}
+{{- else }}
+{{- $account.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{/* The services of this release, in order. */}}
+{{- define "streamledger.services" -}}
+api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
+{{- end }}
+
+{{- define "streamledger.exportsClaim" -}}
+{{- .Values.exports.folder.existingClaim | default (printf "%s-exports" (include "streamledger.fullname" .)) }}
+{{- end }}
+
+{{/* Nobody is root, has a capability or can write anywhere but where it must. */}}
+{{- define "streamledger.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "streamledger.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}

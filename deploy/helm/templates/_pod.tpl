@@ -1,0 +1,149 @@
+{{/*
+The pod of a service. Takes root, name, args, opsPort, env (text), port (of the API alone), mounts and volumes (text, beside
+/tmp).
+*/}}
+{{- define "streamledger.pod" -}}
+{{- $own := index .root.Values .name }}
+metadata:
+  labels:
+    {{- include "streamledger.labels" . | nindent 4 }}
+    {{- with $own.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $own.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "streamledger.serviceAccountName" . }}
+  # Nothing here speaks with Kubernetes.
+  automountServiceAccountToken: false
+  # Otherwise a Service that is called `ops` or `kafka` would set variables here.
+  enableServiceLinks: false
+  {{- with .root.Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $own.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  # Longer than a service's own deadline: one that is killed in the middle of its drain has drained for nothing.
+  terminationGracePeriodSeconds: {{ add (divf .root.Values.drainTimeoutMs 1000 | ceil) 5 }}
+  securityContext:
+    {{- include "streamledger.podSecurity" . | nindent 4 }}
+  containers:
+    - name: {{ .name }}
+      image: {{ include "streamledger.image" .root }}
+      imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+      args: {{ .args | toJson }}
+      ports:
+        {{- with .port }}
+        - { name: http, containerPort: {{ . }} }
+        {{- end }}
+        - { name: ops, containerPort: {{ .opsPort }} }
+      env:
+        {{- include "streamledger.serviceEnv" . | nindent 8 }}
+        {{- .env | nindent 8 }}
+        {{- include "streamledger.ownEnv" . | nindent 8 }}
+      # The ops port answers before the database does, so what is waited for here is Node alone.
+      startupProbe:
+        httpGet: { path: /health/live, port: ops }
+        periodSeconds: 2
+        timeoutSeconds: 2
+        failureThreshold: 30
+      # It asks whether the event loop turns at all; a restart is no cure for a database that is down.
+      livenessProbe:
+        httpGet: { path: /health/live, port: ops }
+        periodSeconds: 10
+        timeoutSeconds: 5
+        failureThreshold: 6
+      # Started and not draining. Two in a row: a long turn of the event loop is no reason to send requests elsewhere.
+      readinessProbe:
+        httpGet: { path: /health/ready, port: ops }
+        periodSeconds: 5
+        timeoutSeconds: 3
+        failureThreshold: 2
+      resources:
+        {{- toYaml $own.resources | nindent 8 }}
+      securityContext:
+        {{- include "streamledger.containerSecurity" . | nindent 8 }}
+      volumeMounts:
+        - { name: tmp, mountPath: /tmp }
+        {{- with .mounts }}
+        {{- . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: tmp
+      emptyDir: { sizeLimit: 64Mi }
+    {{- with .volumes }}
+    {{- . | nindent 4 }}
+    {{- end }}
+  {{- if not (eq .name "audit") }}
+  topologySpreadConstraints:
+    {{- with $own.topologySpreadConstraints }}
+    {{- toYaml . | nindent 4 }}
+    {{- else }}
+    {{- $selector := include "streamledger.selectorLabels" . }}
+    {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+    - maxSkew: 1
+      topologyKey: {{ . }}
+      whenUnsatisfiable: ScheduleAnyway
+      # Of one release at a time: the replicas that are being replaced do not count.
+      matchLabelKeys: [pod-template-hash]
+      labelSelector:
+        matchLabels:
+          {{- $selector | nindent 10 }}
+    {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- with $own.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $own.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $own.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* A Deployment of it, whose replicas something else may be counting. Takes what the pod takes, and scaled. */}}
+{{- define "streamledger.deployment" -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ include "streamledger.fullname" .root }}-{{ .name }}
+  labels:
+    {{- include "streamledger.labels" . | nindent 4 }}
+spec:
+  {{- if not .scaled }}
+  replicas: {{ (index .root.Values .name).replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  # A new one is ready before an old one goes.
+  strategy:
+    type: RollingUpdate
+    rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
+  selector:
+    matchLabels:
+      {{- include "streamledger.selectorLabels" . | nindent 6 }}
+  template:
+    {{- include "streamledger.pod" . | nindent 4 }}
+{{- end }}
+
+{{/* Where the files of exports are: shared, or with S3 the exporter's own drafts. Of both the API needs only the first. */}}
+{{- define "streamledger.exportsMount" -}}
+- { name: exports, mountPath: /var/lib/streamledger/exports }
+{{- end }}
+
+{{- define "streamledger.exportsVolume" -}}
+- name: exports
+  {{- if eq .Values.exports.store "folder" }}
+  persistentVolumeClaim: { claimName: {{ include "streamledger.exportsClaim" . }} }
+  {{- else }}
+  emptyDir: { sizeLimit: {{ .Values.exports.s3.draftsSizeLimit }} }
+  {{- end }}
+{{- end }}

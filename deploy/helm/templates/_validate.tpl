@@ -1,0 +1,30 @@
+{{/* What the schema cannot say, in sentences. */}}
+{{- define "streamledger.validate" -}}
+{{- with .Values }}
+{{- if and (eq .exports.store "s3") (not .exports.s3.bucket) }}
+{{- fail "exports.s3.bucket: exports.store is s3, so name the bucket; or choose exports.store=folder, a volume that API and exporters share" }}
+{{- end }}
+{{- if gt (int .relay.autoscaling.maxReplicas) (int .topic.partitions) }}
+{{- fail (printf "relay.autoscaling.maxReplicas: %d relays cannot share %d partitions (topic.partitions); 0 is as many as there are" (int .relay.autoscaling.maxReplicas) (int .topic.partitions)) }}
+{{- end }}
+{{- if and (not .keda.enabled) (gt (int .relay.replicas) (int .topic.partitions)) }}
+{{- fail (printf "relay.replicas: %d relays cannot share %d partitions (topic.partitions)" (int .relay.replicas) (int .topic.partitions)) }}
+{{- end }}
+{{- $relaysMax := int (.relay.autoscaling.maxReplicas | default .topic.partitions) }}
+{{- range $name, $max := dict "api" (int .api.autoscaling.maxReplicas) "relay" $relaysMax "exporter" (int .exporter.autoscaling.maxReplicas) }}
+{{- $min := int (index $.Values $name).autoscaling.minReplicas }}
+{{- if gt $min $max }}
+{{- fail (printf "%s.autoscaling: minReplicas is %d, and at most %d replicas are allowed" $name $min $max) }}
+{{- end }}
+{{- end }}
+{{- if ge (int .api.drainDelayMs) (int .drainTimeoutMs) }}
+{{- fail (printf "api.drainDelayMs: %d ms is a part of drainTimeoutMs, which is %d" (int .api.drainDelayMs) (int .drainTimeoutMs)) }}
+{{- end }}
+{{- if and .ingress.enabled (not .ingress.hosts) }}
+{{- fail "ingress.hosts: ingress.enabled needs a host" }}
+{{- end }}
+{{- if and .exports.folder.existingClaim (ne .exports.store "folder") }}
+{{- fail "exports.folder.existingClaim: exports.store is not folder, so nobody would use it" }}
+{{- end }}
+{{- end }}
+{{- end }}

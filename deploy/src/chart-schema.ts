@@ -1,0 +1,269 @@
+// Prints the schema of the chart's values, deploy/helm/values.schema.json: what may be set is what is named here, and the
+// variables of the services are those of their own configurations.
+import { SERVICES, type ServiceName } from './env-example.ts'
+
+export type JsonSchema = Record<string, unknown>
+
+/** Variables that the chart sets itself, from values of other names, from Secrets or because its templates rely on them. */
+export const SET_BY_CHART: readonly string[] = [
+  ...[
+    'DATABASE_URL',
+    'HOST',
+    'PORT',
+    'OPS_PORT',
+    'DRAIN_DELAY_MS',
+    'DRAIN_TIMEOUT_MS',
+    'JWT_SECRET',
+    'JWT_SECRET_PREVIOUS',
+  ],
+  ...['INSTALLATION_ID', 'KAFKA_TOPIC', 'TOPIC_PARTITIONS', 'TOPIC_REPLICATION_FACTOR', 'KAFKA_BROKERS'],
+  ...['EXPORT_STORE', 'EXPORT_DIR', 'EXPORT_S3_BUCKET', 'EXPORT_S3_REGION', 'EXPORT_S3_ENDPOINT'],
+  ...['EXPORT_S3_PATH_STYLE', 'EXPORT_S3_ACCESS_KEY_ID', 'EXPORT_S3_SECRET_ACCESS_KEY', 'AUDIT_STATE_FILE'],
+]
+
+const REPLICAS_MAX = 1_000
+/** What is left of 63 characters when the longest name of an object has been added. */
+const NAME_LENGTH_MAX = 48
+const PORT = integer(1, 65_535)
+const BOOLEAN: JsonSchema = { type: 'boolean' }
+const TEXT: JsonSchema = { type: 'string' }
+const NAME: JsonSchema = { type: 'string', minLength: 1, maxLength: 253, pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$' }
+const NAME_OR_EMPTY: JsonSchema = { type: 'string', maxLength: 253, pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$' }
+const KEY: JsonSchema = { type: 'string', pattern: '^[-._a-zA-Z0-9]+$' }
+const KEY_OR_EMPTY: JsonSchema = { type: 'string', pattern: '^[-._a-zA-Z0-9]*$' }
+const QUANTITY: JsonSchema = { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$' }
+/** Parts of objects that Kubernetes itself judges. */
+const OBJECT: JsonSchema = { type: 'object' }
+const OBJECTS: JsonSchema = { type: 'array', items: OBJECT }
+const TEXTS: JsonSchema = { type: 'object', additionalProperties: TEXT }
+
+function integer(minimum: number, maximum?: number): JsonSchema {
+  return { type: 'integer', minimum, ...(maximum === undefined ? {} : { maximum }) }
+}
+
+/** An object that has no members but these. */
+function object(properties: Record<string, JsonSchema>, required: readonly string[] = []): JsonSchema {
+  return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), additionalProperties: false }
+}
+
+/** A choice of constants, as a configuration has it, is an enumeration here: its errors can be read. */
+function simplify({ anyOf, ...rest }: JsonSchema): JsonSchema {
+  if (!Array.isArray(anyOf)) return rest
+  const choices = anyOf.map(({ const: choice }: { const: unknown }) => choice)
+  // YAML's true is meant, too.
+  const booleans = choices.every((choice) => choice === 'true' || choice === 'false') ? [true, false] : []
+  return { ...rest, enum: [...choices, ...booleans] }
+}
+
+function listSettable(service: ServiceName): [string, JsonSchema][] {
+  return Object.entries(SERVICES[service].properties)
+    .filter(([name]) => !SET_BY_CHART.includes(name))
+    .map(([name, schema]) => [name, simplify({ ...schema })])
+}
+
+/** Variables of one service. */
+function env(service: ServiceName): JsonSchema {
+  return object(Object.fromEntries(listSettable(service)))
+}
+
+/** Variables that all three services read. */
+function sharedEnv(): JsonSchema {
+  const others = [listSettable('relay'), listSettable('exporter')].map((list) => list.map(([name]) => name))
+  return object(
+    Object.fromEntries(listSettable('api').filter(([name]) => others.every((names) => names.includes(name)))),
+  )
+}
+
+const BEHAVIOR = object({ scaleUp: OBJECT, scaleDown: OBJECT })
+const RESOURCES = (() => {
+  const amounts = object({ cpu: QUANTITY, memory: QUANTITY, 'ephemeral-storage': QUANTITY })
+  return object({ requests: amounts, limits: amounts })
+})()
+const PLACE = { nodeSelector: TEXTS, tolerations: OBJECTS }
+
+function workload(service: ServiceName, more: Record<string, JsonSchema>): JsonSchema {
+  return object({
+    env: env(service),
+    resources: RESOURCES,
+    serviceAccount: object({ create: BOOLEAN, name: NAME_OR_EMPTY, annotations: TEXTS }),
+    podAnnotations: TEXTS,
+    podLabels: TEXTS,
+    ...PLACE,
+    affinity: OBJECT,
+    priorityClassName: NAME_OR_EMPTY,
+    ...more,
+  })
+}
+
+function deployment(service: ServiceName, more: Record<string, JsonSchema>): JsonSchema {
+  return workload(service, {
+    replicas: integer(1, REPLICAS_MAX),
+    topologySpreadConstraints: OBJECTS,
+    podDisruptionBudget: object({
+      enabled: BOOLEAN,
+      // None at all would keep every node from being emptied.
+      maxUnavailable: { anyOf: [integer(1), { type: 'string', pattern: '^([1-9]|[1-9][0-9]|100)%$' }] },
+    }),
+    ...more,
+  })
+}
+
+const API = deployment('api', {
+  autoscaling: object({
+    enabled: BOOLEAN,
+    minReplicas: integer(1, REPLICAS_MAX),
+    maxReplicas: integer(1, REPLICAS_MAX),
+    targetCPUUtilizationPercentage: integer(1, 1_000),
+    metrics: OBJECTS,
+    behavior: BEHAVIOR,
+  }),
+  drainDelayMs: { ...SERVICES.api.properties.DRAIN_DELAY_MS },
+  service: object({
+    type: { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] },
+    port: PORT,
+    annotations: TEXTS,
+  }),
+})
+
+const RELAY = deployment('relay', {
+  autoscaling: object({
+    minReplicas: integer(1, REPLICAS_MAX),
+    maxReplicas: integer(0, REPLICAS_MAX),
+    rowsPerReplica: integer(1),
+    behavior: BEHAVIOR,
+  }),
+})
+
+const EXPORTER = deployment('exporter', {
+  autoscaling: object({
+    minReplicas: integer(1, REPLICAS_MAX),
+    maxReplicas: integer(1, REPLICAS_MAX),
+    behavior: BEHAVIOR,
+  }),
+})
+
+const AUDIT = workload('audit', {
+  enabled: BOOLEAN,
+  storage: object({ size: QUANTITY, storageClassName: NAME_OR_EMPTY }),
+})
+
+const MIGRATION = object({
+  enabled: BOOLEAN,
+  existingSecret: NAME_OR_EMPTY,
+  key: KEY,
+  backoffLimit: integer(0, 100),
+  activeDeadlineSeconds: integer(1),
+  resources: RESOURCES,
+  podAnnotations: TEXTS,
+  ...PLACE,
+})
+
+function exportsSchema(): JsonSchema {
+  const s3 = SERVICES.api.properties
+  return object({
+    store: { enum: ['s3', 'folder'] },
+    s3: object({
+      bucket: { type: 'string', maxLength: 63, pattern: '^([a-z0-9][-a-z0-9.]+[a-z0-9])?$' },
+      region: { ...s3.EXPORT_S3_REGION },
+      endpoint: { type: 'string', pattern: '^(https?://.+)?$' },
+      pathStyle: BOOLEAN,
+      existingSecret: NAME_OR_EMPTY,
+      accessKeyIdKey: KEY,
+      secretAccessKeyKey: KEY,
+      draftsSizeLimit: QUANTITY,
+    }),
+    folder: object({ existingClaim: NAME_OR_EMPTY, size: QUANTITY, storageClassName: NAME_OR_EMPTY }),
+  })
+}
+
+function networkPolicy(): JsonSchema {
+  const place = object({ to: OBJECTS, ports: { type: 'array', items: PORT, minItems: 1 } })
+  const places = { dns: place, postgres: place, kafka: place, s3: place }
+  return object({ enabled: BOOLEAN, ingressControllers: OBJECTS, prometheus: OBJECTS, ...places })
+}
+
+const KEDA = object({
+  enabled: BOOLEAN,
+  pollingIntervalSeconds: integer(1, 3_600),
+  prometheus: object({
+    serverAddress: { type: 'string', pattern: '^https?://.+' },
+    namespaceLabel: { type: 'string', pattern: '^([a-zA-Z_][a-zA-Z0-9_]*)?$' },
+    authentication: NAME_OR_EMPTY,
+  }),
+})
+
+const IMAGE = object(
+  {
+    repository: { type: 'string', pattern: '^[a-z0-9][-a-z0-9._/:]*$' },
+    tag: { type: 'string', pattern: '^([a-zA-Z0-9_][-a-zA-Z0-9._]*)?$' },
+    digest: { type: 'string', pattern: '^(sha256:[a-f0-9]{64})?$' },
+    pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] },
+    pullSecrets: { type: 'array', items: object({ name: NAME }, ['name']) },
+  },
+  ['repository'],
+)
+
+function monitoring(): Record<string, JsonSchema> {
+  return {
+    serviceMonitor: object({
+      enabled: BOOLEAN,
+      interval: { type: 'string', pattern: '^[1-9][0-9]*(s|m)$' },
+      labels: TEXTS,
+    }),
+    prometheusRule: object({
+      enabled: BOOLEAN,
+      labels: TEXTS,
+      runbookBaseUrl: { type: 'string', pattern: '^(https?://.+)?$' },
+    }),
+    dashboards: object({ enabled: BOOLEAN, labels: TEXTS, annotations: TEXTS }),
+  }
+}
+
+function topicSchema(): JsonSchema {
+  const { KAFKA_TOPIC, TOPIC_PARTITIONS, TOPIC_REPLICATION_FACTOR } = SERVICES.relay.properties
+  return object({
+    name: { ...KAFKA_TOPIC },
+    partitions: { ...TOPIC_PARTITIONS },
+    replicationFactor: { ...TOPIC_REPLICATION_FACTOR },
+  })
+}
+
+export function chartSchema(): JsonSchema {
+  const properties = {
+    nameOverride: { type: 'string', maxLength: NAME_LENGTH_MAX, pattern: '^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$' },
+    fullnameOverride: { type: 'string', maxLength: NAME_LENGTH_MAX, pattern: '^([a-z]([-a-z0-9]*[a-z0-9])?)?$' },
+    image: IMAGE,
+    installationId: { ...SERVICES.api.properties.INSTALLATION_ID },
+    topic: topicSchema(),
+    kafka: object(
+      { brokers: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\s,:]+:[0-9]+$' } } },
+      ['brokers'],
+    ),
+    database: object({ existingSecret: NAME, key: KEY }, ['existingSecret']),
+    jwt: object({ existingSecret: NAME, key: KEY, previousKey: KEY_OR_EMPTY }, ['existingSecret']),
+    exports: exportsSchema(),
+    drainTimeoutMs: { ...SERVICES.api.properties.DRAIN_TIMEOUT_MS },
+    env: sharedEnv(),
+    migration: MIGRATION,
+    api: API,
+    ingress: object({
+      ...{ enabled: BOOLEAN, className: NAME_OR_EMPTY, annotations: TEXTS, tls: OBJECTS },
+      hosts: { type: 'array', items: NAME },
+    }),
+    relay: RELAY,
+    exporter: EXPORTER,
+    audit: AUDIT,
+    keda: KEDA,
+    networkPolicy: networkPolicy(),
+    ...monitoring(),
+    // Helm's own, for whoever has this chart as a part of theirs.
+    global: OBJECT,
+  }
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: "Values of StreamLedger's chart. Written by deploy/src/chart-schema.ts.",
+    ...object(properties, ['image', 'installationId', 'kafka', 'database', 'jwt']),
+  }
+}
+
+if (import.meta.main) process.stdout.write(`${JSON.stringify(chartSchema(), undefined, 2)}\n`)
