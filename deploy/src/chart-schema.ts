@@ -22,8 +22,8 @@ export const SET_BY_CHART: readonly string[] = [
 ]
 
 const REPLICAS_MAX = 1_000
-/** What is left of 63 characters when the longest name of an object has been added. */
-const NAME_LENGTH_MAX = 48
+/** What is left of 63 characters when the longest name of an object has been added; as in templates/_helpers.tpl. */
+const NAME_LENGTH_MAX = 45
 const PORT = integer(1, 65_535)
 const BOOLEAN: JsonSchema = { type: 'boolean' }
 const TEXT: JsonSchema = { type: 'string' }

@@ -105,6 +105,14 @@ if (!leftOut.includes('helm')) {
       }
     })
 
+    test('the longest name leaves room for what Kubernetes and KEDA add to it', async () => {
+      const { objects } = await renderChart(tools.helm, 'everything', `fullnameOverride="${'x'.repeat(45)}"`)
+      // A StatefulSet marks its pods with its name and a digest of ten, KEDA calls its autoscaler keda-hpa-<name>.
+      const added: Record<string, number> = { StatefulSet: 11, ScaledObject: 9 }
+      const lengths = objects.map(({ kind, metadata }) => metadata.name.length + (added[kind] ?? 0))
+      expect(Math.max(...lengths)).toBe(63)
+    })
+
     test('holds no secret, whatever it is told', () => {
       for (const name of CASES) expect(get(name).ofKind('Secret')).toEqual([])
     })
