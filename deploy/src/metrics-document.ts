@@ -43,11 +43,13 @@ export async function listMetrics(): Promise<Record<string, Metric[]>> {
   const { createRelayMetrics } = await load('services/relay/src/metrics.ts')
   const { createExporterMetrics } = await load('services/exporter/src/metrics.ts')
   const { AuditMetrics } = await load('cli/src/audit/metrics.ts')
+  const { createSpanCounter } = await load('packages/tracing/src/index.ts')
   const services = {
     api: await listApi(),
     relay: await listOf((registry) => createRelayMetrics(registry, {})),
     exporter: await listOf((registry) => createExporterMetrics(registry, {})),
     audit: await listOf((registry) => new AuditMetrics(registry)),
+    tracing: await listOf(createSpanCounter),
   }
   const own = Object.entries(services).map(([service, metrics]) => [service, metrics.filter(isOwn)])
   return { ...Object.fromEntries(own), all: nodes.filter(({ name }) => !LINUX_ONLY.includes(name)) }
@@ -58,6 +60,7 @@ const TITLES: Record<string, string> = {
   relay: 'Relay',
   exporter: 'Exporter',
   audit: '`streamledger audit`',
+  tracing: 'Traces, in each of the three services',
   all: 'Node itself, in each of them',
 }
 

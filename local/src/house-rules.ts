@@ -25,6 +25,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   { folder: 'packages/events/', packages: [], tests: [] },
   { folder: 'packages/runtime/', packages: [], tests: [] },
   { folder: 'packages/kafka/', packages: [], tests: [] },
+  { folder: 'packages/tracing/', packages: ['runtime'], tests: ['runtime', 'testkit', 'tracing'] },
   { folder: 'packages/client/', packages: [], tests: ['db', 'testkit'] },
   { folder: 'packages/export-files/', packages: [], tests: [] },
   { folder: 'packages/engines/', packages: [], tests: ['testkit'] },
@@ -32,8 +33,8 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   { folder: 'db/', packages: [], tests: ['db', 'testkit', 'engines'] },
   {
     folder: 'services/',
-    packages: ['db', 'events', 'export-files', 'kafka', 'runtime'],
-    tests: ['db', 'engines', 'events', 'export-files', 'kafka', 'runtime', 'testkit'],
+    packages: ['db', 'events', 'export-files', 'kafka', 'runtime', 'tracing'],
+    tests: ['db', 'engines', 'events', 'export-files', 'kafka', 'runtime', 'testkit', 'tracing'],
   },
   {
     folder: 'cli/',

@@ -1,6 +1,6 @@
 {{/* Helm reads a large number as a float, and would write it with an exponent. */}}
 {{- define "streamledger.text" -}}
-{{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- if and (kindIs "float64" .) (eq (toString (floor .)) (toString .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
 {{- define "streamledger.databaseUrl" -}}

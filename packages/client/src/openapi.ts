@@ -116,7 +116,7 @@ export interface paths {
         put?: never;
         /**
          * Credit or debit your wallet
-         * @description Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused again, even when the balance would cover it by then. A `traceparent` header goes along into the event.
+         * @description Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused again, even when the balance would cover it by then. A `traceparent` header goes along into the event, and `tracestate` with it.
          */
         post: operations["postTransaction"];
         delete?: never;

@@ -37,7 +37,16 @@ const Headers = Type.Object({
   ce_time: Type.String({ format: 'date-time', description: 'When it was posted, as timestamp.' }),
   'content-type': Type.Literal('application/json'),
   traceparent: Type.Optional(
-    Type.String({ description: 'W3C trace context of the request that posted it, if that had one.' }),
+    Type.String({
+      description:
+        'W3C trace context that it was posted in: of StreamLedger where it traces, otherwise as the caller sent it, if at all.',
+    }),
+  ),
+  tracestate: Type.Optional(
+    Type.String({
+      maxLength: 512,
+      description: "W3C trace context, as the caller sent it: other systems' part of it.",
+    }),
   ),
   streamledger_batch: Type.Optional(
     Type.String({

@@ -44,8 +44,9 @@ export interface EventContext {
   source: string
   /** How many partitions the topic has. */
   partitions: number
-  /** The W3C trace context of the request, if it had one. */
+  /** The W3C trace context that the event belongs to, if there is one. */
   traceparent?: string | undefined
+  tracestate?: string | undefined
 }
 
 /** An outbox row, but for what the database fills in. */
@@ -84,6 +85,7 @@ export function transactionPosted(transaction: PostedTransaction, context: Event
       ce_time: timestamp,
       'content-type': 'application/json',
       traceparent: context.traceparent, // left out of the JSON when there is none
+      tracestate: context.tracestate,
     }),
   }
 }

@@ -37,7 +37,7 @@ test('an event, its headers and the examples fit what the document says, field b
       ...{ id: 31, user_id: 7, wallet_id: 8, sequence: 2, entry: 'debit', amount: 150, balance: 850, currency: 'NGN' },
       ...{ trans_id: 'order "9"', created_at: new Date('2026-03-04T05:06:07.089Z') },
     },
-    { source: 'urn:streamledger:x', partitions: 12, traceparent: '00-a-b-01' },
+    { source: 'urn:streamledger:x', partitions: 12, traceparent: '00-a-b-01', tracestate: 'vendor=1' },
   )
   expect(Value.Errors(Type.Unsafe(payload), JSON.parse(event.payload))).toEqual([])
   expect(Value.Errors(Type.Unsafe(headers), JSON.parse(event.headers))).toEqual([])

@@ -1,5 +1,6 @@
 import { test as base, inject } from 'vitest'
 import type {} from './global-setup.ts' // what `inject` may ask for
+import { type StartOwnCollector, startOwnCollector } from './own-collector.ts'
 import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxiedKafka } from './own-kafka.ts'
 import { type StartOwnKafkaCluster, startOwnKafkaCluster } from './own-kafka-cluster.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
@@ -60,6 +61,11 @@ export const test = base
   .extend(
     'startProxiedKafka',
     ({ engines: _ }, { onCleanup }): StartProxiedKafka => removeAfter(onCleanup, startProxiedKafka),
+  )
+  // For tests about traces.
+  .extend(
+    'startCollector',
+    ({ engines: _ }, { onCleanup }): StartOwnCollector => removeAfter(onCleanup, startOwnCollector),
   )
   .extend('startS3', ({ engines: _ }, { onCleanup }): StartOwnS3 => removeAfter(onCleanup, startOwnS3))
   // For tests about leaders, coordinators and replicas.

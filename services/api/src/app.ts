@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import type { Logger } from '@streamledger/runtime'
+import type { Tracing } from '@streamledger/tracing'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Registry } from 'prom-client'
 import { createLogInKey } from './accounts/log-in-counts.ts'
@@ -25,6 +26,7 @@ import { requestMetrics } from './plugins/request-metrics.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
 import { shedLoad } from './plugins/shed-load.ts'
 import { tellUntrustedProxy } from './plugins/tell-untrusted-proxy.ts'
+import { traceRequests } from './plugins/trace-requests.ts'
 import { authRoutes } from './routes/auth.ts'
 import { exportFileRoutes } from './routes/export-file.ts'
 import { exportRoutes } from './routes/exports.ts'
@@ -43,6 +45,8 @@ export interface AppDeps {
   files: ExportFiles
   logger: Logger
   registry: Registry
+  /** Undefined where nothing is traced. */
+  tracing?: Tracing | undefined
 }
 
 const BASE = '/api/v1'
@@ -66,6 +70,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(shedLoad, { eventLoopLagMaxMs: limits.eventLoopLagMaxMs, refusals: limited.refusals })
   await app.register(tellUntrustedProxy, limits)
   await app.register(limitAddresses, limited)
+  await app.register(traceRequests, { tracing: deps.tracing })
   await app.register(jsonBodies)
   await app.register(integerParameters)
   await app.register(accessTokens, { secrets: tokens.secrets })
@@ -76,7 +81,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 }
 
 async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: RateLimitOptions): Promise<void> {
-  const { db, passwords, posting, files, config } = deps
+  const { db, passwords, posting, files, config, tracing } = deps
   const { tokens } = config
   const logInCounts = { key: createLogInKey(tokens.secrets), ...config.limits.logIn }
   // Tokens, balances and names are for whoever asked, and for no cache on the way.
@@ -98,7 +103,7 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: Ra
     await users.register(limitUsers, limited)
     await users.register(walletRoutes, { wallets: createWalletReader(db) })
     await users.register(transactionRoutes, { db, posting, cursors, refusals: limited.refusals })
-    await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax })
+    await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax, tracing })
     await users.register(exportFileRoutes, { db, files })
   })
 }

@@ -1,5 +1,6 @@
 import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-files'
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
+import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 import { limitsEnv, readLimitsConfig } from './limits-env.ts'
 
@@ -12,6 +13,7 @@ const duration = (unit: string, range: { minimum: number; maximum: number; defau
 export const apiEnv = Type.Object({
   ...serviceEnv,
   ...installationEnv,
+  ...tracingEnv,
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000, description: 'Port of the API.' }),
   OPS_PORT: Type.Integer({
     minimum: 0,
@@ -151,6 +153,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
   return {
     logLevel: vars.LOG_LEVEL,
     drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
+    tracing: readTracingConfig(vars, 'api'),
     http: {
       host: vars.HOST,
       port: vars.PORT,

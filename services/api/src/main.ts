@@ -8,10 +8,12 @@ import {
   runService,
   startOpsServer,
 } from '@streamledger/runtime'
+import { startTracing } from '@streamledger/tracing'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
 import { createPosting } from './ledger/posting.ts'
+import { tracePosting } from './ledger/trace-posting.ts'
 import { observeApi } from './observe-api.ts'
 import { openDatabases } from './open-databases.ts'
 import { openExportFiles } from './open-export-files.ts'
@@ -30,6 +32,7 @@ async function startApi(): Promise<RunningService> {
     { host: config.http.host, port: config.http.opsPort },
   )
 
+  const tracing = await startTracing(config.tracing, { service: 'api', logger, registry })
   const databases = openDatabases(config.database, logger)
   const { db } = databases.main
   const { url, startTimeoutMs } = config.database
@@ -44,10 +47,11 @@ async function startApi(): Promise<RunningService> {
     config,
     logger,
     registry,
-    posting,
+    posting: tracing ? tracePosting(posting, tracing, config.installation.topic) : posting,
     db,
     passwords,
     files: await openExportFiles(config, logger),
+    tracing,
   })
   const address = await app.listen({ host: config.http.host, port: config.http.port, backlog: CONNECTIONS_WAITING_MAX })
   ready = true
@@ -55,10 +59,12 @@ async function startApi(): Promise<RunningService> {
 
   return {
     stop: async () => {
+      const stopBy = performance.now() + config.drainTimeoutMs
       ready = false
       await app.close() // refuses new connections and waits for the answers to what is under way
       await posting.close()
       await databases.close()
+      await tracing?.close(stopBy)
       await ops.close()
     },
   }

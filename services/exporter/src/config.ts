@@ -1,5 +1,6 @@
 import { exportFilesEnv, readExportFilesConfig } from '@streamledger/export-files'
 import { parseEnv, serviceEnv } from '@streamledger/runtime'
+import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 
 /** The database refuses to forget anything that is newer: trigger `security_events_kept`. */
@@ -7,6 +8,7 @@ const SECURITY_EVENTS_KEPT_D = 90
 
 export const exporterEnv = Type.Object({
   ...serviceEnv,
+  ...tracingEnv,
   ...exportFilesEnv,
   OPS_PORT: Type.Integer({
     minimum: 0,
@@ -89,6 +91,7 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
   return {
     logLevel: vars.LOG_LEVEL,
     drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
+    tracing: readTracingConfig(vars, 'exporter'),
     ops: { host: vars.HOST, port: vars.OPS_PORT },
     database: {
       url: vars.DATABASE_URL,

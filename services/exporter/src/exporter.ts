@@ -3,6 +3,7 @@ import { awaitDatabase, createDatabase, type Database, prepareDatabase } from '@
 import { EXPORT_TASK } from '@streamledger/events'
 import { openBucket } from '@streamledger/export-files'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
+import { startTracing } from '@streamledger/tracing'
 import {
   type ParsedCronItem,
   parseCronItems,
@@ -35,7 +36,8 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')
   const metrics = createExporterMetrics(registry, database)
-  const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger })
+  const tracing = await startTracing(config.tracing, { service: 'exporter', logger, registry })
+  const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger, tracing })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
   const { runner, poolId } = await awaitDatabase(url, () => startRunner(config, database, tasks, logger), patience)
@@ -50,11 +52,13 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   logger.info({ opsPort: ops.port, poolId }, 'ready')
   return {
     async stop() {
+      const stopBy = performance.now() + config.drainTimeoutMs
       ready = false
       await worker.stop()
       await flushQuietly(handBack, logger)
       // Until here it lives: what it was writing was its own.
       await recovery.stop()
+      await tracing?.close(stopBy)
       await ops.close()
       await database.close()
     },

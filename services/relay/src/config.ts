@@ -1,9 +1,11 @@
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
+import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 
 export const relayEnv = Type.Object({
   ...serviceEnv,
   ...installationEnv,
+  ...tracingEnv,
   OPS_PORT: Type.Integer({
     minimum: 0,
     maximum: 65_535,
@@ -96,6 +98,7 @@ export function loadRelayConfig(env: NodeJS.ProcessEnv) {
       drainTimeoutMs: vars.DRAIN_TIMEOUT_MS,
       ops: { host: vars.HOST, port: vars.OPS_PORT },
     },
+    tracing: readTracingConfig(vars, 'relay'),
     database: {
       url: vars.DATABASE_URL,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,

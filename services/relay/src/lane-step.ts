@@ -1,10 +1,12 @@
 import type { Logger } from '@streamledger/runtime'
+import { type TraceContext, traceFields } from '@streamledger/tracing'
 import type { Doorbell, Pace } from './doorbell.ts'
 import type { RelayMetrics } from './metrics.ts'
 import type { Outbox } from './outbox.ts'
 import type { PartitionLease } from './partition-lease.ts'
 import type { Batch, Kafka, Publisher, Receipt, Sight } from './publisher.ts'
 import type { ReadBack } from './read-back.ts'
+import type { StartRecordSpans } from './record-spans.ts'
 
 export interface LaneDeps {
   outbox: Outbox
@@ -12,6 +14,8 @@ export interface LaneDeps {
   readBack: ReadBack
   logger: Logger
   metrics: RelayMetrics
+  /** Undefined where nothing is traced. */
+  startRecordSpans?: StartRecordSpans | undefined
   batch: { rowsMax: number; bytesMax: number }
   pace: Pace
   /** After as many records of one producer a new one takes over: kafkajs resets sequence numbers at 2^31, where they should wrap. */
@@ -27,6 +31,8 @@ export interface HeldLease extends PartitionLease {
   lingers: boolean
   /** The receipt must be written for its own sake before Kafka forgets it. */
   receiptStale: boolean
+  /** Of a record of the batch that was published last, if one of them is traced; for the log. */
+  trace?: TraceContext | undefined
   /** Tells that a step begins: a lane that is stuck in one loses its lease. */
   progressed(): void
   /** Tells that the lane only waits, for rows or for better times: that is nothing to be stuck in. */
@@ -56,8 +62,14 @@ export class LaneEndedError extends Error {
 const NO_BATCH = '00000000-0000-0000-0000-000000000000'
 
 export async function publish(deps: LaneDeps, lease: HeldLease, position: Position, batch: Batch): Promise<void> {
-  const { metrics } = deps
-  const receipt = await position.publisher.publish(batch)
+  const { metrics, startRecordSpans } = deps
+  const spans = startRecordSpans?.(lease.partition, batch)
+  lease.trace = spans?.first
+  const receipt = await position.publisher.publish(batch).catch((error) => {
+    spans?.doubted()
+    throw error
+  })
+  spans?.acknowledged(receipt)
   position.nextOffset = receipt.offset
   position.unconfirmed = true
   position.sent += batch.rows.length
@@ -99,7 +111,10 @@ export async function halt(
   const { partition, token } = lease
   if (await outbox.halt(partition, token, batchSeq, reason)) {
     metrics.halts.inc()
-    logger.error({ partition, reason }, 'partition halted: what is published cannot be decided; see docs/runbook.md')
+    logger.error(
+      { partition, reason, ...traceFields(lease.trace) },
+      'partition halted: what is published cannot be decided; see docs/runbook.md',
+    )
   }
   throw new LaneEndedError(`partition ${partition} is halted`)
 }

@@ -1,4 +1,5 @@
 import { backOffMs, sleep } from '@streamledger/runtime'
+import { traceFields } from '@streamledger/tracing'
 import {
   type HeldLease,
   halt,
@@ -47,7 +48,8 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
       if (error instanceof LaneEndedError) return
       failures += 1
       deps.metrics.doubts.inc()
-      deps.logger.warn({ err: error, partition: lease.partition, failures }, 'outcome unknown, recovering')
+      const { partition, trace } = lease
+      deps.logger.warn({ err: error, partition, failures, ...traceFields(trace) }, 'outcome unknown, recovering')
       lease.resting()
       await sleep(backOffMs(failures, RECOVERY_BACK_OFF), signal)
       lease.progressed()

@@ -12,6 +12,7 @@ import {
   sleep,
   startOpsServer,
 } from '@streamledger/runtime'
+import { startTracing } from '@streamledger/tracing'
 import { loadRelayConfig, type RelayConfig } from './config.ts'
 import { connectKafka } from './kafka-publisher.ts'
 import { prepareTopic, TopicError } from './kafka-topic.ts'
@@ -20,6 +21,7 @@ import { createOutbox } from './outbox.ts'
 import { createLeases } from './partition-lease.ts'
 import type { Kafka } from './publisher.ts'
 import { ReadBack } from './read-back.ts'
+import { createRecordSpans } from './record-spans.ts'
 import { Relay } from './relay.ts'
 import { watchPartitions } from './watch-partitions.ts'
 
@@ -43,6 +45,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   })
   const registry = createRegistry('relay')
   const metrics = createRelayMetrics(registry, pool)
+  const tracing = await startTracing(config.tracing, { service: 'relay', logger, registry })
   const stop = new AbortController()
   let running = false
   const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
@@ -71,6 +74,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       readBack: new ReadBack(kafka.look, config.kafka.stepTimeoutMs),
       logger,
       metrics,
+      startRecordSpans: tracing && createRecordSpans(tracing, config.topic.name),
       batch: config.batch,
       receiptPatienceMs: config.receiptPatienceMs,
       pace: config.pace,
@@ -87,8 +91,10 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
 
   return {
     async stop() {
+      const stopBy = performance.now() + config.service.drainTimeoutMs
       stop.abort()
       await work.catch(() => {})
+      await tracing?.close(stopBy)
       await ops.close()
       await close()
     },

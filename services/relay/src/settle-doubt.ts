@@ -1,3 +1,4 @@
+import { traceFields } from '@streamledger/tracing'
 import {
   type HeldLease,
   halt,
@@ -162,7 +163,8 @@ async function publishAgain(settling: Settling, nextOffset: number): Promise<Pos
   }
   const position = positionAt(settling, nextOffset)
   await publish(deps, lease, position, { seq: batchSeq, batchId: batch.batchId, rows })
-  deps.logger.info({ partition, batchSeq, rows: rows.length }, 'open batch was not in Kafka, published')
+  const fields = { partition, batchSeq, rows: rows.length, ...traceFields(lease.trace) }
+  deps.logger.info(fields, 'open batch was not in Kafka, published')
   return position
 }
 

@@ -79,7 +79,7 @@ function toEntry(wallet: WalletRead, request: PostTransaction, outcome: Outcome,
   if (outcome.kind !== 'accepted') throw new Error(`a first request is accepted or refused, not ${outcome.kind}`)
   const { transaction } = outcome
   const posted = { ...transaction, user_id: request.user_id, currency: wallet.currency }
-  const context = { source: topic.event_source, partitions: topic.partitions, traceparent: request.traceparent }
+  const context = { source: topic.event_source, partitions: topic.partitions, ...request.trace }
   return { kind: 'transaction', transaction, event: transactionPosted(posted, context) }
 }
 

@@ -1,4 +1,5 @@
 import type { Entry, LedgerTransaction, RefusalCode } from '@streamledger/db'
+import type { TraceContext } from '@streamledger/tracing'
 
 /** The largest balance, in kobo: what a JavaScript number holds exactly. */
 export const BALANCE_MAX = Number.MAX_SAFE_INTEGER
@@ -8,8 +9,8 @@ export interface PostTransaction {
   entry: Entry
   amount: number
   trans_id: string
-  /** The W3C trace context of the request, carried into the event. */
-  traceparent?: string | undefined
+  /** The trace that the request belongs to, carried into the event. */
+  trace?: TraceContext | undefined
 }
 
 /** A wallet while a batch is decided: each accepted request moves it on for the next one. */

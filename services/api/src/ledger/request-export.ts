@@ -1,5 +1,6 @@
 import { type Db, type Export, inTransaction, type Trx } from '@streamledger/db'
 import { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, type ExportRequested, exportJobKey } from '@streamledger/events'
+import type { TraceContext } from '@streamledger/tracing'
 import { sql } from 'kysely'
 import { LedgerError } from './errors.ts'
 import { ExportError } from './export-errors.ts'
@@ -8,6 +9,8 @@ import type { TransactionFilters } from './list-transactions.ts'
 export interface RequestExport extends TransactionFilters {
   user_id: number
   idempotency_key?: string | undefined
+  /** The trace that the request belongs to, carried into the job. */
+  trace?: TraceContext | undefined
 }
 
 export interface RequestExportOptions {
@@ -49,7 +52,7 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
       .returningAll()
       .executeTakeFirstOrThrow()
     // A user's second export waits for the first of everybody else's, the third for their second, and so on.
-    await addJob(trx, { export_id: row.id }, { priority: unfinished })
+    await addJob(trx, { export_id: row.id, ...request.trace }, { priority: unfinished })
     return row
   })
 }

@@ -1,6 +1,8 @@
 import { describeError } from '@streamledger/runtime'
+import { traceFields } from '@streamledger/tracing'
 import type { FastifyRequest } from 'fastify'
 import type { Failure } from './describe-failure.ts'
+import { traceContextOf } from './trace-requests.ts'
 
 /** While the database is down every request fails alike; one line a second tells it as well as ten thousand. */
 const UNAVAILABLE_INTERVAL_MS = 1_000
@@ -8,17 +10,24 @@ let unavailableLoggedAt = Number.NEGATIVE_INFINITY
 
 /** Logs what somebody has to look at, once: faults, and that requests are being turned away. */
 export function logFailure(
-  { id, log }: Pick<FastifyRequest, 'id' | 'log'>,
+  request: Pick<FastifyRequest, 'id' | 'log' | 'headers' | 'span'>,
   error: unknown,
   { status, code }: Failure,
 ): void {
   if (status < 500) return
+  const { id, log } = request
   if (status === 500) {
-    log.error({ request_id: id, fault: describeError(error) }, 'request failed')
+    log.error(
+      { request_id: id, ...traceFields(traceContextOf(request)), fault: describeError(error) },
+      'request failed',
+    )
     return
   }
   const now = performance.now()
   if (now - unavailableLoggedAt < UNAVAILABLE_INTERVAL_MS) return
   unavailableLoggedAt = now
-  log.warn({ request_id: id, code, fault: describeError(error) }, 'requests are answered 503')
+  log.warn(
+    { request_id: id, ...traceFields(traceContextOf(request)), code, fault: describeError(error) },
+    'requests are answered 503',
+  )
 }

@@ -1,12 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
+import { EXPORT_TASK } from '@streamledger/events'
+import type { Tracing } from '@streamledger/tracing'
 import Type from 'typebox'
 import { cancelExport } from '../ledger/cancel-export.ts'
+import { createMessage } from '../ledger/create-message.ts'
 import type { ExportFiles } from '../ledger/export-files.ts'
 import { getExport } from '../ledger/get-export.ts'
 import { listExports } from '../ledger/list-exports.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import { type RequestExportOptions, requestExport } from '../ledger/request-export.ts'
+import { traceContextOf } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import {
   ExportBody,
@@ -25,10 +29,12 @@ export interface ExportRoutesOptions extends RequestExportOptions {
   db: Db
   files: ExportFiles
   cursors: PageCursors
+  tracing: Tracing | undefined
 }
 
 /** A small export is ready by then, and a large one does not mind. */
 const POLL_INTERVAL_S = '1'
+const EXPORT_JOB = { system: 'graphile_worker', destination: EXPORT_TASK } as const
 
 const common = { tags: ['exports'], security: [{ access_token: [] }] }
 
@@ -38,7 +44,7 @@ const ordered = answer(ExportView, 'Ordered, now or before.', {
 })
 
 export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = async (app, options) => {
-  const { db, files, cursors, unfinishedMax } = options
+  const { db, files, cursors, unfinishedMax, tracing } = options
   const base = `${app.prefix}/transactions/exports`
 
   app.post(
@@ -62,7 +68,9 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
       const filters = readFilters(request.body, 'body')
       const idempotency_key = request.headers['idempotency-key']
       const order = { user_id: request.user.id, idempotency_key, ...filters }
-      const row = await requestExport(db, order, { unfinishedMax })
+      const row = await createMessage(tracing, EXPORT_JOB, traceContextOf(request), (trace) =>
+        requestExport(db, { ...order, trace }, { unfinishedMax }),
+      )
       reply.headers({ location: `${base}/${row.id}`, 'retry-after': POLL_INTERVAL_S })
       return reply.code(202).send(toExportView(row, base))
     },

@@ -7,6 +7,7 @@ import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
 import type { Refusals } from '../plugins/refusals.ts'
+import { traceContextOf } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { BODY, problems } from '../schemas/problem.ts'
 import {
@@ -20,7 +21,6 @@ import {
   toOutcomeView,
   toTransactionView,
 } from '../schemas/transaction.ts'
-import { readTraceparent } from './read-traceparent.ts'
 import { nextTransactions, readTransactionPage } from './transaction-page.ts'
 
 export interface TransactionRoutesOptions {
@@ -57,14 +57,14 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         description:
           'Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, ' +
           'or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused ' +
-          'again, even when the balance would cover it by then. A `traceparent` header goes along into the event.',
+          'again, even when the balance would cover it by then. A `traceparent` header goes along into the event, and `tracestate` with it.',
         body: ref(PostTransactionBody),
         response: { 201: posted, ...problems(...BODY, 401, 404, 422) },
       },
     },
     async (request, reply) => {
-      const traceparent = readTraceparent(request.headers.traceparent)
-      const { transaction, replayed } = await posting.post({ user_id: request.user.id, ...request.body, traceparent })
+      const trace = traceContextOf(request)
+      const { transaction, replayed } = await posting.post({ user_id: request.user.id, ...request.body, trace })
       if (replayed) reply.header('idempotent-replayed', 'true')
       reply.header('location', `${base}/${transaction.id}`)
       return reply.code(201).send(toTransactionView(transaction))

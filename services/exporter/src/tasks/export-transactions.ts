@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import { parseExportRequested } from '@streamledger/events'
 import type { Logger } from '@streamledger/runtime'
+import { readTraceContext, type Tracing, traceFields } from '@streamledger/tracing'
 import type { Job, Task } from 'graphile-worker'
-import { ExportError, endedBy, failureOf } from '../errors.ts'
+import { startAttemptSpan } from '../attempt-span.ts'
+import { ExportError, type ExportFailure, endedBy, failureOf } from '../errors.ts'
 import {
   type AttemptKey,
   type ExportAttempt,
@@ -15,7 +17,7 @@ import {
 } from '../export-attempt.ts'
 import type { Draft, ExportStore, PublishedFile } from '../export-store.ts'
 import type { HandBack } from '../hand-back.ts'
-import type { ExporterMetrics } from '../metrics.ts'
+import type { AttemptOutcome, ExporterMetrics } from '../metrics.ts'
 import { retryUnavailable } from '../retry-unavailable.ts'
 import { changeOf } from '../tally.ts'
 import { transactionPages } from '../transaction-pages.ts'
@@ -27,27 +29,39 @@ export interface ExportDeps {
   handBack: HandBack
   metrics: ExporterMetrics
   logger: Logger
+  /** Undefined where nothing is traced. */
+  tracing?: Tracing | undefined
   options: { pageRows: number; progressIntervalMs: number; ttlH: number; patienceMs: number }
 }
 
 /** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
 export function exportTransactions(deps: ExportDeps): Task {
   return async (payload, { job, abortSignal }) => {
-    const key = { id: parseExportRequested(payload).export_id, attempt: randomUUID() }
-    const logger = deps.logger.child({ export_id: key.id, attempt: key.attempt, job_attempt: job.attempts })
+    const { export_id, ...carrier } = parseExportRequested(payload)
+    const key = { id: export_id, attempt: randomUUID() }
+    const ordered = readTraceContext(carrier)
+    const span = startAttemptSpan(deps.tracing, ordered, key, job)
+    const trace = traceFields(span?.context ?? ordered)
+    const logger = deps.logger.child({ export_id, attempt: key.attempt, job_attempt: job.attempts, ...trace })
+    const tell = (outcome: AttemptOutcome, failure?: ExportFailure): void => {
+      deps.metrics.attempts.inc({ outcome })
+      span?.set({ 'streamledger.outcome': outcome })
+      if (failure !== undefined) span?.fail(failure)
+    }
     const startedAt = performance.now()
     deps.metrics.running.inc()
     try {
       const rows = await runAttempt(deps, key, abortSignal)
       if (rows === undefined) return logger.info('this export needs no more work')
       const durationMs = Math.round(performance.now() - startedAt)
-      deps.metrics.attempts.inc({ outcome: 'succeeded' })
+      tell('succeeded')
       deps.metrics.duration.observe(durationMs / 1_000)
       logger.info({ rows, durationMs }, 'export succeeded')
     } catch (error) {
-      await endAttempt({ ...deps, logger }, key, job, abortSignal.aborted ? interrupted(error) : error)
+      await endAttempt({ ...deps, logger, tell }, key, job, abortSignal.aborted ? interrupted(error) : error)
     } finally {
       deps.metrics.running.dec()
+      span?.end()
     }
   }
 }
@@ -110,21 +124,27 @@ async function publish(
   }
 }
 
+/** As an attempt has them. */
+interface AttemptDeps extends ExportDeps {
+  /** Notes how the attempt has ended, and the failure if it is one. */
+  tell(outcome: AttemptOutcome, failure?: ExportFailure): void
+}
+
 /** Settles the export after an attempt without a file, and throws whatever the worker must know of. */
-async function endAttempt(deps: ExportDeps, key: AttemptKey, job: Job, error: unknown): Promise<void> {
-  const { db, handBack, metrics, logger, options } = deps
+async function endAttempt(deps: AttemptDeps, key: AttemptKey, job: Job, error: unknown): Promise<void> {
+  const { db, handBack, metrics, logger, options, tell } = deps
   if (endedBy(error, 'cancelled')) {
-    metrics.attempts.inc({ outcome: 'cancelled' })
+    tell('cancelled')
     return logger.info('export cancelled')
   }
   // The job is another's now. graphile-worker completes a job by its id alone but fails only its own: so it is failed.
   if (endedBy(error, 'replaced')) {
-    metrics.attempts.inc({ outcome: 'replaced' })
+    tell('replaced')
     logger.warn('another attempt has replaced this one')
     throw error
   }
   if (endedBy(error, 'interrupted')) {
-    metrics.attempts.inc({ outcome: 'interrupted' })
+    tell('interrupted')
     logger.info('handing the export back')
     handBack.add(job)
     await releaseAttempt(db, key)
@@ -132,7 +152,7 @@ async function endAttempt(deps: ExportDeps, key: AttemptKey, job: Job, error: un
   }
   const failure = failureOf(error)
   const isLast = job.attempts >= job.max_attempts
-  metrics.attempts.inc({ outcome: isLast ? 'failed' : 'retried' })
+  tell(isLast ? 'failed' : 'retried', failure)
   if (isLast) metrics.failures.inc({ code: failure })
   logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export is tried again')
   // Waiting here also sees to it that the worker, which doesn't wait, finds a database to note the failure in.
