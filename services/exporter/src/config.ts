@@ -59,6 +59,13 @@ export const exporterEnv = Type.Object({
     default: 1_000,
     description: 'Rows read from the database at a time; a page is what one export holds in memory.',
   }),
+  EXPORT_CPU_PERCENT: Type.Integer({
+    minimum: 5,
+    maximum: 1_000,
+    default: 50,
+    description:
+      'How much of one core an exporter takes, in percent, all its exports together: what it shares a machine with comes first. 200 is as fast as it can.',
+  }),
   EXPORT_PROGRESS_INTERVAL_MS: Type.Integer({
     minimum: 0,
     maximum: 60_000,
@@ -109,6 +116,7 @@ export function loadExporterConfig(env: NodeJS.ProcessEnv) {
     files: { ...readExportFilesConfig(vars), patienceMs: vars.EXPORT_S3_PATIENCE_MS },
     exports: {
       pageRows: vars.EXPORT_PAGE_ROWS,
+      cpuPercent: vars.EXPORT_CPU_PERCENT,
       progressIntervalMs: vars.EXPORT_PROGRESS_INTERVAL_MS,
       ttlH: vars.EXPORT_TTL_H,
     },

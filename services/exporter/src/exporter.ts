@@ -14,6 +14,7 @@ import {
 } from 'graphile-worker'
 import { createBucketStore } from './bucket-store.ts'
 import type { ExporterConfig } from './config.ts'
+import { createCpuBudget } from './cpu-budget.ts'
 import type { ExportStore } from './export-store.ts'
 import { createFolderStore } from './folder-store.ts'
 import { createHandBack, type HandBack } from './hand-back.ts'
@@ -69,10 +70,10 @@ async function createStore({ files: { folder, bucket, patienceMs } }: ExporterCo
   return bucket ? createBucketStore(await openBucket(bucket), folder, { patienceMs }) : createFolderStore(folder)
 }
 
-function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options'>): TaskList {
+function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options' | 'cpuBudget'>): TaskList {
   const options = { ...config.exports, patienceMs: config.database.patienceMs }
   return {
-    [EXPORT_TASK]: exportTransactions({ ...deps, options }),
+    [EXPORT_TASK]: exportTransactions({ ...deps, cpuBudget: createCpuBudget(options.cpuPercent), options }),
     tend_exports: tendExports(deps),
     expire_exports: expireExportFiles({ ...deps, options }),
     sweep_files: sweepFiles({ ...deps, options }),

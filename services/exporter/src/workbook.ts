@@ -3,9 +3,10 @@ import { createRequire } from 'node:module'
 import type { Writable } from 'node:stream'
 import type exceljs from 'exceljs'
 import type { Worksheet } from 'exceljs'
+import type { CpuBudget } from './cpu-budget.ts'
 import { addSummarySheet, type Summary } from './summary-sheet.ts'
 import { createTally, type Tally, tallyRow } from './tally.ts'
-import { addTransaction, closeTransactionSheet, openTransactionSheet, type WorkbookRow } from './transaction-sheet.ts'
+import { openTransactionSheet, type WorkbookRow, type ZipEntry } from './transaction-sheet.ts'
 
 type WorkbookWriter = exceljs.stream.xlsx.WorkbookWriter
 /** The one part of exceljs that is used: all the others, readers of several formats, would be 16 MB of code in memory. */
@@ -35,12 +36,14 @@ export interface WorkbookOptions {
   currency: string
   /** Ends whatever waits for the output. */
   signal: AbortSignal
+  /** Waited for between bursts of rows. */
+  rest?: CpuBudget['rest']
   sheetRowsMax?: number
 }
 
 /** Writes transactions into `output` as an xlsx file, as they come. */
 export function createTransactionWorkbook(output: Writable, options: WorkbookOptions): TransactionWorkbook {
-  const { currency, signal, sheetRowsMax = SHEET_ROWS_MAX } = options
+  const { currency, signal, rest, sheetRowsMax = SHEET_ROWS_MAX } = options
   const writer = new StreamingWriter({
     stream: output,
     useStyles: true,
@@ -52,25 +55,20 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
   const tally = createTally()
   let sheet = openTransactionSheet(writer, { number: 1, currency })
   let sheets = 1
-  let sheetRows = 0
   let rows = 0
 
   async function addBurst(burst: readonly WorkbookRow[]): Promise<void> {
-    for (const row of burst) {
-      if (sheetRows === sheetRowsMax) nextSheet()
-      addTransaction(sheet, row, currency)
-      tallyRow(tally, row)
-      sheetRows += 1
-      rows += 1
-    }
-    await drained(sheet, broken)
+    sheet.add(burst)
+    for (const row of burst) tallyRow(tally, row)
+    rows += burst.length
+    await drained(sheet.zipEntry, broken)
+    await rest?.(signal)
   }
 
   function nextSheet(): void {
-    closeTransactionSheet(sheet, sheetRows)
+    sheet.close()
     sheets += 1
     sheet = openTransactionSheet(writer, { number: sheets, currency })
-    sheetRows = 0
   }
 
   return {
@@ -79,10 +77,15 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
       return rows
     },
     async addPage(page) {
-      for (let from = 0; from < page.length; from += BURST_ROWS) await addBurst(page.slice(from, from + BURST_ROWS))
+      for (let from = 0; from < page.length; ) {
+        if (sheet.rows === sheetRowsMax) nextSheet()
+        const burst = page.slice(from, from + Math.min(BURST_ROWS, sheetRowsMax - sheet.rows))
+        await addBurst(burst)
+        from += burst.length
+      }
     },
     async finish(summary) {
-      closeTransactionSheet(sheet, sheetRows)
+      sheet.close()
       showFirst(writer, addSummarySheet(writer, summary, tally))
       // exceljs waits for an output that has failed before for ever, so it is not waited for alone.
       await orBroken(writer.commit(), broken)
@@ -107,27 +110,14 @@ function brokenSignal(output: Writable, signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, failed.signal])
 }
 
-/** exceljs hands a sheet's XML to this stream, which archiver reads, compresses and hands on; it looks at no `write`'s answer. */
-interface ZipEntry extends NodeJS.EventEmitter {
-  _writableState: { needDrain: boolean }
-}
-
 /** Resolves when the zip has room for more of this sheet: at once, or once everything behind it has caught up. */
-async function drained(sheet: Worksheet, broken: AbortSignal): Promise<void> {
+async function drained(entry: ZipEntry, broken: AbortSignal): Promise<void> {
   broken.throwIfAborted()
-  const entry = zipEntryOf(sheet)
   while (entry._writableState.needDrain) {
     await once(entry, 'drain', { signal: broken }).catch((error) => {
       throw broken.aborted ? broken.reason : error
     })
   }
-}
-
-function zipEntryOf(sheet: Worksheet): ZipEntry {
-  const entry = (sheet as unknown as { stream?: { pipes?: ZipEntry[] } }).stream?.pipes?.[0]
-  // Without it there is no back-pressure, and a large export would end the process: better none of them.
-  if (entry?._writableState === undefined) throw new Error('this exceljs keeps its zip stream somewhere else')
-  return entry
 }
 
 async function orBroken(work: Promise<void>, broken: AbortSignal): Promise<void> {

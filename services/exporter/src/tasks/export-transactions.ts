@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import { parseExportRequested } from '@streamledger/events'
-import type { Logger } from '@streamledger/runtime'
+import { growYoungSpace, type Logger } from '@streamledger/runtime'
 import { readTraceContext, type Tracing, traceFields } from '@streamledger/tracing'
 import type { Job, Task } from 'graphile-worker'
 import { startAttemptSpan } from '../attempt-span.ts'
+import type { CpuBudget } from '../cpu-budget.ts'
 import { ExportError, type ExportFailure, endedBy, failureOf } from '../errors.ts'
 import {
   type AttemptKey,
@@ -26,6 +27,7 @@ import { createTransactionWorkbook, type TransactionWorkbook } from '../workbook
 export interface ExportDeps {
   db: Db
   store: ExportStore
+  cpuBudget: CpuBudget
   handBack: HandBack
   metrics: ExporterMetrics
   logger: Logger
@@ -33,6 +35,9 @@ export interface ExportDeps {
   tracing?: Tracing | undefined
   options: { pageRows: number; progressIntervalMs: number; ttlH: number; patienceMs: number }
 }
+
+/** Rows are garbage soon; in a megabyte, it would have to be looked for after every few hundred of them. */
+const YOUNG_SPACE_MB = 8
 
 /** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
 export function exportTransactions(deps: ExportDeps): Task {
@@ -86,7 +91,9 @@ async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal
 
 async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft, signal: AbortSignal): Promise<number> {
   const { db, metrics, options } = deps
-  const workbook = createTransactionWorkbook(draft.stream, { currency: attempt.currency, signal })
+  growYoungSpace(YOUNG_SPACE_MB)
+  const { rest } = deps.cpuBudget
+  const workbook = createTransactionWorkbook(draft.stream, { currency: attempt.currency, signal, rest })
   let reportedAt = performance.now()
   for await (const page of transactionPages(db, attempt, { ...options, signal })) {
     await workbook.addPage(page)

@@ -1,0 +1,71 @@
+import { PassThrough } from 'node:stream'
+import { expect, test } from '@streamledger/testkit'
+import exceljs from 'exceljs'
+import fc from 'fast-check'
+import { integerCell, nairaCell, textCell } from '../src/cells.ts'
+import { rowHeightOf } from '../src/row-height.ts'
+import { createRowRenderer } from '../src/row-xml.ts'
+import { ID, MONEY, TEXT, TIME, WRAPPED } from '../src/sheet-styles.ts'
+import type { WorkbookRow } from '../src/transaction-sheet.ts'
+
+const STYLES = [TIME, ID, TEXT, MONEY, MONEY, TEXT, WRAPPED]
+const FIRST_ROW = 2
+
+interface Internals {
+  stream: { write: (xml: string) => void }
+  _workbook: { styles: { addStyleModel: (style: object) => number } }
+}
+
+/** What exceljs writes of rows that are added cell by cell, row by row, and the styles that it numbered for them. */
+function renderByExceljs(rows: readonly WorkbookRow[]): { xml: string[]; styleIds: number[] } {
+  const writer = new exceljs.stream.xlsx.WorkbookWriter({ stream: new PassThrough().resume(), useStyles: true })
+  const sheet = writer.addWorksheet('Transactions')
+  sheet.addRow(['header']).commit()
+  const { stream, _workbook } = sheet as unknown as Internals
+  const xml: string[] = []
+  stream.write = (text) => void xml.push(text)
+  for (const row of rows) {
+    const { created_at, id, entry, amount, balance, trans_id } = row
+    const values = [
+      created_at,
+      integerCell(id),
+      entry,
+      nairaCell(amount),
+      nairaCell(balance),
+      'NGN',
+      textCell(trans_id),
+    ]
+    const added = sheet.addRow(values)
+    STYLES.forEach((style, index) => {
+      added.getCell(index + 1).style = style
+    })
+    const height = rowHeightOf(trans_id)
+    if (height !== undefined) added.height = height
+    added.commit()
+  }
+  return { xml, styleIds: STYLES.map((style) => _workbook.styles.addStyleModel(style)) }
+}
+
+const rowsOf: fc.Arbitrary<WorkbookRow> = fc.record({
+  id: fc.oneof(fc.maxSafeNat(), fc.nat(1_000)),
+  created_at: fc.date({ min: new Date('2000-01-01'), max: new Date('2100-01-01'), noInvalidDate: true }),
+  entry: fc.constantFrom('credit', 'debit'),
+  amount: fc.maxSafeNat(),
+  balance: fc.oneof(fc.maxSafeNat(), fc.nat(100)),
+  trans_id: fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 128 }),
+    fc.string({ unit: fc.constantFrom(...`<>&"'=+-@\t\r\n\0\u007f_x0041 a`), maxLength: 128 }),
+    fc.uuid(),
+  ),
+})
+
+test('a row is rendered byte for byte as exceljs renders it', () => {
+  fc.assert(
+    fc.property(fc.array(rowsOf, { minLength: 1, maxLength: 20 }), (rows) => {
+      const { xml, styleIds } = renderByExceljs(rows)
+      const renderRow = createRowRenderer({ styleIds, currency: 'NGN' })
+      expect(rows.map((row, index) => renderRow(FIRST_ROW + index, row))).toEqual(xml)
+    }),
+    { numRuns: 200 },
+  )
+})
