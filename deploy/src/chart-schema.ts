@@ -6,19 +6,11 @@ export type JsonSchema = Record<string, unknown>
 
 /** Variables that the chart sets itself, from values of other names, from Secrets or because its templates rely on them. */
 export const SET_BY_CHART: readonly string[] = [
-  ...[
-    'DATABASE_URL',
-    'HOST',
-    'PORT',
-    'OPS_PORT',
-    'DRAIN_DELAY_MS',
-    'DRAIN_TIMEOUT_MS',
-    'JWT_SECRET',
-    'JWT_SECRET_PREVIOUS',
-  ],
+  ...['DATABASE_URL', 'HOST', 'PORT', 'OPS_PORT', 'DRAIN_DELAY_MS', 'DRAIN_TIMEOUT_MS', 'AUDIT_STATE_FILE'],
+  ...['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS'],
   ...['INSTALLATION_ID', 'KAFKA_TOPIC', 'TOPIC_PARTITIONS', 'TOPIC_REPLICATION_FACTOR', 'KAFKA_BROKERS'],
   ...['EXPORT_STORE', 'EXPORT_DIR', 'EXPORT_S3_BUCKET', 'EXPORT_S3_REGION', 'EXPORT_S3_ENDPOINT'],
-  ...['EXPORT_S3_PATH_STYLE', 'EXPORT_S3_ACCESS_KEY_ID', 'EXPORT_S3_SECRET_ACCESS_KEY', 'AUDIT_STATE_FILE'],
+  ...['EXPORT_S3_PATH_STYLE', 'EXPORT_S3_ACCESS_KEY_ID', 'EXPORT_S3_SECRET_ACCESS_KEY'],
 ]
 
 const REPLICAS_MAX = 1_000
@@ -178,7 +170,7 @@ function exportsSchema(): JsonSchema {
 
 function networkPolicy(): JsonSchema {
   const place = object({ to: OBJECTS, ports: { type: 'array', items: PORT, minItems: 1 } })
-  const places = { dns: place, postgres: place, kafka: place, s3: place }
+  const places = { dns: place, postgres: place, kafka: place, s3: place, otlp: place }
   return object({ enabled: BOOLEAN, ingressControllers: OBJECTS, prometheus: OBJECTS, ...places })
 }
 
@@ -244,6 +236,11 @@ export function chartSchema(): JsonSchema {
     exports: exportsSchema(),
     drainTimeoutMs: { ...SERVICES.api.properties.DRAIN_TIMEOUT_MS },
     env: sharedEnv(),
+    tracing: object({
+      endpoint: { type: 'string', pattern: '^(https?://[^/].*)?$' },
+      existingSecret: NAME_OR_EMPTY,
+      headersKey: KEY,
+    }),
     migration: MIGRATION,
     api: API,
     ingress: object({

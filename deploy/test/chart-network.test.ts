@@ -111,9 +111,9 @@ if (!leftOut.includes('helm')) {
         rulesOf(of, name).egress.map(({ ports }) => ports.map(({ protocol, port }) => `${protocol} ${port}`).join(' '))
       const dns = 'UDP 53 TCP 53'
       const postgres = 'TCP 5432 TCP 6432'
-      expect(portsOf('everything', 'api')).toEqual([dns, postgres, 'TCP 9000'])
-      expect(portsOf('everything', 'exporter')).toEqual([dns, postgres, 'TCP 9000'])
-      expect(portsOf('everything', 'relay')).toEqual([dns, postgres, 'TCP 9092'])
+      expect(portsOf('everything', 'api')).toEqual([dns, postgres, 'TCP 9000', 'TCP 4318'])
+      expect(portsOf('everything', 'exporter')).toEqual([dns, postgres, 'TCP 9000', 'TCP 4318'])
+      expect(portsOf('everything', 'relay')).toEqual([dns, postgres, 'TCP 9092', 'TCP 4318'])
       expect(portsOf('everything', 'audit')).toEqual([dns, postgres, 'TCP 9092'])
       expect(portsOf('everything', 'migration')).toEqual([dns, postgres])
       // No S3, no way to it.

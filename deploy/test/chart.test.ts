@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { type HelmTools, KUBERNETES, prepareHelm } from './helm-tools.ts'
 import { createJudge } from './kubernetes-schemas.ts'
@@ -38,6 +39,8 @@ const REFUSED: readonly [sets: string[], words: string][] = [
   [['exporter.autoscaling.minReplicas=0'], "at '/exporter/autoscaling/minReplicas': minimum: got 0, want 1"],
   [['relay.podDisruptionBudget.maxUnavailable=0'], "at '/relay/podDisruptionBudget/maxUnavailable'"],
   [['api.drainDelayMs=15000'], 'api.drainDelayMs: 15000 ms is a part of drainTimeoutMs, which is 15000'],
+  [['tracing.existingSecret="headers"'], 'tracing.existingSecret: without tracing.endpoint nothing is traced'],
+  [['api.env={"OTEL_EXPORTER_OTLP_HEADERS":"a=b"}'], "additional properties 'OTEL_EXPORTER_OTLP_HEADERS' not allowed"],
   [['ingress.enabled=true'], 'ingress.hosts: ingress.enabled needs a host'],
   [['drainTimeoutMs=1'], "at '/drainTimeoutMs': minimum: got 1, want 100"],
   [['fullnameOverride="a-name-that-leaves-no-room-for-what-is-added-to-its-end"'], "at '/fullnameOverride': maxLength"],
@@ -92,6 +95,17 @@ if (!leftOut.includes('helm')) {
       const missing = ['/image', '/kafka', '/database', '/jwt'].map((place) => `at '${place}': missing property`)
       const words = await refuse(tools.helm, undefined)
       for (const word of [...missing, "at '': missing property 'installationId'"]) expect(words).toContain(word)
+    })
+
+    test('the values of docs/kubernetes.md make what Kubernetes knows', async () => {
+      const [, example = ''] = /```yaml\n(# ledger\.yaml\n[^`]+)```/.exec(read('docs/kubernetes.md')) ?? []
+      const folder = mkdtempSync(join(tmpdir(), 'streamledger-chart-'))
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+      writeFileSync(join(folder, 'ledger.yaml'), example)
+      const { objects } = await renderChart(tools.helm, join(folder, 'ledger.yaml'))
+      const judge = createJudge(tools, '1.37')
+      expect(objects.length).toBeGreaterThan(20)
+      expect(objects.flatMap(judge)).toEqual([])
     })
 
     test('gives every object a name of its own, in the release’s namespace', () => {

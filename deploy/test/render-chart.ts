@@ -66,9 +66,12 @@ export interface Rendered {
 const run = (helm: string, args: readonly string[]) =>
   promisify(execFile)(helm, [...args], { maxBuffer: OUTPUT_BYTES_MAX })
 
+/** Of a case, or any file. */
+const valuesFile = (name: string): string => (name.endsWith('.yaml') ? name : resolve(CHART, `ci/${name}-values.yaml`))
+
 /** What `helm install ledger -n money` would send to a cluster. */
 export async function renderChart(helm: string, values: string | undefined, ...sets: string[]): Promise<Rendered> {
-  const file = values === undefined ? [] : ['--values', resolve(CHART, `ci/${values}-values.yaml`)]
+  const file = values === undefined ? [] : ['--values', valuesFile(values)]
   const flags = ['--namespace', 'money', '--kube-version', '1.37.0', ...sets.flatMap((set) => ['--set-json', set])]
   const { stdout } = await run(helm, ['template', 'ledger', CHART, ...file, ...flags])
   const objects = parseAllDocuments(stdout).flatMap((document) => (document.toJS() as KubernetesObject | null) ?? [])
@@ -95,13 +98,7 @@ export async function refuse(helm: string, values: string | undefined, ...sets: 
 }
 
 export async function lintChart(helm: string, values: string): Promise<string> {
-  const { stdout } = await run(helm, [
-    'lint',
-    '--strict',
-    CHART,
-    '--values',
-    resolve(CHART, `ci/${values}-values.yaml`),
-  ])
+  const { stdout } = await run(helm, ['lint', '--strict', CHART, '--values', valuesFile(values)])
   return stdout
 }
 

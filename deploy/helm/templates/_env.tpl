@@ -1,6 +1,6 @@
 {{/* Helm reads a large number as a float, and would write it with an exponent. */}}
 {{- define "streamledger.text" -}}
-{{- if and (kindIs "float64" .) (eq (toString (floor .)) (toString .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
 {{- define "streamledger.databaseUrl" -}}
@@ -21,6 +21,19 @@
 {{- if ne .name "audit" }}
 - name: DRAIN_TIMEOUT_MS
   value: {{ include "streamledger.text" .root.Values.drainTimeoutMs | quote }}
+{{- with .root.Values.tracing }}
+{{- if .endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint }}
+{{- if .existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .existingSecret }}
+      key: {{ .headersKey }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -20,6 +20,9 @@
 {{- if ge (int .api.drainDelayMs) (int .drainTimeoutMs) }}
 {{- fail (printf "api.drainDelayMs: %d ms is a part of drainTimeoutMs, which is %d" (int .api.drainDelayMs) (int .drainTimeoutMs)) }}
 {{- end }}
+{{- if and .tracing.existingSecret (not .tracing.endpoint) }}
+{{- fail "tracing.existingSecret: without tracing.endpoint nothing is traced, so nobody would use it" }}
+{{- end }}
 {{- if and .ingress.enabled (not .ingress.hosts) }}
 {{- fail "ingress.hosts: ingress.enabled needs a host" }}
 {{- end }}
