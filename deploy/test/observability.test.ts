@@ -98,12 +98,14 @@ test('Prometheus looks for services that there are, on the ports that they are g
   }
 })
 
-test('the collector is given its configuration, listens to others on the ports of OTLP, and joins only what there is', () => {
+test('the collector is given its configuration, listens where the services send to, and joins only what there is', () => {
   const service = serviceOf('otel-collector')
   const path = /^--config=(.+)$/.exec(service.command?.[0] ?? '')?.[1] ?? ''
   const collector = load<Collector>(sourceOf(service, path))
   const { protocols } = collector.receivers.otlp
-  expect(protocols).toEqual({ grpc: { endpoint: '0.0.0.0:4317' }, http: { endpoint: '0.0.0.0:4318' } })
+  const told = [...composeText.matchAll(/OTEL_EXPORTER_OTLP_ENDPOINT=(\S+)/g)].map(([, url = '']) => new URL(url))
+  expect(told.map(({ hostname }) => hostname)).toEqual(['otel-collector'])
+  expect(protocols.http?.endpoint).toBe(`0.0.0.0:${told[0]?.port}`)
   const { traces } = collector.service.pipelines
   for (const kind of ['receivers', 'processors', 'exporters'] as const) {
     expect({ kind, names: traces[kind].toSorted() }).toEqual({ kind, names: Object.keys(collector[kind]).sort() })
