@@ -16,6 +16,12 @@ export type Pace = {
   }
   readonly export: { readonly rows: number; readonly repeats: number }
   readonly idle: { readonly settleS: number; readonly runS: number }
+  /** Its runs are short: each of them makes the table larger than it is said to be. */
+  readonly growth: Pick<Pace, 'warmUpS' | 'runS' | 'repeats'> & {
+    readonly wallets: number
+    /** Transactions in the table, from small to large. */
+    readonly sizes: readonly number[]
+  }
 }
 
 /**
@@ -32,6 +38,7 @@ export const FULL: Pace = {
   relay: { drainRows: 600_000, latencyS: 30, latencyWarmUpS: 30, killAfterS: 3, killRunS: 15, farRows: 60_000 },
   export: { rows: 1_000_000, repeats: 3 },
   idle: { settleS: 60, runS: 30 },
+  growth: { ...{ warmUpS: 2, runS: 4, repeats: 3 }, wallets: 100_000, sizes: [1_000_000, 10_000_000, 50_000_000] },
 }
 
 /** Every path of the program in a few minutes; its figures mean nothing. */
@@ -45,4 +52,5 @@ export const QUICK: Pace = {
   relay: { drainRows: 20_000, latencyS: 4, latencyWarmUpS: 1, killAfterS: 1, killRunS: 8, farRows: 10_000 },
   export: { rows: 30_000, repeats: 1 },
   idle: { settleS: 3, runS: 3 },
+  growth: { ...{ warmUpS: 1, runS: 1, repeats: 2 }, wallets: 2_000, sizes: [100_000, 200_000] },
 }

@@ -5,11 +5,12 @@ import { takeRunLock } from '@streamledger/engines'
 import type { BenchArguments, SuiteName } from './bench-arguments.ts'
 import { findTool } from './find-tool.ts'
 import { describeMachine } from './measure/process-usage.ts'
-import { FULL, QUICK } from './pace.ts'
+import { FULL, type Pace, QUICK } from './pace.ts'
 import { judgeGoals } from './report/goals.ts'
 import type { Report } from './report/report.ts'
 import type { BenchDeps, Measurement, Suite } from './suite.ts'
 import { runExport } from './suites/export.ts'
+import { runGrowth } from './suites/growth.ts'
 import { runIdle } from './suites/idle.ts'
 import { runPost } from './suites/post.ts'
 import { runRead } from './suites/read.ts'
@@ -23,6 +24,7 @@ const SUITES: Readonly<Record<SuiteName, Suite>> = {
   relay: runRelay,
   export: runExport,
   idle: runIdle,
+  growth: runGrowth,
 }
 
 const DIR = resolve(import.meta.dirname, '../../.local/bench')
@@ -64,10 +66,17 @@ function createDeps(
   rmSync(workDir, { recursive: true, force: true })
   for (const folder of [workDir, join(DIR, 'logs'), join(DIR, 'exports')]) mkdirSync(folder, { recursive: true })
   return {
-    ...{ dir: DIR, pace: args.quick ? QUICK : FULL, screen, lock, signal },
+    ...{ dir: DIR, pace: choosePace(args), screen, lock, signal },
     load: { workDir, signal, wrk: args.wrk ? findTool('wrk') : undefined },
     pgbench: args.pgbench ? findTool('pgbench') : undefined,
+    keep: args.keep === undefined ? undefined : resolve(args.keep),
+    seedOnly: args.seedOnly,
   }
+}
+
+function choosePace({ quick, sizes }: BenchArguments): Pace {
+  const pace = quick ? QUICK : FULL
+  return sizes === undefined ? pace : { ...pace, growth: { ...pace.growth, sizes } }
 }
 
 async function runSuite(suite: SuiteName, deps: BenchDeps, measurements: Measurement[]): Promise<void> {

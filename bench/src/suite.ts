@@ -15,6 +15,10 @@ export interface BenchDeps {
   readonly load: LoadDeps
   /** Where pgbench is, or undefined for the pg driver. */
   readonly pgbench: string | undefined
+  /** Where databases outlive the run, for the suite that asks for it. */
+  readonly keep: string | undefined
+  /** Writes what is to be kept, and measures nothing. */
+  readonly seedOnly: boolean
 }
 
 export interface Figure extends Spread {

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { parseBenchArguments, SUITE_NAMES } from '../src/bench-arguments.ts'
+import { parseBenchArguments, USUAL_SUITES } from '../src/bench-arguments.ts'
 
-test('without a name everything runs, as it is meant', () => {
+test('without a name everything runs but what takes an hour, as it is meant', () => {
   expect(parseBenchArguments([])).toEqual({
-    ...{ suites: SUITE_NAMES, quick: false, json: undefined, wrk: true, pgbench: true, help: false },
+    ...{ suites: USUAL_SUITES, quick: false, json: undefined, wrk: true, pgbench: true, help: false },
+    ...{ sizes: undefined, keep: undefined, seedOnly: false },
   })
 })
 
@@ -15,6 +16,22 @@ test('names choose what runs, in the order of the bench and each once', () => {
 
 test('other generators can be asked for', () => {
   expect(parseBenchArguments(['--no-wrk', '--no-pgbench'])).toMatchObject({ wrk: false, pgbench: false })
+})
+
+test('growth is for those who name it, with sizes of their own and a folder that outlives the run', () => {
+  expect(USUAL_SUITES).not.toContain('growth')
+  const given = ['growth', '--sizes', '1000,20000', '--keep', 'there', '--seed-only']
+  expect(parseBenchArguments(given)).toMatchObject({
+    ...{ suites: ['growth'], sizes: [1_000, 20_000], keep: 'there', seedOnly: true },
+  })
+})
+
+test.for(['', '0', '10,5', '5,5', '1e999', 'many', '1000,'])('sizes %j get one line', (sizes) => {
+  expect(() => parseBenchArguments(['growth', '--sizes', sizes])).toThrow(/^--sizes wants whole numbers that rise/)
+})
+
+test('databases that nobody keeps are not written for their own sake', () => {
+  expect(() => parseBenchArguments(['growth', '--seed-only'])).toThrow(/^--seed-only needs --keep/)
 })
 
 test('a name or an option that there is not gets one line', () => {

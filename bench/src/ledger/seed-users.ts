@@ -12,10 +12,14 @@ interface OpenedWallet {
   created_at: Date
 }
 
-/** Makes users with a wallet each, whose first transaction is an opening credit with its event. Returns the users' ids. */
+/**
+ * Makes users with a wallet each, whose first transaction is an opening credit with its event, now or when it is said.
+ * Returns the users' ids.
+ */
 export async function seedUsers(
   { pool, partitions, eventSource }: Pick<Installation, 'pool' | 'partitions' | 'eventSource'>,
   count: number,
+  openedAt?: Date,
 ): Promise<number[]> {
   const { rows } = await pool.query<OpenedWallet>(
     `with person as (
@@ -23,7 +27,8 @@ export async function seedUsers(
        select 'Bench', 'User', 'user-' || n || '@bench.example', 'no password fits' from generate_series(1, $1::int) n
        returning id
      ), wallet as (
-       insert into wallets (user_id, balance, sequence, version) select id, $2, 1, 1 from person order by id
+       insert into wallets (user_id, balance, sequence, version, updated_at)
+       select id, $2, 1, 1, coalesce($3, now()) from person order by id
        returning id, user_id, updated_at
      ), opening as (
        insert into transactions (wallet_id, sequence, amount, balance, created_at, entry, trans_id)
@@ -31,7 +36,7 @@ export async function seedUsers(
        returning id, wallet_id, created_at
      )
      select opening.id, user_id, wallet_id, created_at from opening join wallet on wallet.id = wallet_id order by user_id`,
-    [count, OPENING_KOBO],
+    [count, OPENING_KOBO, openedAt],
   )
   await announce(pool, rows, { partitions, source: eventSource })
   return rows.map(({ user_id }) => user_id)

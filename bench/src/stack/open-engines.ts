@@ -17,6 +17,12 @@ export interface Engines extends AsyncDisposable {
   readonly watched: readonly Watched[]
 }
 
+export interface WantedEngines {
+  readonly kafka: boolean | WantedKafka
+  /** Where PostgreSQL's data is found, if it is there, and left behind. */
+  readonly keep?: string | undefined
+}
+
 export interface WantedKafka {
   readonly listeners?: readonly KafkaListener[]
 }
@@ -25,19 +31,18 @@ export interface WantedKafka {
  * Fresh engines for one suite: what the one before has left to vacuum or to flush is none of this one's business.
  * They are what `npm start` runs, durable as there; only commits are time-stamped, by which latencies are measured.
  */
-export async function openEngines(
-  deps: BenchDeps,
-  { kafka: wanted }: { kafka: boolean | WantedKafka },
-): Promise<Engines> {
+export async function openEngines(deps: BenchDeps, { kafka: wanted, keep }: WantedEngines): Promise<Engines> {
   const { dir, signal, screen, lock } = deps
-  const postgresDir = join(dir, 'postgres')
+  const postgresDir = join(keep ?? dir, 'postgres')
   const kafkaDir = join(dir, 'kafka')
-  for (const folder of [postgresDir, kafkaDir]) rmSync(folder, { recursive: true, force: true })
+  const clear = () => {
+    for (const folder of keep === undefined ? [postgresDir, kafkaDir] : [kafkaDir])
+      rmSync(folder, { recursive: true, force: true })
+  }
+  clear()
 
   await using started = new AsyncDisposableStack()
-  started.defer(() => {
-    for (const folder of [postgresDir, kafkaDir]) rmSync(folder, { recursive: true, force: true })
-  })
+  started.defer(clear)
   const postgres = await startPostgres({
     dataDir: postgresDir,
     logFile: join(dir, 'logs', 'postgres.log'),

@@ -27,36 +27,42 @@ export interface Installation extends AsyncDisposable {
 const PARTITIONS = 12
 const SECRET_BYTES = 48
 const CONNECTIONS_MAX = 8
-/** The ledger of a whole run is verified by one statement. */
-const STATEMENT_TIMEOUT_MS = 600_000
+/** By one statement each, the ledger of a whole run is verified, and an index of fifty million rows is built. */
+const STATEMENT_TIMEOUT_MS = 3_600_000
 const START_TIMEOUT_MS = 30_000
 
-/** Makes an installation; disposing it stops its services and drops its database. */
-export async function openInstallation(deps: BenchDeps, engines: Engines): Promise<Installation> {
-  const name = `bench_${randomUUID().replaceAll('-', '')}`
+/**
+ * Makes an installation; disposing it stops its services and drops its database. One whose database there is already
+ * gets its services on it, and leaves it behind.
+ */
+export async function openInstallation(deps: BenchDeps, engines: Engines, kept?: string): Promise<Installation> {
+  const name = kept ?? `bench_${randomUUID().replaceAll('-', '')}`
   const url = new URL(engines.postgres.url)
   url.pathname = name
-  await executeStatement(engines.postgres.url, `create database ${name}`)
+  if (kept === undefined) await executeStatement(engines.postgres.url, `create database ${name}`)
   await prepareDatabase(url.href, { startTimeoutMs: START_TIMEOUT_MS })
   const { db, pool, close } = createDatabase(url.href, {
     applicationName: 'streamledger bench',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   })
-  const installationId = randomUUID()
-  const topic = await claimInstallation(db, { installationId, topic: name, partitions: PARTITIONS })
+  const claimed = await db.selectFrom('installation').select('id').executeTakeFirst()
+  const installationId = claimed?.id ?? randomUUID()
+  const known = await db.selectFrom('topic').select('name').executeTakeFirst()
+  const topicName = known?.name ?? name
+  const topic = await claimInstallation(db, { installationId, topic: topicName, partitions: PARTITIONS })
   const jwtSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const env = {
     DATABASE_URL: url.href,
     INSTALLATION_ID: installationId,
     JWT_SECRET: jwtSecret,
-    KAFKA_TOPIC: name,
+    KAFKA_TOPIC: topicName,
     EXPORT_DIR: join(deps.dir, 'exports'),
     ...(engines.kafka ? { KAFKA_BROKERS: engines.kafka.brokers } : {}),
   }
   const services: ServiceHandle[] = []
   return {
-    ...{ pool, databaseUrl: url.href, topic: name, partitions: topic.partitions },
+    ...{ pool, databaseUrl: url.href, topic: topicName, partitions: topic.partitions },
     ...{ eventSource: topic.event_source, jwtSecret },
     start: async (service, own = {}) => {
       const logDir = join(deps.dir, 'logs')
@@ -74,7 +80,9 @@ export async function openInstallation(deps: BenchDeps, engines: Engines): Promi
     [Symbol.asyncDispose]: async () => {
       await Promise.all(services.map((service) => service.stop()))
       await close()
-      await executeStatement(engines.postgres.url, `drop database if exists ${name} with (force)`)
+      if (kept === undefined) {
+        await executeStatement(engines.postgres.url, `drop database if exists ${name} with (force)`)
+      }
     },
   }
 }

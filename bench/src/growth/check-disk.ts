@@ -1,0 +1,34 @@
+import { statfsSync } from 'node:fs'
+
+export interface WantedDisk {
+  readonly sizes: readonly number[]
+  /** The sizes that have been written before. */
+  readonly present: readonly number[]
+  /** Whether a database of each size stays. Otherwise there is one, which grows. */
+  readonly keep: boolean
+}
+
+/** Of a transaction with its entries in all indexes, and of what sorting the largest index takes beside. */
+const ROW_BYTES = 450
+/** Write-ahead log, and what the runs write. */
+const BESIDE_BYTES = 4 * 2 ** 30
+
+/**
+ * @returns a sentence if what is still to be written will not fit: a full disk would stop PostgreSQL in the middle, and
+ * whatever else writes to it.
+ */
+export function refuseForDisk({ sizes, present, keep }: WantedDisk, freeBytes: number): string | undefined {
+  const missing = sizes.filter((size) => !present.includes(size))
+  if (missing.length === 0) return undefined
+  const rows = keep ? missing.reduce((sum, size) => sum + size, 0) : Math.max(...missing)
+  const wanted = rows * ROW_BYTES + BESIDE_BYTES
+  if (wanted <= freeBytes) return undefined
+  return `The tables of growth want ${gigabytes(wanted)} of disk, and ${gigabytes(freeBytes)} are free: give smaller --sizes.`
+}
+
+export function readFreeBytes(dir: string): number {
+  const { bavail, bsize } = statfsSync(dir)
+  return bavail * bsize
+}
+
+const gigabytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 30)} GB`
