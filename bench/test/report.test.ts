@@ -79,4 +79,5 @@ test('the report shows figures with their spread, failures, goals, and that a qu
   expect(text).toContain('post, hot wallet, 64: 7 answers had an unexpected status')
   expect(text).toContain(`0 of ${report.goals.length} goals met`)
   expect(text).toContain('not to be quoted')
+  expect(renderReport({ ...report, goals: [] })).not.toContain('goals met')
 })

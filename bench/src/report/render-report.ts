@@ -12,7 +12,7 @@ export function renderReport(report: Report): string {
     renderSetting(report),
     ...suites.map((suite) => renderSuite(report.measurements.filter((one) => one.suite === suite))),
     ...(failed.length > 0 ? [['FAILED', ...failed.flatMap(renderFailures)].join('\n')] : []),
-    renderGoals(report.goals),
+    ...(report.goals.length > 0 ? [renderGoals(report.goals)] : []),
     ...(report.quick ? ['QUICK RUN: too short to mean anything. These figures are not to be quoted.'] : []),
   ].join('\n\n')
 }
