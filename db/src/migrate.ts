@@ -1,26 +1,17 @@
-import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
+import { applyMigration } from './apply-migration.ts'
 import { DatabaseError } from './errors.ts'
-import { isUnavailable } from './sqlstate.ts'
+import { MIGRATIONS, type Migration, readMigrations } from './read-migrations.ts'
 
-const MIGRATIONS = new URL('../migrations/', import.meta.url)
 /** Any fixed number: who holds it migrates, everyone else waits. It is "SLmigrat" read as a big-endian integer. */
 const LOCK_KEY = '6002292702852571508'
 const APPLICATION_NAME = 'streamledger migrate'
 const CONNECT_TIMEOUT_MS = 3_000
 /** How long one service waits for another that migrates; a migration that takes longer is run by itself, ahead of time. */
-const LOCK_TIMEOUT_MS = 60_000
-const BREAKING_MARK = '--! breaking'
-
-interface Migration {
-  version: number
-  name: string
-  sql: string
-  checksum: string
-  breaking: boolean
-}
+const TURN_TIMEOUT_MS = 60_000
+const TURN_RETRY_MS = 100
 
 interface Applied {
   version: number
@@ -47,18 +38,32 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
     connectionString: databaseUrl,
     application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    lock_timeout: LOCK_TIMEOUT_MS,
   })
   // A connection that breaks between two statements is an error of the next one, not the end of the process.
   client.on('error', () => {})
   await client.connect()
   try {
-    // A session's lock, released when the connection ends, however it ends.
-    await client.query('select pg_advisory_lock($1)', [LOCK_KEY])
+    await takeTurn(client)
     await applyMissing(client, migrations, options.onApply)
     await migrateQueue(databaseUrl)
   } finally {
     await client.end()
+  }
+}
+
+/**
+ * Takes a lock that ends with the session, however it ends. It is asked for again and again: a statement that waits has a
+ * snapshot, which an index that is built concurrently would wait for in turn.
+ */
+async function takeTurn(client: pg.Client): Promise<void> {
+  const deadline = performance.now() + TURN_TIMEOUT_MS
+  for (;;) {
+    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [LOCK_KEY])
+    if (rows[0]?.mine) return
+    if (performance.now() > deadline) {
+      throw new Error(`another process has been migrating this database for ${TURN_TIMEOUT_MS / 1_000} s`)
+    }
+    await delay(TURN_RETRY_MS)
   }
 }
 
@@ -100,7 +105,7 @@ async function applyMissing(
   for (const migration of migrations) {
     const checksum = checksums.get(migration.version)
     if (checksum === undefined) {
-      await apply(client, migration)
+      await applyMigration(client, migration)
       onApply?.(migration.name)
     } else if (checksum !== migration.checksum) {
       throw new DatabaseError('migration_changed', `It is ${migration.name}.`)
@@ -112,33 +117,4 @@ function refuseUnknownBreaking(applied: Applied[], migrations: Migration[]): voi
   const known = new Set(migrations.map((migration) => migration.version))
   const breaking = applied.find((row) => row.breaking && !known.has(row.version))
   if (breaking) throw new DatabaseError('database_too_new', `The migration is ${breaking.name}.`)
-}
-
-async function apply(client: pg.Client, { version, name, sql, checksum, breaking }: Migration): Promise<void> {
-  await client.query('begin')
-  try {
-    await client.query(sql)
-    await client.query('insert into schema_migrations (version, name, checksum, breaking) values ($1, $2, $3, $4)', [
-      version,
-      name,
-      checksum,
-      breaking,
-    ])
-    await client.query('commit')
-  } catch (error) {
-    await client.query('rollback').catch(() => {}) // the connection may be the very thing that broke
-    if (isUnavailable(error)) throw error
-    throw new Error(`migration ${name} failed and was rolled back`, { cause: error })
-  }
-}
-
-async function readMigrations(folder: URL): Promise<Migration[]> {
-  const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort()
-  return Promise.all(
-    names.map(async (name) => {
-      const sql = await readFile(new URL(name, folder), 'utf8')
-      const checksum = createHash('sha256').update(sql).digest('hex')
-      return { version: Number(name.slice(0, 4)), name, sql, checksum, breaking: sql.startsWith(BREAKING_MARK) }
-    }),
-  )
 }

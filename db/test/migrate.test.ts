@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { test as base, expect, waitFor } from '@streamledger/testkit'
+import { test as base, describe, expect, type TestDatabase, waitFor } from '@streamledger/testkit'
 import { dumpSchema } from '../src/dump-schema.ts'
 import { migrate } from '../src/migrate.ts'
 import { withholdGoodbyes } from './withhold-goodbyes.ts'
@@ -88,3 +88,88 @@ test('a migration that fails leaves nothing of itself behind and is tried again'
   await writeFile(file, 'create table half (id int);')
   await expect(migrate(url, { folder })).resolves.toBeUndefined()
 })
+
+test('a migration waits for its table without keeping anybody else from it', async ({ createDatabase, folder }) => {
+  const { url, pool } = await createDatabase()
+  await writeFile(new URL('9001_note.sql', folder), 'alter table wallets add column note text;')
+  const reader = await pool.connect()
+  await reader.query('begin')
+  await reader.query('select from wallets')
+  let isDone = false
+  const migrating = migrate(url, { folder }).then(() => {
+    isDone = true
+  })
+
+  // For as long as it tries, whoever comes to the table waits no longer than an API does for a lock.
+  const client = await pool.connect()
+  await client.query(`set lock_timeout = '250ms'`)
+  const waits = () => pool.query(`select from pg_locks where mode = 'AccessExclusiveLock' and not granted`)
+  let tries = 0
+  await waitFor(
+    async () => {
+      const isWaiting = (await waits()).rows.length > 0
+      await client.query('select from wallets limit 1')
+      if (isWaiting) tries += 1
+      return tries >= 3
+    },
+    { timeoutMs: 20_000, intervalMs: 5 },
+  )
+  client.release()
+  expect(isDone).toBe(false)
+
+  await reader.query('commit')
+  reader.release()
+  await migrating
+  const { rows } = await pool.query('select note from wallets')
+  expect(rows).toEqual([])
+})
+
+describe('an index that is built concurrently', () => {
+  const FILE = '9001_index.sql'
+  const SQL =
+    '--! concurrent index\n-- For whoever looks by name.\ncreate index concurrently users_by_name on users (last_name);\n'
+
+  test('is built once, by one of three that start at once', async ({ createDatabase, folder }) => {
+    const { url, pool } = await createDatabase()
+    await writeFile(new URL(FILE, folder), SQL)
+    const applied: string[] = []
+    const options = { folder, onApply: (name: string) => applied.push(name) }
+    await Promise.all([1, 2, 3].map(() => migrate(url, options)))
+    expect(applied).toEqual([FILE])
+    expect(await readIndex(pool)).toEqual([{ indisvalid: true }])
+  })
+
+  test('is built anew when it was interrupted, and not again when it was only not recorded', async ({
+    createDatabase,
+    folder,
+  }) => {
+    const { url, pool } = await createDatabase()
+    await writeFile(new URL(FILE, folder), SQL)
+    await pool.query('create index users_by_name on users (last_name)')
+    await pool.query(`update pg_index set indisvalid = false where indexrelid = 'users_by_name'::regclass`)
+    await migrate(url, { folder })
+    expect(await readIndex(pool)).toEqual([{ indisvalid: true }])
+
+    await pool.query('delete from schema_migrations where name = $1', [FILE])
+    await migrate(url, { folder })
+    expect(await readIndex(pool)).toEqual([{ indisvalid: true }])
+  })
+
+  test('has a migration to itself', async ({ createDatabase, folder }) => {
+    const { url } = await createDatabase()
+    await writeFile(new URL(FILE, folder), `${SQL}create table another (id int);`)
+    const failure = await migrate(url, { folder }).catch((error: Error) => error.cause)
+    expect(String(failure)).toContain('and nothing else')
+  })
+})
+
+test('a mark that nobody knows is no comment', async ({ createDatabase, folder }) => {
+  const { url } = await createDatabase()
+  await writeFile(new URL('9001_typo.sql', folder), '--! braking\ncreate table later (id int);')
+  await expect(migrate(url, { folder })).rejects.toThrow('9001_typo.sql has an unknown mark: braking')
+})
+
+async function readIndex(pool: TestDatabase['pool']): Promise<object[]> {
+  const { rows } = await pool.query(`select indisvalid from pg_index where indexrelid = to_regclass('users_by_name')`)
+  return rows
+}

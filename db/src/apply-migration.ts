@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Client } from 'pg'
+import type { Migration } from './read-migrations.ts'
+import { isLockTimeout, isUnavailable } from './sqlstate.ts'
+
+/**
+ * How long a migration waits for a lock at a time. All who come to the table after it wait behind it, and an API waits
+ * for DATABASE_LOCK_TIMEOUT_MS (250): it must not be in anybody's way for that long.
+ */
+const LOCK_TIMEOUT_MS = 100
+const LOCK_RETRY_MS = 500
+/** How long it tries: whoever holds the table for longer, such as a dump, has to end first. */
+const LOCK_PATIENCE_MS = 60_000
+
+/** Applies a migration and records it, in one transaction; but for an index that is built beside the work on its table. */
+export async function applyMigration(client: Client, migration: Migration): Promise<void> {
+  try {
+    if (migration.marks.has('concurrent index')) await buildIndex(client, migration)
+    else await applyWhenFree(client, migration)
+  } catch (error) {
+    if (isUnavailable(error)) throw error
+    throw new Error(`migration ${migration.name} failed and was rolled back`, { cause: error })
+  }
+}
+
+async function applyWhenFree(client: Client, migration: Migration): Promise<void> {
+  const deadline = performance.now() + LOCK_PATIENCE_MS
+  for (;;) {
+    try {
+      return await applyOnce(client, migration)
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error
+      if (performance.now() + LOCK_RETRY_MS > deadline) throw stillLocked(error)
+      await delay(LOCK_RETRY_MS)
+    }
+  }
+}
+
+function stillLocked(cause: unknown): Error {
+  const hint = 'a long transaction, a dump or another program holds it; pg_stat_activity shows which, by xact_start'
+  return new Error(`its table was not free within ${LOCK_PATIENCE_MS / 1_000} s: ${hint}`, { cause })
+}
+
+async function applyOnce(client: Client, migration: Migration): Promise<void> {
+  await client.query('begin')
+  try {
+    await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
+    await client.query(migration.sql)
+    await record(client, migration)
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {}) // the connection may be the very thing that broke
+    throw error
+  }
+}
+
+/** The file has this one statement: what Postgres runs together with another, it runs in a transaction. */
+const CREATE_INDEX = /^\s*create (?:unique )?index concurrently ([a-z0-9_]+) on [^;]+;\s*$/
+
+/** Nobody waits for it, and it waits for whoever has begun before it, for as long as they take. */
+async function buildIndex(client: Client, migration: Migration): Promise<void> {
+  const [, name] = CREATE_INDEX.exec(migration.sql.replaceAll(/--.*$/gm, '')) ?? []
+  if (name === undefined) throw new Error('it must be one "create index concurrently <name> on …", and nothing else')
+  const { rows } = await client.query<{ valid: boolean }>(
+    'select indisvalid as valid from pg_index where indexrelid = to_regclass($1)',
+    [name],
+  )
+  await client.query('set lock_timeout = 0')
+  // One that was interrupted leaves its index behind, which is kept up and never used.
+  if (rows[0]?.valid === false) await client.query(`drop index concurrently ${name}`)
+  if (rows[0]?.valid !== true) await client.query(migration.sql)
+  await record(client, migration)
+}
+
+async function record(client: Client, { version, name, checksum, marks }: Migration): Promise<void> {
+  await client.query('insert into schema_migrations (version, name, checksum, breaking) values ($1, $2, $3, $4)', [
+    version,
+    name,
+    checksum,
+    marks.has('breaking'),
+  ])
+}
