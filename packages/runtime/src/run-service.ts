@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { collectGarbage } from './collect-garbage.ts'
 import type { Logger } from './create-logger.ts'
+import { RELEASE } from './release.ts'
 
 export interface RunningService {
   /** Finishes what is under way and lets go of everything. */
@@ -24,6 +25,7 @@ export async function runService(
     await running?.stop()
     logger.info('stopped')
   })
+  logger.info({ version: RELEASE, node: process.version }, 'starting')
   try {
     running = await start()
     collectGarbage()

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import Type from 'typebox'
 import { describe, expect, test } from 'vitest'
 import { backOffMs, createRegistry, parseEnv, sleep, startOpsServer } from '../src/index.ts'
@@ -38,6 +39,12 @@ test('a sleep ends when it is aborted', async () => {
   stop.abort()
   await expect(slept).resolves.toBeUndefined()
   await expect(sleep(60_000, stop.signal)).resolves.toBeUndefined()
+})
+
+test('the metrics of every service say which release it is', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'))
+  const line = `streamledger_build_info{version="${version}",service="test"} 1`
+  expect(await createRegistry('test').metrics()).toContain(line)
 })
 
 test('the ops port tells of life, readiness and metrics, and of nothing else', async () => {
