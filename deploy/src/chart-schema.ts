@@ -231,7 +231,7 @@ export function chartSchema(): JsonSchema {
       { brokers: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\s,:]+:[0-9]+$' } } },
       ['brokers'],
     ),
-    database: object({ existingSecret: NAME, key: KEY }, ['existingSecret']),
+    database: object({ existingSecret: NAME, key: KEY, caSecret: NAME_OR_EMPTY }, ['existingSecret']),
     jwt: object({ existingSecret: NAME, key: KEY, previousKey: KEY_OR_EMPTY }, ['existingSecret']),
     exports: exportsSchema(),
     drainTimeoutMs: { ...SERVICES.api.properties.DRAIN_TIMEOUT_MS },

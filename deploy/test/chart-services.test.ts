@@ -184,11 +184,17 @@ if (!leftOut.includes('helm')) {
     test('what a service writes is a volume: its memory for scraps, the files of exports, the audit’s state', () => {
       const audit = get('everything').find('StatefulSet', 'ledger-streamledger-audit')
       const claims = audit.spec.volumeClaimTemplates as { metadata: { name: string } }[]
-      for (const { name, pod, container } of eachPod()) {
+      for (const { of, name, pod, container } of eachPod()) {
         const mounts = Object.fromEntries(container.volumeMounts.map((mount) => [mount.name, mount.mountPath]))
         const volumes = [...pod.spec.volumes, ...(name === 'audit' ? claims.map(({ metadata }) => metadata) : [])]
         expect(Object.keys(mounts).sort()).toEqual(volumes.map((volume) => volume.name).sort())
         expect(mounts.tmp).toBe('/tmp')
+        const authority = pod.spec.volumes.find((volume) => volume.name === 'database-ca')?.secret?.secretName
+        expect({ of, name, authority }).toEqual({
+          of,
+          name,
+          authority: of === 'everything' ? 'database-ca' : undefined,
+        })
         const told = environmentOf(container)
         if (name === 'exporter') expect(told.EXPORT_DIR).toBe(mounts.exports)
         if (name === 'audit') expect(told.AUDIT_STATE_FILE).toBe(`${mounts.state}/audit.db`)
@@ -262,7 +268,8 @@ if (!leftOut.includes('helm')) {
         }
         // No ConfigMap, Secret or claim of the chart's own.
         expect(container.env.map(({ name }) => name)).toEqual(['DATABASE_URL'])
-        expect(pod.spec.volumes.map(({ name }) => name)).toEqual(['tmp'])
+        const others = pod.spec.volumes.filter(({ name }) => !['tmp', 'database-ca'].includes(name))
+        expect(others).toEqual([])
         expect(job.spec.template).toMatchObject({ spec: { restartPolicy: 'Never' } })
       }
     })

@@ -43,7 +43,12 @@ export interface Pod {
     terminationGracePeriodSeconds?: number
     securityContext: { runAsUser: number; runAsNonRoot: boolean; fsGroup: number; seccompProfile: { type: string } }
     containers: Container[]
-    volumes: { name: string; emptyDir?: object; persistentVolumeClaim?: { claimName: string } }[]
+    volumes: {
+      name: string
+      emptyDir?: object
+      persistentVolumeClaim?: { claimName: string }
+      secret?: { secretName: string }
+    }[]
     imagePullSecrets?: { name: string }[]
   }
 }

@@ -53,6 +53,23 @@ api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
 {{- .Values.exports.folder.existingClaim | default (printf "%s-exports" (include "streamledger.fullname" .)) }}
 {{- end }}
 
+{{/* What every container has beside its own: room for scraps, and by whom the database's certificate must be signed. */}}
+{{- define "streamledger.commonMounts" -}}
+- { name: tmp, mountPath: /tmp }
+{{- if .Values.database.caSecret }}
+- { name: database-ca, mountPath: /etc/streamledger/database, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "streamledger.commonVolumes" -}}
+- name: tmp
+  emptyDir: { sizeLimit: 64Mi }
+{{- with .Values.database.caSecret }}
+- name: database-ca
+  secret: { secretName: {{ . }}, items: [{ key: ca.crt, path: ca.crt }] }
+{{- end }}
+{{- end }}
+
 {{/* Nobody is root, has a capability or can write anywhere but where it must. */}}
 {{- define "streamledger.podSecurity" -}}
 runAsNonRoot: true

@@ -1,6 +1,6 @@
 {{/*
 The pod of a service. Takes root, name, args, opsPort, env (text), port (of the API alone), mounts and volumes (text, beside
-/tmp).
+what all have).
 */}}
 {{- define "streamledger.pod" -}}
 {{- $own := index .root.Values .name }}
@@ -68,13 +68,12 @@ spec:
       securityContext:
         {{- include "streamledger.containerSecurity" . | nindent 8 }}
       volumeMounts:
-        - { name: tmp, mountPath: /tmp }
+        {{- include "streamledger.commonMounts" .root | nindent 8 }}
         {{- with .mounts }}
         {{- . | nindent 8 }}
         {{- end }}
   volumes:
-    - name: tmp
-      emptyDir: { sizeLimit: 64Mi }
+    {{- include "streamledger.commonVolumes" .root | nindent 4 }}
     {{- with .volumes }}
     {{- . | nindent 4 }}
     {{- end }}
