@@ -46,113 +46,110 @@ const REFUSED: readonly [sets: string[], words: string][] = [
   [[`fullnameOverride="${'x'.repeat(46)}"`], "at '/fullnameOverride': maxLength: got 46, want 45"],
 ]
 
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
-if (!leftOut.includes('helm')) {
-  describe('the chart', () => {
-    let tools: HelmTools
-    const rendered = new Map<string, Rendered>()
-    const get = (name: string): Rendered => rendered.get(name) as Rendered
-    beforeAll(async () => {
-      tools = await prepareHelm()
-      await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(tools.helm, name))))
-    }, FETCH_TIMEOUT_MS)
+describe('the chart', () => {
+  let tools: HelmTools
+  const rendered = new Map<string, Rendered>()
+  const get = (name: string): Rendered => rendered.get(name) as Rendered
+  beforeAll(async () => {
+    tools = await prepareHelm()
+    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(tools.helm, name))))
+  }, FETCH_TIMEOUT_MS)
 
-    test.each(CASES)('passes Helm’s own look at it with the values %s', async (name) => {
-      expect(await lintChart(tools.helm, name)).toContain('1 chart(s) linted, 0 chart(s) failed')
-    })
-
-    test.each(KUBERNETES)('makes nothing that Kubernetes %s does not know', (version) => {
-      const judge = createJudge(tools, version)
-      for (const name of CASES) {
-        expect(get(name).objects.length).toBeGreaterThan(10)
-        for (const object of get(name).objects) {
-          expect({ name, of: object.metadata.name, faults: judge(object) }).toMatchObject({ faults: [] })
-        }
-      }
-    })
-
-    test('what Kubernetes would not know is found, wherever it is', () => {
-      const judge = createJudge(tools, '1.37')
-      const { find } = get('everything')
-      const deployment = structuredClone(find('Deployment', 'ledger-streamledger-api'))
-      Object.assign((deployment.spec.template as Pod).spec.containers[0] ?? {}, { readynessProbe: {}, image: 5 })
-      expect(judge(deployment).sort()).toEqual([
-        '/spec/template/spec/containers/0 must NOT have additional properties readynessProbe',
-        '/spec/template/spec/containers/0/image must be string,null string,null',
-      ])
-      const scaled = structuredClone(find('ScaledObject', 'ledger-streamledger-relay'))
-      scaled.spec.maxReplicas = 3
-      expect(judge(scaled)).toEqual(['/spec must NOT have additional properties maxReplicas'])
-      const claim = { ...get('folder').find('PersistentVolumeClaim', 'ledger-exports'), apiVersion: 'v2' }
-      expect(judge(claim)).toEqual(['v2 has no PersistentVolumeClaim'])
-    })
-
-    test.each(REFUSED)('refuses %s', async (sets, words) => {
-      expect(await refuse(tools.helm, 'minimal', ...sets)).toContain(words)
-    })
-
-    test('names all that has no default, at once', async () => {
-      const missing = ['/image', '/kafka', '/database', '/jwt'].map((place) => `at '${place}': missing property`)
-      const words = await refuse(tools.helm, undefined)
-      for (const word of [...missing, "at '': missing property 'installationId'"]) expect(words).toContain(word)
-    })
-
-    test('the values of docs/kubernetes.md make what Kubernetes knows', async () => {
-      const [, example = ''] = /```yaml\n(# ledger\.yaml\n[^`]+)```/.exec(read('docs/kubernetes.md')) ?? []
-      const folder = mkdtempSync(join(tmpdir(), 'streamledger-chart-'))
-      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-      writeFileSync(join(folder, 'ledger.yaml'), example)
-      const { objects } = await renderChart(tools.helm, join(folder, 'ledger.yaml'))
-      const judge = createJudge(tools, '1.37')
-      expect(objects.length).toBeGreaterThan(20)
-      expect(objects.flatMap(judge)).toEqual([])
-    })
-
-    test('gives every object a name of its own, in the release’s namespace', () => {
-      for (const name of CASES) {
-        const names = get(name).objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
-        expect(names.filter((one, at) => names.indexOf(one) !== at)).toEqual([])
-        for (const { metadata } of get(name).objects) {
-          expect(metadata.namespace).toBeUndefined()
-          expect(metadata.name.length).toBeLessThanOrEqual(63)
-        }
-      }
-    })
-
-    test.each(['fullnameOverride', 'nameOverride'])(
-      'the longest %s leaves room for what Kubernetes and KEDA add',
-      async (value) => {
-        const { objects } = await renderChart(tools.helm, 'everything', `${value}="${'x'.repeat(45)}"`)
-        // A StatefulSet marks its pods with its name and a digest of ten, KEDA calls its autoscaler keda-hpa-<name>.
-        const added: Record<string, number> = { StatefulSet: 11, ScaledObject: 9 }
-        const lengths = objects.map(({ kind, metadata }) => metadata.name.length + (added[kind] ?? 0))
-        expect(Math.max(...lengths)).toBe(63)
-      },
-    )
-
-    test('holds no secret, whatever it is told', () => {
-      for (const name of CASES) expect(get(name).ofKind('Secret')).toEqual([])
-    })
-
-    test('the alerts of the PrometheusRule are those of deploy/prometheus, and lead to the runbook where it is read', () => {
-      const ours = parse(read('deploy/prometheus/alerts.yaml'))
-      expect(get('existing-claim').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(ours)
-      const elsewhere = read('deploy/prometheus/alerts.yaml').replaceAll('docs/runbook.md', 'https://runbook.example')
-      expect(get('everything').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(parse(elsewhere))
-    })
-
-    test('the dashboards are those of deploy/grafana, every one', () => {
-      const { data = {} } = get('everything').find('ConfigMap', 'ledger-streamledger-dashboards')
-      const files = readdirSync(resolve(ROOT, 'deploy/grafana')).filter((name) => name.endsWith('.json'))
-      expect(Object.keys(data).sort()).toEqual(files.map((file) => `streamledger-${file}`).sort())
-      for (const file of files) expect(data[`streamledger-${file}`]).toBe(read(`deploy/grafana/${file}`))
-    })
-
-    test('has the version of the release whose image it runs', () => {
-      const chart = parse(readFileSync(resolve(CHART, 'Chart.yaml'), 'utf8'))
-      const { version } = JSON.parse(read('package.json'))
-      expect(chart).toMatchObject({ name: 'streamledger', version, appVersion: version })
-      expect(chart.kubeVersion).toBe(`>=${KUBERNETES[0]}.0-0`)
-    })
+  test.each(CASES)('passes Helm’s own look at it with the values %s', async (name) => {
+    expect(await lintChart(tools.helm, name)).toContain('1 chart(s) linted, 0 chart(s) failed')
   })
-}
+
+  test.each(KUBERNETES)('makes nothing that Kubernetes %s does not know', (version) => {
+    const judge = createJudge(tools, version)
+    for (const name of CASES) {
+      expect(get(name).objects.length).toBeGreaterThan(10)
+      for (const object of get(name).objects) {
+        expect({ name, of: object.metadata.name, faults: judge(object) }).toMatchObject({ faults: [] })
+      }
+    }
+  })
+
+  test('what Kubernetes would not know is found, wherever it is', () => {
+    const judge = createJudge(tools, '1.37')
+    const { find } = get('everything')
+    const deployment = structuredClone(find('Deployment', 'ledger-streamledger-api'))
+    Object.assign((deployment.spec.template as Pod).spec.containers[0] ?? {}, { readynessProbe: {}, image: 5 })
+    expect(judge(deployment).sort()).toEqual([
+      '/spec/template/spec/containers/0 must NOT have additional properties readynessProbe',
+      '/spec/template/spec/containers/0/image must be string,null string,null',
+    ])
+    const scaled = structuredClone(find('ScaledObject', 'ledger-streamledger-relay'))
+    scaled.spec.maxReplicas = 3
+    expect(judge(scaled)).toEqual(['/spec must NOT have additional properties maxReplicas'])
+    const claim = { ...get('folder').find('PersistentVolumeClaim', 'ledger-exports'), apiVersion: 'v2' }
+    expect(judge(claim)).toEqual(['v2 has no PersistentVolumeClaim'])
+  })
+
+  test.each(REFUSED)('refuses %s', async (sets, words) => {
+    expect(await refuse(tools.helm, 'minimal', ...sets)).toContain(words)
+  })
+
+  test('names all that has no default, at once', async () => {
+    const missing = ['/image', '/kafka', '/database', '/jwt'].map((place) => `at '${place}': missing property`)
+    const words = await refuse(tools.helm, undefined)
+    for (const word of [...missing, "at '': missing property 'installationId'"]) expect(words).toContain(word)
+  })
+
+  test('the values of docs/kubernetes.md make what Kubernetes knows', async () => {
+    const [, example = ''] = /```yaml\n(# ledger\.yaml\n[^`]+)```/.exec(read('docs/kubernetes.md')) ?? []
+    const folder = mkdtempSync(join(tmpdir(), 'streamledger-chart-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    writeFileSync(join(folder, 'ledger.yaml'), example)
+    const { objects } = await renderChart(tools.helm, join(folder, 'ledger.yaml'))
+    const judge = createJudge(tools, '1.37')
+    expect(objects.length).toBeGreaterThan(20)
+    expect(objects.flatMap(judge)).toEqual([])
+  })
+
+  test('gives every object a name of its own, in the release’s namespace', () => {
+    for (const name of CASES) {
+      const names = get(name).objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+      expect(names.filter((one, at) => names.indexOf(one) !== at)).toEqual([])
+      for (const { metadata } of get(name).objects) {
+        expect(metadata.namespace).toBeUndefined()
+        expect(metadata.name.length).toBeLessThanOrEqual(63)
+      }
+    }
+  })
+
+  test.each(['fullnameOverride', 'nameOverride'])(
+    'the longest %s leaves room for what Kubernetes and KEDA add',
+    async (value) => {
+      const { objects } = await renderChart(tools.helm, 'everything', `${value}="${'x'.repeat(45)}"`)
+      // A StatefulSet marks its pods with its name and a digest of ten, KEDA calls its autoscaler keda-hpa-<name>.
+      const added: Record<string, number> = { StatefulSet: 11, ScaledObject: 9 }
+      const lengths = objects.map(({ kind, metadata }) => metadata.name.length + (added[kind] ?? 0))
+      expect(Math.max(...lengths)).toBe(63)
+    },
+  )
+
+  test('holds no secret, whatever it is told', () => {
+    for (const name of CASES) expect(get(name).ofKind('Secret')).toEqual([])
+  })
+
+  test('the alerts of the PrometheusRule are those of deploy/prometheus, and lead to the runbook where it is read', () => {
+    const ours = parse(read('deploy/prometheus/alerts.yaml'))
+    expect(get('existing-claim').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(ours)
+    const elsewhere = read('deploy/prometheus/alerts.yaml').replaceAll('docs/runbook.md', 'https://runbook.example')
+    expect(get('everything').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(parse(elsewhere))
+  })
+
+  test('the dashboards are those of deploy/grafana, every one', () => {
+    const { data = {} } = get('everything').find('ConfigMap', 'ledger-streamledger-dashboards')
+    const files = readdirSync(resolve(ROOT, 'deploy/grafana')).filter((name) => name.endsWith('.json'))
+    expect(Object.keys(data).sort()).toEqual(files.map((file) => `streamledger-${file}`).sort())
+    for (const file of files) expect(data[`streamledger-${file}`]).toBe(read(`deploy/grafana/${file}`))
+  })
+
+  test('has the version of the release whose image it runs', () => {
+    const chart = parse(readFileSync(resolve(CHART, 'Chart.yaml'), 'utf8'))
+    const { version } = JSON.parse(read('package.json'))
+    expect(chart).toMatchObject({ name: 'streamledger', version, appVersion: version })
+    expect(chart.kubeVersion).toBe(`>=${KUBERNETES[0]}.0-0`)
+  })
+})
