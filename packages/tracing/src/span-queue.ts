@@ -10,8 +10,6 @@ const BATCH_MAX = 512
 const DELAY_MS = 1_000
 /** A collector that is down is told of once in this time. */
 const TELL_INTERVAL_MS = 60_000
-/** Of OpenTelemetry's trace flags. */
-const SAMPLED = 1
 const SUCCESS = 0
 
 export interface SpanQueueDeps {
@@ -39,7 +37,6 @@ export class SpanQueue implements SpanProcessor {
   onStart(): void {}
 
   onEnd(span: ReadableSpan): void {
-    if ((span.spanContext().traceFlags & SAMPLED) === 0) return
     if (this.#waiting.length >= WAITING_MAX) this.#deps.counter.inc({ outcome: 'dropped' })
     else this.#waiting.push(span)
     this.#arrange()

@@ -38,7 +38,7 @@ export interface TracingDeps {
   registry: Registry
 }
 
-/** Undefined where nothing is traced; OpenTelemetry is not even loaded then. */
+/** Undefined where nothing is traced; OpenTelemetry's SDK is not even loaded then. */
 export async function startTracing(
   config: TracingConfig | undefined,
   { registry, ...deps }: TracingDeps,

@@ -11,11 +11,13 @@ export interface ExportOrder {
   to_at?: Date
   maxAttempts?: number
   priority?: number
+  /** What the API has put into the job of the trace that it belongs to. */
+  trace?: object
 }
 
 /** Orders an export of the history as it is now, the way the API does: row and job in one commit. */
 export async function orderExport(db: Db, history: History, order: ExportOrder = {}): Promise<string> {
-  const { maxAttempts = 5, priority = 0, ...filters } = order
+  const { maxAttempts = 5, priority = 0, trace = {}, ...filters } = order
   return db.transaction().execute(async (trx) => {
     const { id } = await trx
       .insertInto('exports')
@@ -23,7 +25,7 @@ export async function orderExport(db: Db, history: History, order: ExportOrder =
       .returning('id')
       .executeTakeFirstOrThrow()
     await sql`
-      select graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', ${id}::text),
+      select graphile_worker.add_job(${EXPORT_TASK}, ${JSON.stringify({ export_id: id, ...trace })}::json,
         job_key := ${exportJobKey(id)}, max_attempts := ${maxAttempts}::int, priority := ${priority}::int)`.execute(trx)
     return id
   })

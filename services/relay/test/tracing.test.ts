@@ -69,10 +69,12 @@ test('a batch has a bounded number of spans, and the records beyond it are publi
   const database = await createDatabase()
   const installation = await makeInstallation(database.db, 1)
   const collector = await startCollector()
-  const rows = SPANS_PER_BATCH_MAX + 30
+  const [unrecorded, recorded] = [150, SPANS_PER_BATCH_MAX + 30]
+  // Those that nobody records come first, and take no place from the others.
+  const flags = [...Array(unrecorded).fill('00'), ...Array(recorded).fill('01')]
   await insertRows(
     database.pool,
-    Array.from({ length: rows }, () => ({ traceparent: makeTrace().traceparent })),
+    flags.map((flag) => ({ traceparent: makeTrace(flag).traceparent })),
   )
   const relay = await spawnService(RELAY, {
     ...relayEnvironment(database, kafka.brokers, installation),
@@ -80,6 +82,37 @@ test('a batch has a bounded number of spans, and the records beyond it are publi
   })
   await relay.ready()
   await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
-  await waitFor(async () => (await readMetric(relay, 'streamledger_spans_total')) === rows)
+  await waitFor(async () => (await readMetric(relay, 'streamledger_spans_total')) === recorded)
   expect(collector.spans.length).toBe(SPANS_PER_BATCH_MAX)
 }, 60_000)
+
+test('a batch whose outcome has to be asked for is told as such in its trace and in the log', async ({
+  createDatabase,
+  startProxiedKafka,
+  spawnService,
+  startCollector,
+}) => {
+  const database = await createDatabase()
+  const installation = await makeInstallation(database.db, 1)
+  const collector = await startCollector()
+  const kafka = await startProxiedKafka()
+  const relay = await spawnService(RELAY, {
+    ...relayEnvironment(database, kafka.proxiedBrokers, installation),
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
+  })
+  await relay.ready()
+  await insertRows(database.pool, [{}])
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  kafka.proxy.disturb('EndTxn', { kind: 'cut_after' })
+  const trace = makeTrace()
+  await insertRows(database.pool, [{ traceparent: trace.traceparent }])
+  await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
+  const spans = await waitFor(() => {
+    const failed = collector.spans.filter((span) => span.failed)
+    expect(failed.length).toBe(1)
+    return failed
+  })
+  expect(spans).toMatchObject([{ traceId: trace.traceId, attributes: { 'error.type': 'outcome_unknown' } }])
+  const line = relay.logs.split('\n').find((one) => one.includes('outcome unknown'))
+  expect(JSON.parse(line ?? '')).toMatchObject({ trace_id: trace.traceId, span_id: spans[0]?.spanId })
+}, 90_000)
