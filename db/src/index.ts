@@ -1,6 +1,7 @@
 export { type AwaitDatabase, awaitDatabase } from './await-database.ts'
 export type { ClaimInstallation } from './claim-installation.ts'
 export { claimInstallation } from './claim-installation.ts'
+export { exportColumns, refusalColumns, transactionColumns, userColumns, walletColumns } from './columns.ts'
 export type { Database, DatabaseOptions } from './database.ts'
 export { createDatabase } from './database.ts'
 export { dumpSchema } from './dump-schema.ts'

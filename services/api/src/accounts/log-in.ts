@@ -1,4 +1,4 @@
-import { type Db, inTransaction, type User, type Wallet } from '@streamledger/db'
+import { type Db, inTransaction, type User, userColumns, type Wallet, walletColumns } from '@streamledger/db'
 import { sql } from 'kysely'
 import { type RequestOrigin, recordSecurityEvent } from '../security-events.ts'
 import { AccountError } from './errors.ts'
@@ -79,9 +79,13 @@ async function fail(db: Db, { pair, next_wait_s, ...whose }: Failure, options: L
 }
 
 function findUser(db: Db, email: string): Promise<User | undefined> {
-  return db.selectFrom('users').selectAll().where(sql`lower(email)`, '=', sql`lower(${email})`).executeTakeFirst()
+  return db
+    .selectFrom('users')
+    .select(userColumns)
+    .where(sql`lower(email)`, '=', sql`lower(${email})`)
+    .executeTakeFirst()
 }
 
 function findWallet(db: Db, user_id: number): Promise<Wallet> {
-  return db.selectFrom('wallets').selectAll().where('user_id', '=', user_id).executeTakeFirstOrThrow()
+  return db.selectFrom('wallets').select(walletColumns).where('user_id', '=', user_id).executeTakeFirstOrThrow()
 }

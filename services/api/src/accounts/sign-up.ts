@@ -1,4 +1,12 @@
-import { type Db, inTransaction, isUniqueViolation, type User, type Wallet } from '@streamledger/db'
+import {
+  type Db,
+  inTransaction,
+  isUniqueViolation,
+  type User,
+  userColumns,
+  type Wallet,
+  walletColumns,
+} from '@streamledger/db'
 import type { RequestOrigin } from '../security-events.ts'
 import { AccountError } from './errors.ts'
 import { type LogInCountsOptions, welcome } from './log-in-counts.ts'
@@ -42,12 +50,12 @@ export async function signUp(
       const user = await trx
         .insertInto('users')
         .values({ ...request, password })
-        .returningAll()
+        .returning(userColumns)
         .executeTakeFirstOrThrow()
       const wallet = await trx
         .insertInto('wallets')
         .values({ user_id: user.id })
-        .returningAll()
+        .returning(walletColumns)
         .executeTakeFirstOrThrow()
       await welcome(trx, { email: request.email, network: origin.network }, logInCounts)
       const refresh_token = await startSession(trx, { kind: 'signed_up', user_id: user.id, origin }, sessions)

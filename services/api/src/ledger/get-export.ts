@@ -1,4 +1,4 @@
-import type { Db, Export } from '@streamledger/db'
+import { type Db, type Export, exportColumns } from '@streamledger/db'
 import { ExportError } from './export-errors.ts'
 import { ownWallet } from './own-wallet.ts'
 
@@ -6,7 +6,7 @@ import { ownWallet } from './own-wallet.ts'
 export async function getExport(db: Db, user_id: number, export_id: string): Promise<Export> {
   const row = await db
     .selectFrom('exports')
-    .selectAll()
+    .select(exportColumns)
     .where('id', '=', export_id)
     .where('wallet_id', '=', ownWallet(user_id))
     .executeTakeFirst()

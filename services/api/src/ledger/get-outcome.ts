@@ -1,4 +1,4 @@
-import type { Db } from '@streamledger/db'
+import { type Db, refusalColumns, transactionColumns } from '@streamledger/db'
 import type { Recorded } from './decide.ts'
 import { LedgerError } from './errors.ts'
 import { ownWallet } from './own-wallet.ts'
@@ -12,7 +12,7 @@ export async function getOutcome(db: Db, user_id: number, trans_id: string): Pro
   // One after the other is no race: a trans_id is recorded once, in one of the two tables, and stays there.
   const transaction = await db
     .selectFrom('transactions')
-    .selectAll()
+    .select(transactionColumns)
     .where('wallet_id', '=', ownWallet(user_id))
     .where('trans_id', '=', trans_id)
     .executeTakeFirst()
@@ -20,7 +20,7 @@ export async function getOutcome(db: Db, user_id: number, trans_id: string): Pro
 
   const refusal = await db
     .selectFrom('refusals')
-    .selectAll()
+    .select(refusalColumns)
     .where('wallet_id', '=', ownWallet(user_id))
     .where('trans_id', '=', trans_id)
     .executeTakeFirst()

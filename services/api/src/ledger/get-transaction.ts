@@ -1,4 +1,4 @@
-import type { Db, LedgerTransaction } from '@streamledger/db'
+import { type Db, type LedgerTransaction, transactionColumns } from '@streamledger/db'
 import { LedgerError } from './errors.ts'
 import { ownWallet } from './own-wallet.ts'
 
@@ -6,7 +6,7 @@ import { ownWallet } from './own-wallet.ts'
 export async function getTransaction(db: Db, user_id: number, transaction_id: number): Promise<LedgerTransaction> {
   const transaction = await db
     .selectFrom('transactions')
-    .selectAll()
+    .select(transactionColumns)
     .where('id', '=', transaction_id)
     .where('wallet_id', '=', ownWallet(user_id))
     .executeTakeFirst()

@@ -1,4 +1,4 @@
-import type { Db, Export } from '@streamledger/db'
+import { type Db, type Export, exportColumns } from '@streamledger/db'
 import { sql } from 'kysely'
 import { ownWallet } from './own-wallet.ts'
 
@@ -24,7 +24,7 @@ export interface ExportPage {
 export async function listExports(db: Db, { user_id, limit, before }: ExportPageRequest): Promise<ExportPage> {
   let query = db
     .selectFrom('exports')
-    .selectAll()
+    .select(exportColumns)
     .where('wallet_id', '=', ownWallet(user_id))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')

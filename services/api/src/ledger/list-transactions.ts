@@ -1,4 +1,4 @@
-import type { Db, Entry, LedgerTransaction } from '@streamledger/db'
+import { type Db, type Entry, type LedgerTransaction, transactionColumns } from '@streamledger/db'
 import { sql } from 'kysely'
 import { ownWallet } from './own-wallet.ts'
 
@@ -42,7 +42,7 @@ export function selectPage(db: Db, { user_id, limit, before, entry, from, to }: 
   const wallet = ownWallet(user_id)
   let query = db
     .selectFrom('transactions')
-    .selectAll()
+    .select(transactionColumns)
     .where('wallet_id', '=', wallet)
     .orderBy('sequence', 'desc')
     .limit(limit + 1)

@@ -1,4 +1,4 @@
-import { type Db, type Export, inTransaction, type Trx } from '@streamledger/db'
+import { type Db, type Export, exportColumns, inTransaction, type Trx } from '@streamledger/db'
 import { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, type ExportRequested, exportJobKey } from '@streamledger/events'
 import type { TraceContext } from '@streamledger/tracing'
 import { sql } from 'kysely'
@@ -49,7 +49,7 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
         to_at: request.to ?? null,
         idempotency_key: request.idempotency_key ?? null,
       })
-      .returningAll()
+      .returning(exportColumns)
       .executeTakeFirstOrThrow()
     // A user's second export waits for the first of everybody else's, the third for their second, and so on.
     await addJob(trx, { export_id: row.id, ...request.trace }, { priority: unfinished })
@@ -62,7 +62,7 @@ async function findEarlier(trx: Trx, wallet_id: number, request: RequestExport):
   if (request.idempotency_key === undefined) return undefined
   const earlier = await trx
     .selectFrom('exports')
-    .selectAll()
+    .select(exportColumns)
     .where('wallet_id', '=', wallet_id)
     .where('idempotency_key', '=', request.idempotency_key)
     .executeTakeFirst()

@@ -1,7 +1,9 @@
-import type { Db, LedgerTransaction } from '@streamledger/db'
+import { type Db, type LedgerTransaction, transactionColumns } from '@streamledger/db'
 import { sql } from 'kysely'
 import { type GatherBounds, gather } from './gather.ts'
 import { listTransactions, type TransactionPage, type TransactionPageRequest, toPage } from './list-transactions.ts'
+
+const COLUMNS = sql.join(transactionColumns.map((name) => sql.ref(name)))
 
 export interface TransactionPages {
   /** @throws LedgerError `busy` */
@@ -36,7 +38,7 @@ async function selectPages(db: Db, keys: string[]): Promise<Map<string, LedgerTr
              ${requests.map(([, , limit]) => limit + 1)}::int[]
            ) with ordinality as request (user_id, before, rows, place)
      cross join lateral (
-       select * from transactions
+       select ${COLUMNS} from transactions
         where wallet_id = (select id from wallets where user_id = request.user_id) and sequence < request.before
         order by sequence desc
         limit request.rows

@@ -1,4 +1,4 @@
-import type { Db, User, Wallet } from '@streamledger/db'
+import { type Db, type User, type Wallet, walletColumns } from '@streamledger/db'
 import { LedgerError } from './errors.ts'
 import { type GatherBounds, gather } from './gather.ts'
 
@@ -30,7 +30,7 @@ async function selectWallets(db: Db, users: number[]): Promise<Map<number, Owned
   const rows = await db
     .selectFrom('wallets as w')
     .innerJoin('users as u', 'u.id', 'w.user_id')
-    .selectAll('w')
+    .select(walletColumns.map((name) => `w.${name}` as const))
     .select(['u.first_name', 'u.last_name', 'u.email', 'u.created_at as user_created_at'])
     .where('w.user_id', '=', ({ fn, val }) => fn.any(val(users)))
     .execute()
