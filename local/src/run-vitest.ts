@@ -17,7 +17,7 @@ export async function runVitest(args: readonly string[], prepare = prepareEngine
   }
   const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs')
   const command = ['--disable-warning=TimeoutNegativeWarning', vitest, 'run', ...args]
-  // Tests start some hundred programs, which all compile the same libraries.
+  // Tests start hundreds of programs: in the crash matrix, to compile each of them anew would take longer than the cells do.
   const env = { NODE_COMPILE_CACHE: join(ROOT, '.local', 'compile-cache'), ...process.env }
   const { code, signal } = await runProgram(process.execPath, command, env)
   if (signal) console.log('0 passed, 1 failed') // killed before it could say so itself

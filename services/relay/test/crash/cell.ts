@@ -37,8 +37,6 @@ const ENVIRONMENT = {
   RELAY_TRANSACTION_TIMEOUT_MS: '3000',
   RELAY_BATCH_ROWS_MAX: '10',
   STATEMENT_TIMEOUT_MS: '2000',
-  // Hundreds of relays are started: to compile each of them anew takes longer than the cells do.
-  NODE_COMPILE_CACHE: join(tmpdir(), 'streamledger-crash-compile-cache'),
 }
 /** Much longer than anything takes: a machine that is busy with other things is no failure. */
 export const PATIENT = { timeoutMs: 120_000 }
