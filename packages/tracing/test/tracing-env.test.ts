@@ -50,6 +50,7 @@ test.each([
   ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=s3cret,x'],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'authorization=s3cret%0d%0ax: y'],
   ['OTEL_EXPORTER_OTLP_HEADERS', 'a b=s3cret'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'x(y)=s3cret'],
   ['OTEL_TRACES_SAMPLER', 'sometimes'],
   ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
   ['OTEL_TRACES_SAMPLER_ARG', 'half'],
