@@ -8,6 +8,45 @@ create type refusal_code as enum ('insufficient_funds', 'balance_limit');
 
 create type security_event_kind as enum ('signed_up', 'logged_in', 'log_in_failed', 'log_in_limited', 'refreshed', 'refresh_refused', 'refresh_reused', 'logged_out', 'export_downloaded');
 
+CREATE OR REPLACE FUNCTION public.current_timeline()
+ RETURNS bigint
+ LANGUAGE sql
+AS $function$
+  select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.keep_ids_apart()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  now_on constant bigint := current_timeline();
+  range constant bigint := 100_000_000_000;
+  margin constant bigint := 1_000_000_000;
+begin
+  if not exists (select from installation where timeline <> now_on) then return; end if;
+  -- Whoever comes second waits here until the first has raised them.
+  update installation set timeline = now_on where timeline <> now_on;
+  if found then
+    perform setval(name, greatest(now_on * range, margin + nextval(name)))
+       from unnest(array['transactions_id_seq', 'users_id_seq', 'wallets_id_seq']::regclass[]) as name;
+  end if;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.keep_ids_apart_before()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform keep_ids_apart();
+  return null;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -88,6 +127,7 @@ create table installation (
   id uuid not null,
   system_identifier text not null,
   created_at timestamp with time zone not null default now(),
+  timeline bigint not null default current_timeline(),
   constraint installation_only_one CHECK (singleton),
   constraint installation_pk PRIMARY KEY (singleton)
 );
@@ -334,3 +374,5 @@ CREATE TRIGGER security_events_append_only BEFORE UPDATE OR TRUNCATE ON public.s
 CREATE TRIGGER security_events_kept BEFORE DELETE ON public.security_events FOR EACH ROW WHEN ((old.created_at > (now() - '90 days'::interval))) EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER transactions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.transactions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER users_ids_apart BEFORE INSERT ON public.users FOR EACH STATEMENT EXECUTE FUNCTION keep_ids_apart_before();

@@ -88,6 +88,8 @@ export interface InstallationTable {
   id: string
   system_identifier: string
   created_at: DefaultNow
+  /** Of Postgres's WAL: when another begins, ids are kept apart from those that may be forgotten. */
+  timeline: Generated<number>
 }
 
 export interface TopicTable {

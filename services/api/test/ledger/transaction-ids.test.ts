@@ -2,7 +2,7 @@ import { createDatabase, type Database } from '@streamledger/db'
 import { expect, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { createTransactionIds } from '../../src/ledger/transaction-ids.ts'
-import { credit, ledgerOf, makeUsers, test } from './wallets.ts'
+import { credit, ledgerOf, makeUser, makeUsers, test } from './wallets.ts'
 
 const BLOCK = 1_000
 
@@ -64,6 +64,35 @@ drawing('what was drawn under an earlier generation of the topic is thrown away'
   expect(after).toBeGreaterThan((before as number) + BLOCK - 1)
   const [late] = await ids.take(1, 1) // of a batch that will not be written
   expect(late).toBe((after as number) + 1)
+})
+
+drawing(
+  'on another timeline of Postgres, ids begin where none was before, for all who draw at once',
+  async ({ database: { pool }, drawers }) => {
+    // As a restored database has it: the row says on which timeline it was backed up.
+    await pool.query('update installation set timeline = timeline - 1')
+    const taken = (await Promise.all(drawers.map(({ ids }) => ids.take(5, 1)))).flat()
+    const { rows } = await pool.query('select current_timeline() as timeline, timeline as noted from installation')
+    const { timeline, noted } = rows[0]
+    expect(noted).toBe(timeline)
+    expect(Math.min(...taken)).toBeGreaterThan(timeline * 100_000_000_000)
+    // Raised once, and not by each of them.
+    expect(Math.max(...taken)).toBeLessThan(timeline * 100_000_000_000 + 3 * BLOCK)
+    // A timeline that has used up its ids goes on a margin further.
+    await pool.query(`select setval('transactions_id_seq', 900_000_000_000)`)
+    await pool.query('update installation set timeline = timeline - 1')
+    const [, other] = drawers
+    expect(Math.min(...((await other?.ids.take(2 * BLOCK, 2)) ?? []))).toBeGreaterThan(901_000_000_000)
+  },
+)
+
+test('who signs up on another timeline gets ids that nobody had', async ({ database: { pool } }) => {
+  await makeUser(pool)
+  await pool.query('update installation set timeline = timeline - 1')
+  const user = await makeUser(pool)
+  expect(user).toBeGreaterThan(100_000_000_000)
+  const { rows } = await pool.query('select id from wallets where user_id = $1', [user])
+  expect(rows[0].id).toBeGreaterThan(100_000_000_000)
 })
 
 /** Draws wait for a lock meanwhile, so that they can be ended in their middle. */
