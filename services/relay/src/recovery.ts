@@ -24,6 +24,12 @@ export function judge(lane: Lane, shown: Shown): Verdict {
   if (typeof receipt === 'string') return halt(`the receipt cannot be read: ${receipt}`)
   const { batch, batchSeq } = lane
   if (!receipt) {
+    const confirmed = lane.nextOffset ?? 0
+    if (!batch && end < confirmed) {
+      return behind(
+        `there is no receipt, and the partition ends at ${end}, before the end of batch ${batchSeq} at ${confirmed}`,
+      )
+    }
     if (!batch) return { kind: 'write_receipt', offset: stable }
     return behind(`batch ${batchSeq} is open and there is no receipt of any batch`)
   }

@@ -49,6 +49,11 @@ describe('what a lane does about a batch in doubt', () => {
     ['no receipt at all while a batch is open', lane(7, BATCH), shown(undefined)],
     ['a receipt too far behind', lane(7, BATCH), shown(receipt(5))],
     ['a receipt behind with no batch open', lane(7), shown(receipt(6))],
+    [
+      'no receipt, and a log that ends before what was confirmed',
+      { ...lane(7), nextOffset: 50 },
+      shown(undefined, { end: 49, stable: 49 }),
+    ],
     ['a log that ends before the open batch does', lane(7, BATCH), shown(receipt(7), { end: 49, stable: 49 })],
     ['a log that ends before the last batch does', lane(7), shown(receipt(7), { end: 49, stable: 49 })],
     ['a log that ends before the batch before', lane(7, BATCH), shown(receipt(6), { end: 0, stable: 0 })],
