@@ -14,7 +14,7 @@ import { withDatabase } from './with-database.ts'
 
 const HELP = `
 Usage: streamledger relay resolve --partition P [--as OUTCOME --reason TEXT --yes] [--force] [--json] [--progress]
-       streamledger relay resolve --all [--lost put-back|leave] [--reason TEXT --yes] [--json] [--progress]
+       streamledger relay resolve --all [--lost put-back|leave] [--new-source] [--reason TEXT --yes] [--json] [--progress]
 
 After a halt the relay does not decide by itself which of the rows that wait are in the topic already. This shows what is
 known: the halt, the open batch, Kafka's receipt, and which rows a read_committed consumer sees in the topic. With --as,
@@ -33,6 +33,8 @@ has are shown first, and --lost says what becomes of them:
              as consumers and clients know them. What does not fit any more, since something else was posted in its place,
              is recorded as lost, and new events get a new ce_source
   leave      somebody else wrote them, a copy of this system perhaps: they are recorded as lost
+Where Postgres went back and the topic is lost as well, no event tells what consumers have had: --new-source says that new
+events get a new ce_source all the same.
 New ids begin after all that the topic has. It also accepts the Postgres cluster that a dump was loaded into.
 
 Without --yes nothing is changed; exit code 2.
@@ -42,6 +44,7 @@ Options:
   --as OUTCOME      published, unpublished or partly
   --all             every partition, halted or not
   --lost WHAT       put-back or leave
+  --new-source      new events get a new ce_source
   --reason TEXT     what happened; it is recorded
   --force           also against what the topic shows
   --yes             do it
@@ -61,6 +64,7 @@ export const relayResolve: Command = {
     partition: { type: 'string' },
     all: { type: 'boolean' },
     lost: { type: 'string' },
+    'new-source': { type: 'boolean' },
     as: { type: 'string' },
     reason: { type: 'string' },
     force: { type: 'boolean' },
@@ -89,7 +93,7 @@ function prepareOne(options: OptionValues): (session: LaneSession) => Promise<Co
   return (session) => resolveOne(session, asked)
 }
 
-function prepareAll({ partition, as, lost, reason, force, yes }: OptionValues) {
+function prepareAll({ partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues) {
   if (partition !== undefined || as !== undefined) {
     throw new CliError(
       'usage',
@@ -100,7 +104,10 @@ function prepareAll({ partition, as, lost, reason, force, yes }: OptionValues) {
   if (lost !== undefined && !whatToDo)
     throw new CliError('usage', `--lost is "${lost}"; it wants ${LOST.join(' or ')}.`)
   if (!yes) return async (session: LaneSession) => renderAllPlanned(await lookAtAll(session))
-  const all = { lost: whatToDo, reason: readReason(reason), by: whoAmI(), force: force === true }
+  const all = {
+    ...{ lost: whatToDo, newSource: newSource === true },
+    ...{ reason: readReason(reason), by: whoAmI(), force: force === true },
+  }
   return async (session: LaneSession) => {
     // What is to be decided is asked before anybody is stopped.
     if (!whatToDo) refuseUndecided(await lookAtAll(session))
@@ -121,9 +128,9 @@ function readReason(reason: OptionValues[string]): string {
   throw new CliError('usage', '--reason is missing: what happened? It is recorded.')
 }
 
-function readOptions({ partition, as, lost, reason, force, yes }: OptionValues): Asked {
-  if (lost !== undefined)
-    throw new CliError('usage', '--lost goes with --all: what was lost concerns more than one partition.')
+function readOptions({ partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues): Asked {
+  if (lost !== undefined || newSource)
+    throw new CliError('usage', '--lost and --new-source go with --all: they concern more than one partition.')
   if (partition === undefined) {
     throw new CliError('usage', '--partition is missing: `streamledger outbox status` names the halted ones.')
   }

@@ -82,6 +82,19 @@ test('a database that is restored a second time gets a source, ids and a generat
   expect(identities.filter((identity, place) => identities.indexOf(identity) < place)).toEqual([])
 }, 120_000)
 
+test('a new source begins where it is asked for, also if no event in the topic asks for one', async ({
+  createDatabase,
+  kafka,
+}) => {
+  const ledger = await makeLedger(await createDatabase(), kafka, PARTITIONS)
+  const [wallet] = await ledger.addWallets(1)
+  await ledger.post(wallet as number, 100)
+  const args = ['relay', 'resolve', '--all', '--new-source', '--reason', 'a test', '--yes', '--json']
+  const event_source = `${ledger.topic.event_source}:2`
+  expect(await runCli(args, ledger.env)).toMatchObject({ code: 0, json: { orphaned: 0, event_source } })
+  expect(await readState(ledger)).toMatchObject({ event_source, former_sources: 1, waiting: 1, paused: false })
+}, 60_000)
+
 test('a resolution that is killed before any of its changes is finished by the same command', async ({
   createDatabase,
   kafka,

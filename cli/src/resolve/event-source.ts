@@ -22,9 +22,12 @@ export function findIncarnation(topic: TopicRow, source: string | undefined): nu
   return Number.isSafeInteger(incarnation) ? incarnation : undefined
 }
 
-/** A source that neither this ledger nor any of these events has had. */
-export function nextSource(topic: TopicRow, records: readonly TopicRecord[]): string {
+/**
+ * A source that neither this ledger nor any of these events has had; nor one that a restore has made this database forget,
+ * and a lost topic cannot tell of: it is at least the number of Postgres's timeline, which each restore raises.
+ */
+export function nextSource(topic: TopicRow, records: readonly TopicRecord[], timeline: number): string {
   const sources = [topic.event_source, ...records.map(({ headers }) => headers.ce_source)]
   const highest = sources.reduce((one, source) => Math.max(one, findIncarnation(topic, source) ?? 0), 0)
-  return `${firstSource(topic)}:${highest + 1}`
+  return `${firstSource(topic)}:${Math.max(highest + 1, timeline)}`
 }

@@ -9,10 +9,11 @@ import { nextSource } from './event-source.ts'
  * and the ids and sequences of what was lost may come a second time. Rows that wait get the new source, too.
  */
 export async function renewSource(pool: Pool, topic: TopicRow, orphans: readonly TopicRecord[]): Promise<string> {
-  const source = nextSource(topic, orphans)
   const client = await pool.connect()
   try {
     await client.query('begin')
+    const { rows } = await client.query<{ timeline: number }>('select current_timeline() as timeline')
+    const source = nextSource(topic, orphans, rows[0]?.timeline ?? 0)
     for (const orphan of orphans) {
       await client.query(
         `insert into orphaned_events (partition, "offset", key, payload, headers) values ($1, $2, $3, $4, $5)

@@ -16,6 +16,8 @@ export type Lost = (typeof LOST)[number]
 
 export interface ResolveAll {
   lost: Lost | undefined
+  /** Also where no event in the topic asks for one: consumers may remember what no topic has any more. */
+  newSource: boolean
   reason: string
   by: string
   force: boolean
@@ -54,7 +56,8 @@ export async function resolveAll(session: LaneSession, asked: ResolveAll): Promi
   const { found, putBackCount } = await bringUp(session, asked)
   const orphans = found.flatMap(({ lost }) => lost)
   refuseContradicted(found, asked)
-  const eventSource = orphans.length > 0 ? await renewSource(pool, session.topic, orphans) : undefined
+  const eventSource =
+    orphans.length > 0 || asked.newSource ? await renewSource(pool, session.topic, orphans) : undefined
   const lanes = []
   for (const evidence of found) {
     const outcome = outcomeOf(evidence)
