@@ -17,7 +17,10 @@ export interface Container {
 
 export type ComposeProject = Awaited<ReturnType<typeof createComposeProject>>
 
-/** docker-compose.yml as a project of its own, on free ports, with whatever this machine's .env says left aside. */
+/**
+ * docker-compose.yml as a project of its own, on free ports, with whatever this machine's .env says left aside. Only how often
+ * health is asked for differs, since every restart is waited for until that has happened.
+ */
 export async function createComposeProject(dockerEnv: Record<string, string>, images: Record<string, string>) {
   const name = `streamledger-${randomUUID().slice(0, 8)}`
   const [api, postgres, kafka, prometheus] = await pickFreePorts(4)
@@ -29,7 +32,7 @@ export async function createComposeProject(dockerEnv: Record<string, string>, im
   const names = { COMPOSE_PROJECT_NAME: name, COMPOSE_DISABLE_ENV_FILE: '1' }
   const env: Record<string, string | undefined> = { PATH, HOME, ...dockerEnv, ...images, ...variables, ...names }
   const docker = createDockerCli(env)
-  const flags = ['--file', join(ROOT, 'docker-compose.yml')]
+  const flags = ['--file', join(ROOT, 'docker-compose.yml'), '--file', join(import.meta.dirname, 'health.yml')]
   const compose = (...args: string[]) =>
     docker.run(['compose', ...flags, '--profile', '*', ...args], { timeoutMs: HEALTHY_DEADLINE_MS })
 
