@@ -4,8 +4,10 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { AUDIT_FAULTS, SERVICE_FAULTS } from '../src/alert-faults.ts'
 import { preparePrometheus } from './prometheus-tools.ts'
 import { findUnknown } from './unknown-series.ts'
+import { hasPrometheus } from './watched-stack.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = resolve(ROOT, 'deploy/prometheus')
@@ -84,8 +86,12 @@ test.each(alerts)('$alert is seen to fire, and not to fire', ({ alert }) => {
   expect(checks.some(({ exp_alerts }) => exp_alerts.length === 0)).toBe(true)
 })
 
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
-if (!leftOut.includes('prometheus')) {
+test('a fault is told of each alert, and of no other', () => {
+  const told = [...Object.keys(SERVICE_FAULTS), ...Object.keys(AUDIT_FAULTS)]
+  expect(told.sort()).toEqual(alerts.map(({ alert }) => alert).sort())
+})
+
+if (hasPrometheus) {
   describe('promtool', () => {
     let promtool = ''
     beforeAll(async () => {

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { DASHBOARDS, listExpressions } from './list-expressions.ts'
 import { preparePrometheus } from './prometheus-tools.ts'
+import { DASHBOARDS, listExpressions } from './read-dashboard.ts'
 import { findUnknown } from './unknown-series.ts'
+import { hasPrometheus } from './watched-stack.ts'
 
 const FETCH_TIMEOUT_MS = 400_000
 test.each(DASHBOARDS)('the dashboard of the %s asks only for what docs/metrics.md has', async (service) => {
@@ -15,8 +16,7 @@ test.each(DASHBOARDS)('the dashboard of the %s asks only for what docs/metrics.m
   for (const expr of expressions) expect({ expr, unknown: await findUnknown(expr, []) }).toEqual({ expr, unknown: [] })
 })
 
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
-if (!leftOut.includes('prometheus')) {
+if (hasPrometheus) {
   test('Prometheus can read every expression of the dashboards', { timeout: FETCH_TIMEOUT_MS }, async () => {
     const { promtool } = await preparePrometheus()
     const folder = mkdtempSync(join(tmpdir(), 'streamledger-dashboards-'))

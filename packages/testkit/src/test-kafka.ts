@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadTopicOptions, readTopic, type TopicRecord } from '@streamledger/engines'
-import { type Admin, Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
 
 export type TestKafka = {
   readonly brokers: string
@@ -8,6 +8,10 @@ export type TestKafka = {
   createTopic(partitions: number): Promise<string>
   /** Gives a topic more partitions, as somebody else might. */
   addPartitions(topic: string, count: number): Promise<void>
+  /** Writes records into a topic's first partition, as another program might. */
+  write(topic: string, records: readonly Pick<Message, 'key' | 'value' | 'headers'>[]): Promise<void>
+  /** Removes all the records that a topic has, as its retention would. */
+  removeRecords(topic: string): Promise<void>
   /** Everything a read_committed consumer sees up to the end of now, or until it has seen `count` records. */
   readAll(topic: string, options?: ReadTopicOptions): Promise<TopicRecord[]>
 }
@@ -33,6 +37,21 @@ export function createTestKafka(brokers: string): TestKafka {
     },
     addPartitions: (topic, count) =>
       withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
+    write: async (topic, records) => {
+      const producer = kafka.producer()
+      await producer.connect()
+      try {
+        await producer.send({ topic, messages: records.map((record) => ({ ...record, partition: 0 })) })
+      } finally {
+        await producer.disconnect()
+      }
+    },
+    removeRecords: (topic) =>
+      withAdmin(async (admin) => {
+        const ends = await admin.fetchTopicOffsets(topic)
+        const partitions = ends.map(({ partition, high }) => ({ partition, offset: high }))
+        await admin.deleteTopicRecords({ topic, partitions })
+      }),
     readAll: (topic, options) => readTopic(brokers, topic, options),
   }
 }

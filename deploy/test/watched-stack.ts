@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  test as base,
+  LIMITS_OUT_OF_REACH,
+  type ServiceProcess,
+  type SpawnService,
+  startTcpProxy,
+  type TcpProxy,
+  type TestDatabase,
+  waitFor,
+} from '@streamledger/testkit'
+import { expect } from 'vitest'
+import { type RunningPrometheus, startPrometheus } from './start-prometheus.ts'
+
+/** A machine that is busy takes its time over a look, and two looks are needed to see that something rises. */
+export const PATIENCE = { timeoutMs: 90_000, intervalMs: 250 }
+
+const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
+/** Whether this machine is to have a Prometheus. */
+export const hasPrometheus = !leftOut.includes('prometheus')
+
+interface Services {
+  api: ServiceProcess
+  relay: ServiceProcess
+  exporter: ServiceProcess
+  audit: ServiceProcess
+}
+
+/** Everything that has alerts, as processes, and a real Prometheus that watches it. */
+export interface WatchedStack extends Services, Person {
+  pool: TestDatabase['pool']
+  topic: string
+  /** The ways of the API and of the audit to Postgres. */
+  ways: { api: TcpProxy; audit: TcpProxy }
+  exportFolder: string
+  prometheus: RunningPrometheus
+  /** Waits until an alert fires with these labels. */
+  fires(alert: string, labels?: Record<string, string>): Promise<void>
+  /** Which have. */
+  readonly fired: ReadonlySet<string>
+}
+
+export interface WatchedStackOptions {
+  partitions?: number
+  brokers?: string
+  /** Where the relay finds Kafka, if that is another way. */
+  relayBrokers?: string
+}
+
+/** vitest's `test` with what starts one; it has one user and one posting, and nothing fires yet. */
+export const test = base.extend('watchStack', async ({ createDatabase, kafka, spawnService }, { onCleanup }) => {
+  const undo: (() => unknown)[] = []
+  onCleanup(async () => {
+    for (const step of undo.toReversed()) await step()
+  })
+  return async ({ partitions = 1, brokers = kafka.brokers, relayBrokers = brokers }: WatchedStackOptions = {}) => {
+    const { pool, url } = await createDatabase()
+    const ways = { api: await startTcpProxy(url), audit: await startTcpProxy(url) }
+    undo.push(() => Promise.all([ways.api.close(), ways.audit.close()]))
+    const exportFolder = mkdtempSync(join(tmpdir(), 'streamledger-exports-'))
+    undo.push(() => rmSync(exportFolder, { recursive: true, force: true }))
+    const topic = `alerts-${randomUUID()}`
+    const services = await spawnServices(spawnService, {
+      api: ways.api.address,
+      audit: ways.audit.address,
+      relayBrokers,
+      env: {
+        ...{ DATABASE_URL: url, KAFKA_BROKERS: brokers, EXPORT_DIR: exportFolder },
+        ...{ INSTALLATION_ID: randomUUID(), KAFKA_TOPIC: topic, TOPIC_PARTITIONS: String(partitions) },
+      },
+    })
+    const ports = Object.entries(services).map(([name, { opsUrl }]) => [name, opsUrl])
+    const prometheus = await startPrometheus(Object.fromEntries(ports))
+    undo.push(() => prometheus.remove())
+    const person = await signUp(services.api)
+    expect(await person.post()).toBe(201)
+    await waitUntilSeen(prometheus)
+    const stack: WatchedStack = {
+      ...{ ...services, pool, topic, ways, exportFolder, prometheus },
+      ...{ ...person, ...watch(prometheus) },
+    }
+    return stack
+  }
+})
+
+interface Places {
+  /** The ways to Postgres of those that have one of their own. */
+  api: string
+  audit: string
+  relayBrokers: string
+  env: Record<string, string>
+}
+
+async function spawnServices(
+  spawn: SpawnService,
+  { api: way, audit: auditWay, relayBrokers, env }: Places,
+): Promise<Services> {
+  const api = await spawn('services/api/src/main.ts', {
+    ...{ ...env, ...LIMITS_OUT_OF_REACH, DATABASE_URL: way, JWT_SECRET: randomUUID() },
+    ...{ DATABASE_CONNECT_TIMEOUT_MS: '2000', DATABASE_POOL_MAX: '2' },
+  })
+  const relayEnv = { ...env, KAFKA_BROKERS: relayBrokers, RELAY_TOPIC_CHECK_MS: '500' }
+  const relay = await spawn('services/relay/src/main.ts', relayEnv)
+  const exporter = await spawn('services/exporter/src/main.ts', env)
+  await Promise.all([api, relay, exporter].map((service) => service.ready()))
+  // It wants the topic, which the relay makes.
+  const auditEnv = { ...env, DATABASE_URL: auditWay, AUDIT_SWEEP_MS: '200', AUDIT_GRACE_MS: '1000' }
+  const audit = await spawn('cli/src/main.ts', auditEnv, ['audit'])
+  await audit.ready()
+  return { api, relay, exporter, audit }
+}
+
+/** Somebody who uses the API. */
+export interface Person {
+  email: string
+  password: string
+  /** With a body it is a POST. Returns the status of the answer. */
+  call(path: string, body?: object): Promise<number>
+  /** Posts a credit of one kobo. */
+  post(): Promise<number>
+}
+
+export async function signUp({ url }: ServiceProcess): Promise<Person> {
+  const ask = (path: string, body?: object, token?: string): Promise<Response> =>
+    fetch(`${url}/api/v1${path}`, {
+      ...(body && { method: 'POST', body: JSON.stringify(body) }),
+      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    })
+  const person = { email: `${randomUUID()}@example.com`, password: 'a long pass phrase' }
+  const answer = await ask('/auth/signup', { first_name: 'Ada', last_name: 'Obi', ...person })
+  const { access_token } = (await answer.json()) as { access_token: { token: string } }
+  const call = async (path: string, body?: object): Promise<number> => {
+    const response = await ask(path, body, access_token.token)
+    await response.arrayBuffer()
+    return response.status
+  }
+  return { ...person, call, post: () => call('/transactions', { entry: 'credit', amount: 1, trans_id: randomUUID() }) }
+}
+
+async function waitUntilSeen(prometheus: RunningPrometheus): Promise<void> {
+  const sees = (expression: string, value: number): Promise<unknown> =>
+    waitFor(async () => expect(await prometheus.query(expression)).toEqual([value]), PATIENCE)
+  await sees('count(up{job=~"streamledger-.+"} == 1)', 4)
+  await sees('streamledger_audit_events_total', 1)
+  // At its first look it had not seen anybody yet.
+  await waitFor(async () => expect([...(await prometheus.readFiring()).keys()]).toEqual([]), PATIENCE)
+}
+
+function watch(prometheus: RunningPrometheus): Pick<WatchedStack, 'fires' | 'fired'> {
+  const fired = new Set<string>()
+  return {
+    fired,
+    fires: async (alert, labels = {}) => {
+      await waitFor(
+        async () => expect((await prometheus.readFiring()).get(alert)).toContainEqual(expect.objectContaining(labels)),
+        PATIENCE,
+      )
+      fired.add(alert)
+    },
+  }
+}
