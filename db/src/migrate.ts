@@ -6,7 +6,7 @@ import { DatabaseError } from './errors.ts'
 import { MIGRATIONS, type Migration, readMigrations } from './read-migrations.ts'
 
 /** Any fixed number: who holds it migrates, everyone else waits. It is "SLmigrat" read as a big-endian integer. */
-const LOCK_KEY = '6002292702852571508'
+export const MIGRATION_LOCK_KEY = '6002292702852571508'
 const APPLICATION_NAME = 'streamledger migrate'
 const CONNECT_TIMEOUT_MS = 3_000
 /** How long one service waits for another that migrates; a migration that takes longer is run by itself, ahead of time. */
@@ -43,9 +43,13 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
   client.on('error', () => {})
   await client.connect()
   try {
-    await takeTurn(client)
-    await applyMissing(client, migrations, options.onApply)
-    await migrateQueue(databaseUrl)
+    // Most starts find everything applied, and take no turn: behind a pooler that lends its connections by the transaction,
+    // a session's lock would stay on one of them, and whoever starts next would wait for it in vain.
+    if (!(await isApplied(client, migrations))) {
+      await takeTurn(client)
+      await applyMissing(client, migrations, options.onApply)
+    }
+    await migrateQueue(databaseUrl) // which knows by itself how to be called by several at once
   } finally {
     await client.end()
   }
@@ -58,7 +62,9 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
 async function takeTurn(client: pg.Client): Promise<void> {
   const deadline = performance.now() + TURN_TIMEOUT_MS
   for (;;) {
-    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [LOCK_KEY])
+    const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1) as mine', [
+      MIGRATION_LOCK_KEY,
+    ])
     if (rows[0]?.mine) return
     if (performance.now() > deadline) {
       throw new Error(`another process has been migrating this database for ${TURN_TIMEOUT_MS / 1_000} s`)
@@ -85,6 +91,13 @@ async function migrateQueue(databaseUrl: string): Promise<void> {
   }
 }
 
+async function isApplied(client: pg.Client, migrations: Migration[]): Promise<boolean> {
+  const { rows } = await client.query<{ exists: boolean }>(
+    `select to_regclass('schema_migrations') is not null as exists`,
+  )
+  return rows[0]?.exists === true && (await listMissing(client, migrations)).length === 0
+}
+
 async function applyMissing(
   client: pg.Client,
   migrations: Migration[],
@@ -98,19 +111,20 @@ async function applyMissing(
       breaking   boolean not null, -- a release that does not know this migration must not run
       applied_at timestamptz not null default now()
     )`)
+  for (const migration of await listMissing(client, migrations)) {
+    await applyMigration(client, migration)
+    onApply?.(migration.name)
+  }
+}
+
+/** What is still to be applied, of a database that this release may serve. */
+async function listMissing(client: pg.Client, migrations: Migration[]): Promise<Migration[]> {
   const applied = await client.query<Applied>('select version, name, checksum, breaking from schema_migrations')
   refuseUnknownBreaking(applied.rows, migrations)
-
   const checksums = new Map(applied.rows.map((row) => [row.version, row.checksum]))
-  for (const migration of migrations) {
-    const checksum = checksums.get(migration.version)
-    if (checksum === undefined) {
-      await applyMigration(client, migration)
-      onApply?.(migration.name)
-    } else if (checksum !== migration.checksum) {
-      throw new DatabaseError('migration_changed', `It is ${migration.name}.`)
-    }
-  }
+  const changed = migrations.find(({ version, checksum }) => (checksums.get(version) ?? checksum) !== checksum)
+  if (changed) throw new DatabaseError('migration_changed', `It is ${changed.name}.`)
+  return migrations.filter(({ version }) => !checksums.has(version))
 }
 
 function refuseUnknownBreaking(applied: Applied[], migrations: Migration[]): void {

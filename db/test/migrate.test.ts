@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { test as base, describe, expect, type TestDatabase, waitFor } from '@streamledger/testkit'
 import { dumpSchema } from '../src/dump-schema.ts'
-import { migrate } from '../src/migrate.ts'
+import { MIGRATION_LOCK_KEY, migrate } from '../src/migrate.ts'
 import { withholdGoodbyes } from './withhold-goodbyes.ts'
 
 const MIGRATIONS = new URL('../migrations/', import.meta.url)
@@ -16,6 +16,18 @@ const test = base.extend('folder', async ({ engines: _ }, { onCleanup }) => {
   await cp(MIGRATIONS, path, { recursive: true })
   return pathToFileURL(`${path}/`)
 })
+
+/** Somebody who migrates and does not come to an end. */
+async function holdTurn(pool: TestDatabase['pool']) {
+  const client = await pool.connect()
+  await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK_KEY])
+  let held = true
+  const release = async () => {
+    if (held) client.release(true)
+    held = false
+  }
+  return { release, [Symbol.asyncDispose]: release }
+}
 
 test('three services that start at once on an empty database migrate it once', async ({ createDatabase }) => {
   const { url } = await createDatabase({ empty: true })
@@ -32,6 +44,23 @@ test('a second start applies nothing', async ({ createDatabase }) => {
   const applied: string[] = []
   await migrate(url, { onApply: (name) => applied.push(name) })
   expect(applied).toEqual([])
+})
+
+test('a start waits for whoever migrates only if it has something to apply', async ({ createDatabase, folder }) => {
+  const { url, pool } = await createDatabase()
+  await using holder = await holdTurn(pool)
+  await migrate(url)
+
+  await writeFile(new URL('9001_late.sql', folder), 'create table late ();')
+  const late = migrate(url, { folder })
+  const asks = `select from pg_stat_activity where datname = current_database() and query like '%pg_try_advisory_lock%'
+                   and pid <> pg_backend_pid()`
+  await waitFor(async () => expect((await pool.query(asks)).rowCount).toBe(1))
+  const table = `select to_regclass('late') as name`
+  expect((await pool.query(table)).rows).toEqual([{ name: null }])
+  await holder.release()
+  await late
+  expect((await pool.query(table)).rows).toEqual([{ name: 'late' }])
 })
 
 test('a database that a newer release has added to is served, unless the addition is marked breaking', async ({
