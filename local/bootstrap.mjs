@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const COMMANDS = [
   ...['start', 'test', 'test-crash', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos'],
-  ...['fuzz', 'streamledger'],
+  ...['drill', 'fuzz', 'streamledger'],
 ]
 const NODE_MAJOR_MIN = 20
 const STAMP_FILE = join(ROOT, 'node_modules', '.streamledger-installed')

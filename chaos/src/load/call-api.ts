@@ -1,7 +1,7 @@
 import { type Agent, request } from 'node:http'
 
 export interface Call {
-  method: 'GET' | 'POST'
+  method: 'GET' | 'POST' | 'DELETE'
   /** Below /api/v1. */
   path: string
   token?: string

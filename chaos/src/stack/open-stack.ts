@@ -38,10 +38,14 @@ export interface StackOptions {
   readonly signal: AbortSignal
   readonly log: (line: string) => void
   readonly onSelfExit: (line: string, role?: Role) => void
+  /** Of Postgres, over those that it has everywhere: asked for at each start. */
+  readonly postgresSettings?: () => Record<string, string>
+  /** Of the services, over those of a campaign. */
+  readonly settings?: Partial<Record<Role, Record<string, string>>>
 }
 
-const TOPIC = 'chaos'
-const PARTITIONS = '6'
+export const TOPIC = 'chaos'
+export const PARTITIONS = '6'
 const SECRET_BYTES = 48
 const CONNECTIONS_MAX = 6
 /** A broker that lives for half a minute has no use for its better compiler, and is up in half the time without it. */
@@ -108,7 +112,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
 type Ways = Pick<Stack, 'databaseUrl' | 'databaseProxies' | 'brokerProxies'>
 
 /** All that there may ever be; most of them run. */
-function createReplicas({ dir, logDir, lock, onSelfExit }: StackOptions, ways: Ways): Map<string, Replica> {
+function createReplicas({ dir, logDir, lock, onSelfExit, settings }: StackOptions, ways: Ways): Map<string, Replica> {
   const common = { ...loadIdentity(dir), KAFKA_TOPIC: TOPIC, EXPORT_DIR: join(dir, 'exports') }
   const names = namesOfAll({ ...REPLICAS_MAX, exporter: EXPORTERS })
   return new Map(
@@ -116,7 +120,7 @@ function createReplicas({ dir, logDir, lock, onSelfExit }: StackOptions, ways: W
       const role = name.split('-')[0] as Role
       const brokers = ways.brokerProxies.get(name)?.address
       const env = {
-        ...{ ...common, ...SETTINGS[role] },
+        ...{ ...common, ...SETTINGS[role], ...settings?.[role] },
         DATABASE_URL: ways.databaseProxies.get(name)?.address ?? ways.databaseUrl,
         ...(brokers === undefined ? {} : { KAFKA_BROKERS: brokers }),
       }
@@ -137,14 +141,16 @@ const namesOf = (role: Role, count: number): string[] => Array.from({ length: co
 const namesOfAll = (counts: Readonly<Record<Role, number>>): string[] =>
   (['api', 'relay', 'exporter'] as const).flatMap((role) => namesOf(role, counts[role]))
 
-async function startPostgresEngine({ dir, logDir, lock, signal, log, onSelfExit }: StackOptions) {
+async function startPostgresEngine(options: StackOptions) {
+  const { dir, logDir, lock, signal, log, onSelfExit } = options
   const dataDir = join(dir, 'postgres')
   const port = await pickFreePort()
   let starts = 0
   const begin = async () => {
     starts += 1
     const logFile = join(logDir, `postgres-${starts}.log`)
-    const engine = await startPostgres({ dataDir, logFile, port, signal, log })
+    const settings = options.postgresSettings?.() ?? {}
+    const engine = await startPostgres({ dataDir, logFile, port, settings, signal, log })
     lock.record({ pid: engine.pid, words: ['postgres', dataDir], signal: 'SIGINT' })
     return engine
   }

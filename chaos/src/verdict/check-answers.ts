@@ -28,31 +28,46 @@ const RECORDED = `
     left join refusals r on r.wallet_id = asked.wallet_id and r.trans_id = asked.trans_id
    order by asked.place`
 
+/** What became of an answer. */
+export interface Fate {
+  readonly answer: Answer
+  readonly kind: 'kept' | 'gone' | 'differing'
+  readonly message: string
+}
+
 /** Holds the ledger to every answer in these files: each is in it, exactly as it was given. Returns how many there were. */
 export async function checkAnswers(pool: pg.Pool, paths: readonly string[], findings: Findings): Promise<number> {
   let checked = 0
+  for await (const { kind, message } of readFates(pool, paths)) {
+    if (kind !== 'kept') findings.add(kind, message)
+    checked += 1
+  }
+  return checked
+}
+
+/** Looks up what became of every answer in these files. */
+export async function* readFates(pool: pg.Pool, paths: readonly string[]): AsyncGenerator<Fate> {
   for (const path of paths) {
     for await (const answers of readAnswers(path, ANSWERS_PER_PAGE)) {
       const { rows } = await pool.query<Recorded>(RECORDED, [
         answers.map(({ wallet_id }) => wallet_id),
         answers.map(({ trans_id }) => trans_id),
       ])
-      for (const [at, answer] of answers.entries()) judge(answer, rows[at] as Recorded, findings)
-      checked += answers.length
+      for (const [at, answer] of answers.entries()) yield judge(answer, rows[at] as Recorded)
     }
   }
-  return checked
 }
 
-function judge(answer: Answer, row: Recorded, findings: Findings): void {
+function judge(answer: Answer, row: Recorded): Fate {
   const name = `wallet ${answer.wallet_id}, trans_id ${answer.trans_id}`
   if (row.transaction_id === null && row.code === null) {
-    findings.add('gone', `${name}: answered ${answer.status} ${answer.body}, and the ledger does not know it`)
-    return
+    const message = `${name}: answered ${answer.status} ${answer.body}, and the ledger does not know it`
+    return { answer, kind: 'gone', message }
   }
   const recorded = describe(row)
   const given = JSON.stringify([answer.status, answer.entry, answer.amount, answer.body])
-  if (recorded !== given) findings.add('differing', `${name}: answered ${given}, and the ledger has ${recorded}`)
+  const message = `${name}: answered ${given}, and the ledger has ${recorded}`
+  return { answer, kind: recorded === given ? 'kept' : 'differing', message }
 }
 
 /** What the ledger would answer, byte by byte. */

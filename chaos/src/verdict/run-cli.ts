@@ -20,24 +20,13 @@ export interface CliAnswer {
 export interface CliEnv {
   readonly databaseUrl: string
   readonly brokers: string
+  /** More variables, as the services have them. */
+  readonly more?: Readonly<Record<string, string>>
 }
 
 /** Runs the command line as an operator does. @throws Error when it could not do what it was asked for. */
-export async function runCli(args: readonly string[], { databaseUrl, brokers }: CliEnv): Promise<CliAnswer> {
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', MAIN, ...args, '--json'], {
-    cwd: ROOT,
-    env: { ...process.env, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    timeout: DEADLINE_MS,
-  })
-  let text = ''
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk
-  })
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
+export async function runCli(args: readonly string[], env: CliEnv): Promise<CliAnswer> {
+  const { code, text } = await spawnCli([...args, '--json'], env)
   const what = `streamledger ${args.join(' ')}`
   if (text === '') throw new Error(`${what} ended with ${code} and without an answer`)
   const answer = JSON.parse(text) as CliAnswer
@@ -45,4 +34,23 @@ export async function runCli(args: readonly string[], { databaseUrl, brokers }: 
   // An exit code and an answer that disagree are a fault of the command's, and no verdict may rest on it.
   if ((code === 0) !== answer.ok) throw new Error(`${what} ended with ${code} and says ok: ${answer.ok}`)
   return answer
+}
+
+/** What it writes, as people read it, and its exit code. */
+export async function spawnCli(args: readonly string[], { databaseUrl, brokers, more }: CliEnv) {
+  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', MAIN, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...more, DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: DEADLINE_MS,
+  })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk
+  })
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', resolve)
+  })
+  return { code, text }
 }

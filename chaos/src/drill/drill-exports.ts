@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto'
+import { Agent } from 'node:http'
+import { waitFor } from '@streamledger/testkit/wait-for'
+import { callApi, type Reply } from '../load/call-api.ts'
+import type { User } from '../load/sign-up.ts'
+import { type Drill, PATIENCE_MS } from './drill.ts'
+
+interface View {
+  export_id: string
+  status: string
+  sha256: string | null
+}
+
+/** Workbooks that the restore finds in every state. */
+export interface Ordered {
+  /** Finished before the target, and left alone. */
+  readonly kept: View
+  /** Finished before the target; its owner has removed it after that. */
+  readonly removed: View
+  /** Ordered and finished after the target. */
+  readonly later: View
+}
+
+const PATH = '/transactions/exports'
+
+/** The owner of all of them. */
+function ownerOf({ users }: Drill): User {
+  return users[0] as User
+}
+
+export function orderBeforeTarget(drill: Drill): Promise<[View, View]> {
+  return withAgent(async (agent) => [await orderOne(drill, agent), await orderOne(drill, agent)])
+}
+
+/** Removes the second, orders a third. */
+export function orderAfterTarget(drill: Drill, [kept, removed]: readonly [View, View]): Promise<Ordered> {
+  return withAgent(async (agent) => {
+    await ask(drill, agent, { method: 'DELETE', path: `${PATH}/${removed.export_id}` })
+    return { kept, removed, later: await orderOne(drill, agent) }
+  })
+}
+
+/** What people get of their workbooks now. */
+export async function judgeExports(drill: Drill, { kept, removed, later }: Ordered): Promise<void> {
+  const { account } = drill
+  await withAgent(async (agent) => {
+    const file = (view: View) => ask(drill, agent, { method: 'GET', path: `${PATH}/${view.export_id}/file` })
+    const found = await file(kept)
+    const digest = createHash('sha256').update(found.body).digest('hex')
+    account.claim(
+      found.status === 200 && digest === kept.sha256,
+      'a workbook from before is downloaded as it was',
+      found.status,
+    )
+    const gone = await file(removed)
+    // Its row is back and its file is not: an error that the runbook knows, and never somebody else's file.
+    account.claim(
+      gone.status === 500,
+      'a workbook that was removed since then has no file, as the runbook says',
+      gone.status,
+    )
+    const unknown = await file(later)
+    account.claim(unknown.status === 404, 'a workbook that was ordered since then is unknown', unknown.status)
+    const fresh = await orderOne(drill, agent)
+    account.claim(fresh.status === 'succeeded', 'a new workbook is written', fresh)
+  })
+}
+
+async function withAgent<T>(use: (agent: Agent) => Promise<T>): Promise<T> {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    return await use(agent)
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function orderOne(drill: Drill, agent: Agent): Promise<View> {
+  const ordered = await ask(drill, agent, { method: 'POST', path: '/transactions/export', body: {} })
+  const { export_id } = JSON.parse(ordered.body.toString()) as View
+  return waitFor(
+    async () => {
+      const view = await ask(drill, agent, { method: 'GET', path: `${PATH}/${export_id}` })
+      const state = JSON.parse(view.body.toString()) as View
+      if (['queued', 'running'].includes(state.status)) throw new Error(`export ${export_id} is ${state.status}`)
+      return state
+    },
+    { timeoutMs: PATIENCE_MS },
+  )
+}
+
+/** @throws Error when there is no answer, or none yet. */
+async function ask(drill: Drill, agent: Agent, call: Omit<Parameters<typeof callApi>[2], 'token'>): Promise<Reply> {
+  const { token } = ownerOf(drill)
+  const reply = await callApi(agent, drill.stack.apiUrls()[0]?.url ?? '', { ...call, token })
+  if (!reply || reply.status === 503) throw new Error(`${call.method} ${call.path}: ${reply?.status ?? 'no answer'}`)
+  return reply
+}

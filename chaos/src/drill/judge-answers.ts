@@ -1,0 +1,83 @@
+import { Agent } from 'node:http'
+import type { TopicRecord } from '@streamledger/engines'
+import { type Answer, type Order, toAnswer } from '../load/answer.ts'
+import { callApi } from '../load/call-api.ts'
+import { type Fate, readFates } from '../verdict/check-answers.ts'
+import type { Drill } from './drill.ts'
+
+export interface Fates {
+  readonly kept: readonly Answer[]
+  /** Of transactions that are recorded in orphaned_events. */
+  readonly orphaned: readonly Answer[]
+  /** Never published, so nothing but the lost disk knew of them; refusals have no event at all. */
+  readonly forgotten: readonly Answer[]
+  /** None of these, which must not be. */
+  readonly unexplained: readonly string[]
+}
+
+/** What became of what clients were told before the loss; `published`: what the topic had. */
+export async function sortAnswers({ stack }: Drill, file: string, published: readonly TopicRecord[]): Promise<Fates> {
+  const ids = new Set(published.map(({ value }) => String(JSON.parse(value ?? '{}').transaction_id)))
+  const { rows } = await stack.pool.query<{ name: string }>(
+    `select (payload::json ->> 'wallet_id') || ' ' || (payload::json ->> 'trans_id') as name from orphaned_events`,
+  )
+  const orphans = new Set(rows.map(({ name }) => name))
+  const fates = {
+    kept: [] as Answer[],
+    orphaned: [] as Answer[],
+    forgotten: [] as Answer[],
+    unexplained: [] as string[],
+  }
+  for await (const fate of readFates(stack.pool, [file])) sortOne(fate, { ids, orphans, fates })
+  return fates
+}
+
+interface Sorting {
+  ids: ReadonlySet<string>
+  orphans: ReadonlySet<string>
+  fates: { kept: Answer[]; orphaned: Answer[]; forgotten: Answer[]; unexplained: string[] }
+}
+
+function sortOne({ answer, kind, message }: Fate, { ids, orphans, fates }: Sorting): void {
+  const isPublished = answer.status === 201 && ids.has(String(JSON.parse(answer.body).transaction_id))
+  if (kind === 'kept') fates.kept.push(answer)
+  else if (kind === 'gone' && orphans.has(`${answer.wallet_id} ${answer.trans_id}`)) fates.orphaned.push(answer)
+  else if (kind === 'gone' && !isPublished) fates.forgotten.push(answer)
+  else fates.unexplained.push(message)
+}
+
+export interface AskedAgain {
+  readonly replayed: number
+  readonly decidedAnew: number
+  readonly wrong: readonly string[]
+}
+
+/** Clients send these orders once more, twice: what the ledger knows comes back as it was, the rest is decided now and stays so. */
+export async function askTwice({ stack, users }: Drill, answers: readonly Answer[]): Promise<AskedAgain> {
+  const agent = new Agent({ keepAlive: true })
+  const result = { replayed: 0, decidedAnew: 0, wrong: [] as string[] }
+  const senders = new Map(users.map((user) => [user.wallet_id, user]))
+  try {
+    for (const answer of answers) {
+      const user = senders.get(answer.wallet_id)
+      if (!user) continue
+      const order = { user, entry: answer.entry, amount: answer.amount, trans_id: answer.trans_id }
+      const url = stack.apiUrls()[0]?.url ?? ''
+      const [first, second] = [await ask(agent, url, order), await ask(agent, url, order)]
+      if (!first || first.body !== second?.body || first.status !== second.status) {
+        result.wrong.push(`${answer.trans_id}: ${JSON.stringify(first)}, then ${JSON.stringify(second)}`)
+      } else if (first.status === answer.status && first.body === answer.body) result.replayed += 1
+      else result.decidedAnew += 1
+    }
+  } finally {
+    agent.destroy()
+  }
+  return result
+}
+
+async function ask(agent: Agent, url: string, order: Order): Promise<Answer | undefined> {
+  const { user, entry, amount, trans_id } = order
+  const body = { entry, amount, trans_id }
+  const reply = await callApi(agent, url, { method: 'POST', path: '/transactions', token: user.token, body })
+  return reply && toAnswer(order, reply.status, reply.body.toString())
+}

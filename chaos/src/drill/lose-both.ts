@@ -1,0 +1,35 @@
+import { PARTITIONS } from '../stack/open-stack.ts'
+import type { Drill } from './drill.ts'
+import { judgeAll, typeCommand } from './judge.ts'
+import { replaceKafka, resolveLost } from './lose-kafka.ts'
+import { restorePostgres } from './restore-postgres.ts'
+import { stageLoad } from './stage-load.ts'
+import { archiveNow, readMark, takeBase, untilAnswered, untilHalted, untilPublished } from './steps.ts'
+
+const ORDERS = 150
+
+/** Both are gone: Postgres comes back as far as the archive reaches, and Kafka with nothing. */
+export async function loseBoth(drill: Drill): Promise<void> {
+  const { account, events } = drill
+  account.begin('Both are lost: Postgres comes back as far as its archive reaches, Kafka empty')
+  const stage = stageLoad(drill, 'both')
+  await untilAnswered(stage, ORDERS)
+  await takeBase(drill)
+  await archiveNow(drill)
+  await untilAnswered(stage, ORDERS)
+  await stage.stop()
+  await untilPublished(drill)
+  await events.look()
+  const before = await readMark(drill)
+  await restorePostgres(drill, { target: {}, walSurvives: false, alongside: () => replaceKafka(drill) })
+  const after = await readMark(drill)
+  const lost = before.transactions - after.transactions
+  account.tell(`${lost} transactions of the last moments are lost: the archive did not have them, and no topic does`)
+  await typeCommand(drill, ['topic', 'create'])
+  await untilHalted(drill, Number(PARTITIONS))
+  const missing = await resolveLost(drill, 'Postgres and Kafka were lost', ['--new-source'])
+  const again = stageLoad(drill, 'both-after')
+  await untilAnswered(again, ORDERS)
+  await again.stop()
+  await judgeAll(drill, { missing })
+}

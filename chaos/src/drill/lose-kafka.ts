@@ -1,0 +1,65 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { PARTITIONS } from '../stack/open-stack.ts'
+import { inSeconds } from './account.ts'
+import type { Drill } from './drill.ts'
+import { judgeAll, typeCommand } from './judge.ts'
+import { sortAnswers } from './judge-answers.ts'
+import { stageLoad } from './stage-load.ts'
+import { replicasOf, startAll, stopAll, untilAnswered, untilConfirmed, untilHalted } from './steps.ts'
+
+const ORDERS = 150
+
+/** The broker and its disk are gone: another cluster comes up at the same address, with nothing in it. */
+export async function replaceKafka({ stack, account, events, dir }: Drill): Promise<void> {
+  await stack.kafka.kill()
+  rmSync(join(dir, 'kafka'), { recursive: true, force: true })
+  await stack.kafka.start()
+  events.topicIsLost()
+  account.tell('Kafka is lost with its disk; an empty cluster is up at its address')
+}
+
+/** Postgres is well, and Kafka is gone with the topic and the receipts, while clients post. */
+export async function loseKafka(drill: Drill): Promise<void> {
+  const { account, events } = drill
+  account.begin('Kafka is lost, and Postgres is well')
+  const before = stageLoad(drill, 'kafka-before')
+  await untilAnswered(before, ORDERS)
+  await before.stop()
+  // No batch is open then, and relays that start anew have nothing but the topic's end to tell that it is another one.
+  await untilConfirmed(drill)
+  await events.look()
+  const relays = replicasOf(drill, 'relay')
+  await stopAll(relays)
+  const lostAt = performance.now()
+  await replaceKafka(drill)
+  const stage = stageLoad(drill, 'kafka')
+  await typeCommand(drill, ['topic', 'create'])
+  await startAll(drill, relays)
+  await untilHalted(drill, Number(PARTITIONS))
+  const answered = stage.load.counts.answered
+  await untilAnswered(stage, ORDERS)
+  account.tell(`${stage.load.counts.answered - answered} orders answered meanwhile: the ledger needs no Kafka`)
+  const missing = await resolveLost(drill, 'Kafka was lost')
+  account.tell(`events flow again ${inSeconds(performance.now() - lostAt)} after the loss`)
+  await untilAnswered(stage, ORDERS)
+  await stage.stop()
+  await judgeAll(drill, { missing })
+  for (const { file } of [before, stage]) {
+    const { kept, unexplained, forgotten } = await sortAnswers(drill, file, [])
+    const others = unexplained.length + forgotten.length
+    account.claim(others === 0, `no client notices: each of ${kept.length} answers is in the ledger`, unexplained)
+  }
+}
+
+/** Resolves everything; returns how many transactions have left the outbox by then, whose events are gone. */
+export async function resolveLost(drill: Drill, reason: string, more: readonly string[] = []): Promise<number> {
+  const { stack, account } = drill
+  await typeCommand(drill, ['relay', 'resolve', '--all'])
+  const { rows } = await stack.pool.query<{ waiting: number; transactions: number }>(
+    `select (select count(*)::int from outbox) as waiting, (select count(*)::int from transactions) as transactions`,
+  )
+  const resolve = ['relay', 'resolve', '--all', ...more, '--reason', reason, '--yes']
+  account.claim((await typeCommand(drill, resolve)) === 0, 'relay resolve ends with exit code 0')
+  return (rows[0]?.transactions ?? 0) - (rows[0]?.waiting ?? 0)
+}

@@ -1,0 +1,79 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { Agent } from 'node:http'
+import { join } from 'node:path'
+import { type Screen, takeRunLock } from '@streamledger/engines'
+import { signUp } from '../load/sign-up.ts'
+import { openStack, type Stack, TOPIC } from '../stack/open-stack.ts'
+import type { Role } from '../stack/replica.ts'
+import { Account, inSeconds } from './account.ts'
+import { ACTS } from './acts.ts'
+import type { Drill } from './drill.ts'
+import type { DrillArguments } from './drill-arguments.ts'
+import { EventMemory } from './event-memory.ts'
+import { PostgresBackup } from './postgres-backup.ts'
+import { stageLoad } from './stage-load.ts'
+import { untilAnswered } from './steps.ts'
+
+const USERS = 24
+/** A minute in production: what a broker forgets for a moment after a kill, it has by then. */
+const RECEIPT_PATIENCE_MS = '5000'
+const REPLICAS = { api: 1, relay: 2 }
+
+/** Loses and restores everything, in a system of its own; returns what did not hold. */
+export async function runDrill(args: DrillArguments, screen: Screen, signal: AbortSignal): Promise<Account> {
+  const lock = await takeRunLock({ dir: args.dir, name: 'drill', entry: 'chaos/src/drill-main.ts' })
+  const account = new Account(screen)
+  try {
+    const dir = join(args.dir, 'run')
+    rmSync(dir, { recursive: true, force: true })
+    const places = {
+      data: join(dir, 'postgres', 'pgdata'),
+      archive: join(dir, 'wal-archive'),
+      base: join(dir, 'base-backup'),
+    }
+    const backup = new PostgresBackup(places)
+    mkdirSync(places.archive, { recursive: true })
+    const onSelfExit = (line: string, role?: Role) => {
+      // An exporter may give up where Postgres goes; a port that another program took meanwhile is nobody's fault.
+      if (role === 'exporter' || line.includes('EADDRINUSE')) account.tell(line)
+      else account.claim(false, 'nothing ends by itself', line)
+    }
+    const logDir = join(dir, 'logs')
+    await using stack = await openStack({
+      ...{ dir, logDir, replicas: REPLICAS, lock, signal, onSelfExit },
+      log: (line) => account.tell(line),
+      postgresSettings: () => backup.settings(),
+      settings: { relay: { RELAY_RECEIPT_PATIENCE_MS: RECEIPT_PATIENCE_MS } },
+    })
+    backup.openArchive()
+    const events = new EventMemory({ brokers: stack.brokers, topic: TOPIC })
+    const users = await signUpAll(stack)
+    const drill = { stack, backup, account, events, users, rate: args.rate, dir, signal }
+    await makeHistory(drill, args.history)
+    for (const act of args.acts) {
+      signal.throwIfAborted()
+      await ACTS[act](drill)
+    }
+  } finally {
+    lock.release()
+  }
+  return account
+}
+
+async function signUpAll(stack: Stack) {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    return await signUp(agent, stack.apiUrls()[0]?.url ?? '', USERS)
+  } finally {
+    agent.destroy()
+  }
+}
+
+/** What the backup holds, beside what the acts post. */
+async function makeHistory(drill: Drill, orders: number): Promise<void> {
+  const startedAt = performance.now()
+  const stage = stageLoad({ ...drill, rate: 5_000 }, 'history')
+  await untilAnswered(stage, orders)
+  await stage.stop()
+  drill.account.tell(`${orders} orders posted, in ${inSeconds(performance.now() - startedAt)}`)
+}
