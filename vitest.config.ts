@@ -4,7 +4,7 @@ import { SummaryReporter } from './packages/testkit/src/summary-reporter.ts'
 /** Test files that are about nothing but what TEST_WITHOUT may leave out. */
 const ABOUT: Readonly<Record<string, string>> = {
   helm: 'deploy/test/chart*.test.ts',
-  prometheus: 'deploy/test/raised-*.test.ts',
+  prometheus: 'deploy/test/{raised-*.test,dashboards.long}.ts',
 }
 const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').flatMap((name) => ABOUT[name.trim()] ?? [])
 

@@ -1,6 +1,6 @@
+import { startChromium } from '@streamledger/testkit'
 import type { Locator, Page } from 'playwright-core'
 import { test as base, expect } from './api.ts'
-import { startChromium } from './chromium.ts'
 
 /** The page in a browser, and all that went wrong on it. */
 const test = base.extend('opened', async ({ api }, { onCleanup }) => {
