@@ -25,13 +25,27 @@ export async function untilConfirmed({ stack }: Drill): Promise<void> {
   await waitFor(async () => (await stack.pool.query(open)).rowCount === 0, PATIENT)
 }
 
-/** As many transactions as there are now, and the place in the WAL. */
-export async function readMark({ stack }: Drill): Promise<{ lsn: string; time: string; transactions: number }> {
-  const { rows } = await stack.pool.query<{ lsn: string; time: string; transactions: number }>(
-    `select pg_current_wal_insert_lsn()::text as lsn, clock_timestamp()::text as time,
-            (select count(*)::int from transactions) as transactions`,
-  )
-  return rows[0] as { lsn: string; time: string; transactions: number }
+export interface Mark {
+  lsn: string
+  time: string
+  transactions: number
+}
+
+/** As many transactions as there are now, and the place in the WAL. The lock: nothing commits between the count and the time. */
+export async function readMark({ stack }: Drill): Promise<Mark> {
+  const client = await stack.pool.connect()
+  try {
+    await client.query('begin')
+    await client.query('lock table transactions in share mode')
+    const { rows } = await client.query<Mark>(
+      `select (select count(*)::int from transactions) as transactions,
+              pg_current_wal_insert_lsn()::text as lsn, clock_timestamp()::text as time`,
+    )
+    return rows[0] as Mark
+  } finally {
+    await client.query('commit')
+    client.release()
+  }
 }
 
 /** Closes the current WAL segment, and waits until the archive has it. */
