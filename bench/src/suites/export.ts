@@ -23,6 +23,7 @@ export const runExport: Suite = async (deps, report) => {
   const { rows } = deps.pace.export
   // With its opening, the history has just so many rows.
   await seedHistory(installation.pool, { users: [owner], rows: [rows - 1] })
+  await settle(installation)
   deps.screen.progress(`${rows.toLocaleString('en')} transactions written`)
   const api = await installation.start('api')
   const client = createExportClient(api.url, signAccessToken(installation.jwtSecret, owner), { rows, ...deps })
@@ -35,10 +36,17 @@ export const runExport: Suite = async (deps, report) => {
   }
   const quiet = { ...plan, name: 'API without an export', watched: installation.watched() }
   report(toMeasurement(installation, quiet.name, await measureLoad(deps, quiet)))
+  await settle(installation)
   const exporter = await installation.start('exporter')
   const busy = { ...plan, name: 'API during an export', watched: installation.watched() }
   report(toMeasurement(installation, busy.name, await withExports(client, () => measureLoad(deps, busy))))
   await exporter.stop()
+}
+
+/** What PostgreSQL owes to the rows that were written, it pays before something else is measured. */
+async function settle({ pool }: Installation): Promise<void> {
+  await pool.query('vacuum (analyze)')
+  await pool.query('checkpoint')
 }
 
 /** A fresh exporter for each: the kernel's note of its peak knows no beginning but the process's own. */
