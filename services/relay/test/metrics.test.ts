@@ -65,7 +65,8 @@ test("a receipt's age is told by partition, that of a halted one too", async ({ 
 
 test('while Postgres does not answer, what the relay knows by itself is told all the same', async () => {
   const registry = createRegistry('test')
-  const failing = { query: () => Promise.reject(new Error('down')), totalCount: 0, idleCount: 0, waitingCount: 3 }
+  const taken = { totalCount: 8, idleCount: 0, waitingCount: 3, options: { max: 8 } }
+  const failing = { ...taken, query: () => Promise.reject(new Error('down')) }
   const metrics = createRelayMetrics(registry, failing as unknown as Pool)
   metrics.doubts.inc()
   const text = await registry.metrics()
