@@ -9,6 +9,7 @@ export default mergeConfig(
       include: ['services/relay/test/crash/*.crash.ts', '**/test/**/*.long.ts'],
       // A cell mostly waits: for a lease to run out, for an engine to come back.
       maxConcurrency: 4,
+      maxWorkers: 3,
       testTimeout: 480_000,
     },
   }),
