@@ -110,7 +110,8 @@ test('a database that is restored under a running API is brought up to its topic
   const refused = [...before, ...during].flatMap((poster) => [...poster.refused])
   expect(new Set(refused)).toEqual(new Set([503]))
   for (const check of ['verify', 'reconcile']) {
-    expect((await runCli([check, '--json'], ledger.env)).json).toMatchObject({ ok: true })
+    const { json, stdout: found } = await runCli([check, '--json'], ledger.env)
+    expect(json, found).toMatchObject({ ok: true })
   }
   await database.close()
 }, 240_000)
