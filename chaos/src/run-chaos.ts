@@ -1,5 +1,4 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { Agent } from 'node:http'
 import { join, resolve } from 'node:path'
 import type { Screen } from '@streamledger/engines'
 import { takeRunLock } from '@streamledger/engines'
@@ -98,7 +97,7 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
     else findings.add('self_exits', line)
   }
   await using stack = await openStack({ dir, logDir, replicas, lock, signal, log: screen.progress, onSelfExit })
-  const users = await signUpAll(stack)
+  const users = await signUp(stack.apiUrls()[0]?.url ?? '', USERS)
   const answers = new AnswerFile(join(dir, `answers-${nameAnswers(dir)}.ndjson`))
   const onWrong = (line: string) => findings.add('wrong_answers', line)
   const load = new Load({ apiUrls: stack.apiUrls, users, rate: args.rate, answers, onWrong })
@@ -124,15 +123,6 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
 
 function nameAnswers(dir: string): number {
   return readdirSync(dir).filter((name) => name.startsWith('answers-')).length + 1
-}
-
-async function signUpAll(stack: Stack) {
-  const agent = new Agent({ keepAlive: true })
-  try {
-    return await signUp(agent, stack.apiUrls()[0]?.url ?? '', USERS)
-  } finally {
-    agent.destroy()
-  }
 }
 
 interface Loaded {

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -90,7 +89,7 @@ test('a sound system passes, and every damage that is done to it is found', { ti
   const api = await spawnService('services/api/src/main.ts', env)
   let relay = await spawnService('services/relay/src/main.ts', env)
   await Promise.all([api.ready(), relay.ready()])
-  const users = await signUp(new Agent(), api.url, 5)
+  const users = await signUp(api.url, 5)
   const load = await post({ api, users, postings: 200 })
   let { answered } = load.counts
 

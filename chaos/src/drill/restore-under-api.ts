@@ -94,13 +94,8 @@ async function splitUsers({ stack, users }: Drill) {
   return { quiet, busy, busyPartitions: new Set(busy.map(partitionOf)).size }
 }
 
-async function signUpSome({ stack }: Drill, count: number): Promise<User[]> {
-  const agent = new Agent()
-  try {
-    return await signUp(agent, stack.apiUrls()[0]?.url ?? '', count)
-  } finally {
-    agent.destroy()
-  }
+function signUpSome({ stack }: Drill, count: number): Promise<User[]> {
+  return signUp(stack.apiUrls()[0]?.url ?? '', count)
 }
 
 /** Somebody who signed up after the target holds a token that is still good; who signs up now must not be taken for them. */

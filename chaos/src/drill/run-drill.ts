@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs'
-import { Agent } from 'node:http'
 import { join } from 'node:path'
 import { type Screen, takeRunLock } from '@streamledger/engines'
 import { signUp } from '../load/sign-up.ts'
-import { openStack, type Stack, TOPIC } from '../stack/open-stack.ts'
+import { openStack, TOPIC } from '../stack/open-stack.ts'
 import type { Role } from '../stack/replica.ts'
 import { Account, inSeconds } from './account.ts'
 import { ACTS } from './acts.ts'
@@ -47,7 +46,7 @@ export async function runDrill(args: DrillArguments, screen: Screen, signal: Abo
     })
     backup.openArchive()
     const events = new EventMemory({ brokers: stack.brokers, topic: TOPIC })
-    const users = await signUpAll(stack)
+    const users = await signUp(stack.apiUrls()[0]?.url ?? '', USERS)
     const drill = { stack, backup, account, events, users, rate: args.rate, dir, signal }
     await makeHistory(drill, args.history)
     for (const act of args.acts) {
@@ -58,15 +57,6 @@ export async function runDrill(args: DrillArguments, screen: Screen, signal: Abo
     lock.release()
   }
   return account
-}
-
-async function signUpAll(stack: Stack) {
-  const agent = new Agent({ keepAlive: true })
-  try {
-    return await signUp(agent, stack.apiUrls()[0]?.url ?? '', USERS)
-  } finally {
-    agent.destroy()
-  }
 }
 
 /** What the backup holds, beside what the acts post. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Agent } from 'node:http'
+import { Agent } from 'node:http'
 import { callApi } from './call-api.ts'
 
 export interface User {
@@ -16,7 +16,16 @@ interface Account {
 const TIMEOUT_MS = 30_000
 
 /** People who have never been here before, one after another. */
-export async function signUp(agent: Agent, url: string, count: number): Promise<User[]> {
+export async function signUp(url: string, count: number): Promise<User[]> {
+  const agent = new Agent({ keepAlive: true })
+  try {
+    return await signUpBy(agent, url, count)
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function signUpBy(agent: Agent, url: string, count: number): Promise<User[]> {
   const users: User[] = []
   while (users.length < count) {
     const person = {
