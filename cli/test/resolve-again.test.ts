@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { expect, type TestDatabase, type TestKafka, test, waitFor } from '@streamledger/testkit'
 import { publishOutbox } from './forge.ts'
@@ -21,6 +22,12 @@ async function copy(ledger: Ledger, kafka: TestKafka, createDatabase: CreateData
   return makeLedger(database, kafka, PARTITIONS, ledger)
 }
 
+/** A young broker has to be asked for its first group again. */
+const seeLost = ({ env }: Ledger, lost: number): Promise<unknown> =>
+  waitFor(async () =>
+    expect((await runCli(['relay', 'resolve', '--all', '--json'], env)).json).toMatchObject({ lost }),
+  )
+
 /**
  * A ledger that was restored to where each of four wallets had one transaction, while the topic has two of each. A fifth
  * transaction, of the second wallet, stands in the place of the one that it has lost, and has the id of the first one's.
@@ -35,9 +42,7 @@ async function makeRestored(kafka: TestKafka, createDatabase: CreateDatabase) {
   for (const wallet of wallets) lost.push((await original.post(wallet, 100)) as number)
   await publishOutbox(original)
   expect(await restored.post(wallets[1] as number, 777)).toBe(lost[0])
-  // A young broker has to be asked for its first group again.
-  const look = ['relay', 'resolve', '--all', '--json']
-  await waitFor(async () => expect((await runCli(look, restored.env)).json).toMatchObject({ lost: 4 }))
+  await seeLost(restored, 4)
   return { restored, wallets, idMax: Math.max(...lost) }
 }
 
@@ -82,6 +87,25 @@ test('a database that is restored a second time gets a source, ids and a generat
   expect(identities.filter((identity, place) => identities.indexOf(identity) < place)).toEqual([])
 }, 120_000)
 
+test('what was lost is not put back behind what was posted since, though its sequence and its balance would fit', async ({
+  createDatabase,
+  kafka,
+}) => {
+  const original = await makeLedger(await createDatabase(), kafka, PARTITIONS)
+  const [wallet] = (await original.addWallets(1)) as [number]
+  await original.post(wallet, 100)
+  await publishOutbox(original)
+  const restored = await copy(original, kafka, createDatabase)
+  await original.post(wallet, 100)
+  await original.post(wallet, 100)
+  await publishOutbox(original)
+  await setTimeout(5) // created_at has milliseconds
+  await restored.post(wallet, 100)
+  await seeLost(restored, 2)
+  expect(await runCli(RESOLVE, restored.env)).toMatchObject({ code: 0, json: { put_back: 0, orphaned: 2 } })
+  expect(await runCli(['verify', '--json'], restored.env)).toMatchObject({ code: 0, json: { ok: true } })
+}, 60_000)
+
 test('a new source begins where it is asked for, also if no event in the topic asks for one', async ({
   createDatabase,
   kafka,
@@ -89,6 +113,7 @@ test('a new source begins where it is asked for, also if no event in the topic a
   const ledger = await makeLedger(await createDatabase(), kafka, PARTITIONS)
   const [wallet] = await ledger.addWallets(1)
   await ledger.post(wallet as number, 100)
+  await seeLost(ledger, 0)
   const args = ['relay', 'resolve', '--all', '--new-source', '--reason', 'a test', '--yes', '--json']
   const event_source = `${ledger.topic.event_source}:2`
   expect(await runCli(args, ledger.env)).toMatchObject({ code: 0, json: { orphaned: 0, event_source } })

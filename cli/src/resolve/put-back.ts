@@ -8,13 +8,15 @@ import { isOurs } from './event-source.ts'
 
 type Posted = Static<typeof TransactionPosted>
 
-// Only onto a wallet that stands where it stood before this transaction: the next sequence, and the balance that it moved.
-// What a trans_id was answered with since stays as it was answered.
+// Only onto a wallet that stands where it stood before this transaction: the next sequence, the balance that it moved, and
+// nothing that is later, which was posted since. What a trans_id was answered with since stays as it was answered.
 const PUT_BACK = `
   with wallet as (
     select id from wallets
      where id = $1 and user_id = $2 and currency = $3 and sequence = $4::bigint - 1
        and balance + case $5::entry when 'credit' then $6::bigint else -$6::bigint end = $7::bigint
+       and not exists (select from transactions where wallet_id = $1 and sequence = $4::bigint - 1
+                                                  and created_at > $10::timestamptz)
        and not exists (select from transactions where id = $8)
        and not exists (select from transactions where wallet_id = $1 and trans_id = $9)
        and not exists (select from refusals where wallet_id = $1 and trans_id = $9)
