@@ -116,11 +116,13 @@ if (hasPrometheus) {
     // Postgres is back, and somebody holds the table of exports.
     ways.api.comeUp()
     await withLock(stack, 'lock table exports in access exclusive mode', () =>
-      keepListing(stack, 8, () => fires('StreamledgerPoolExhausted', { service: 'api', pool: 'main' })),
+      keepListing(stack, 8, async () => {
+        await fires('StreamledgerPoolExhausted', { service: 'api', pool: 'main' })
+        // Services ask for a connection to tell of their metrics, and do not wait for it.
+        const exhausted = (await prometheus.readFiring()).get('StreamledgerPoolExhausted') ?? []
+        expect(new Set(exhausted.map(({ service }) => service))).toEqual(new Set(['api']))
+      }),
     )
-    // Services ask for a connection to tell of their metrics, and do not wait for it.
-    const exhausted = (await prometheus.readFiring()).get('StreamledgerPoolExhausted') ?? []
-    expect(new Set(exhausted.map(({ service }) => service))).toEqual(new Set(['api']))
 
     // By now something of everything has happened: no panel of a dashboard is without a line.
     const empty = await Promise.all(
