@@ -24,9 +24,7 @@ async function copy(ledger: Ledger, kafka: TestKafka, createDatabase: CreateData
 
 /** A young broker has to be asked for its first group again. */
 const seeLost = ({ env }: Ledger, lost: number): Promise<unknown> =>
-  waitFor(async () =>
-    expect((await runCli(['relay', 'resolve', '--all', '--json'], env)).json).toMatchObject({ lost }),
-  )
+  waitFor(async () => expect((await runCli(['relay', 'resolve', '--all', '--json'], env)).json).toMatchObject({ lost }))
 
 /**
  * A ledger that was restored to where each of four wallets had one transaction, while the topic has two of each. A fifth
