@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { runMigrations } from 'graphile-worker'
 import pg from 'pg'
 import { applyMigration } from './apply-migration.ts'
 import { DatabaseError } from './errors.ts'
@@ -23,12 +22,14 @@ interface Applied {
 export interface MigrateOptions {
   /** Told of each migration as it is applied. */
   onApply?: (name: string) => void
+  /** Leaves the job queue's schema to services that have to do with the queue, and its library unloaded. */
+  withoutQueue?: boolean
   /** A folder of NNNN_<what>.sql files, for tests. */
   folder?: URL
 }
 
 /**
- * Brings a database up to this release, the job queue's schema included. Any number of services may call it at once.
+ * Brings a database up to this release, the job queue's schema included unless it is left out. Any number of services may call it at once.
  *
  * @throws DatabaseError `database_too_new` past an unknown migration marked breaking; `migration_changed`.
  */
@@ -49,7 +50,7 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
       await takeTurn(client)
       await applyMissing(client, migrations, options.onApply)
     }
-    await migrateQueue(databaseUrl) // which knows by itself how to be called by several at once
+    if (!options.withoutQueue) await migrateQueue(databaseUrl) // which knows by itself how to be called by several at once
   } finally {
     await client.end()
   }
@@ -85,6 +86,7 @@ async function migrateQueue(databaseUrl: string): Promise<void> {
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', () => {})
   try {
+    const { runMigrations } = await import('graphile-worker')
     await runMigrations({ pgPool: pool })
   } finally {
     await pool.end()

@@ -46,6 +46,15 @@ test('a second start applies nothing', async ({ createDatabase }) => {
   expect(applied).toEqual([])
 })
 
+test('who has nothing to do with the queue leaves it to those who have', async ({ createDatabase }) => {
+  const { url, pool } = await createDatabase({ empty: true })
+  const hasQueue = async () => (await pool.query(`select to_regclass('graphile_worker.jobs') is not null as has`)).rows
+  await migrate(url, { withoutQueue: true })
+  expect(await hasQueue()).toEqual([{ has: false }])
+  await migrate(url)
+  expect(await hasQueue()).toEqual([{ has: true }])
+})
+
 test('a start waits for whoever migrates only if it has something to apply', async ({ createDatabase, folder }) => {
   const { url, pool } = await createDatabase()
   await using holder = await holdTurn(pool)

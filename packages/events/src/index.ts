@@ -1,6 +1,5 @@
 export { asyncapiDocument } from './asyncapi-document.ts'
-export type { ExportRequested } from './export-requested.ts'
-export { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, exportJobKey, parseExportRequested } from './export-requested.ts'
+export { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, ExportRequested, exportJobKey } from './export-requested.ts'
 export { partitionFor } from './partition.ts'
 export type { EventContext, OutboxEvent, PostedTransaction } from './transaction-posted.ts'
 export { TRANSACTIONS_TOPIC, TransactionPosted, transactionPosted } from './transaction-posted.ts'

@@ -1,12 +1,6 @@
 import { Value } from 'typebox/value'
 import { expect, test } from 'vitest'
-import {
-  type PostedTransaction,
-  parseExportRequested,
-  partitionFor,
-  TransactionPosted,
-  transactionPosted,
-} from '../src/index.ts'
+import { type PostedTransaction, partitionFor, TransactionPosted, transactionPosted } from '../src/index.ts'
 
 const posted: PostedTransaction = {
   id: 31,
@@ -56,11 +50,4 @@ test.each([
   ['Ọ̀rọ̀', 395],
 ])('the key %j goes where the Java client would send it', (key, partition) => {
   expect(partitionFor(key, 1_000)).toBe(partition)
-})
-
-test('a job payload that is none is refused', () => {
-  expect(parseExportRequested({ export_id: '0198c0de-0000-7000-8000-000000000000' })).toHaveProperty('export_id')
-  for (const payload of [null, {}, { export_id: 5 }, { export_id: 'x' }]) {
-    expect(() => parseExportRequested(payload)).toThrow('payload must be')
-  }
 })

@@ -1,0 +1,8 @@
+import { EXPORT_TASK, ExportRequested } from '@streamledger/events'
+import { Check } from 'typebox/schema'
+
+/** Checks a job's payload: a job may be older, or newer, than this code. */
+export function parseExportRequested(payload: unknown): ExportRequested {
+  if (!Check(ExportRequested, payload)) throw new Error(`${EXPORT_TASK}: the payload must be {export_id: uuid}`)
+  return payload
+}
