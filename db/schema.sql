@@ -153,8 +153,7 @@ create table orphaned_events (
   key text,
   payload text,
   headers json not null,
-  recorded_at timestamp with time zone not null default now(),
-  constraint orphaned_events_pk PRIMARY KEY (partition, "offset")
+  recorded_at timestamp with time zone not null default now()
 );
 
 create table outbox (
@@ -348,6 +347,8 @@ CREATE INDEX exports_by_wallet ON public.exports USING btree (wallet_id, created
 CREATE INDEX exports_unfinished ON public.exports USING btree (id) WHERE (status = ANY (ARRAY['queued'::export_status, 'running'::export_status]));
 
 CREATE INDEX log_in_counts_by_expiry ON public.log_in_counts USING btree (expires_at);
+
+CREATE UNIQUE INDEX orphaned_events_unique ON public.orphaned_events USING btree (partition, "offset", md5(COALESCE(payload, ''::text)));
 
 CREATE INDEX refresh_tokens_by_session ON public.refresh_tokens USING btree (session_id);
 

@@ -1,17 +1,24 @@
 import type { Pool } from 'pg'
 
-interface Place {
+interface Placed {
   partition: number
   offset: number
+  value: string | null
 }
 
-/** Offsets of those records, all of one partition and in order, that are known to be of no transaction of this ledger. */
-export async function readOrphanedOffsets(pool: Pool, records: readonly Place[]): Promise<ReadonlySet<number>> {
+/**
+ * Offsets of those records, all of one partition and in order, that are known to be of no transaction of this ledger.
+ * By what they say, too: a topic that was made anew has other events in the same places.
+ */
+export async function readOrphanedOffsets(pool: Pool, records: readonly Placed[]): Promise<ReadonlySet<number>> {
   const [first] = records
   if (!first) return new Set()
-  const { rows } = await pool.query<{ at: number }>(
-    'select "offset" as at from orphaned_events where partition = $1 and "offset" between $2 and $3',
+  const { rows } = await pool.query<{ at: number; payload: string | null }>(
+    'select "offset" as at, payload from orphaned_events where partition = $1 and "offset" between $2 and $3',
     [first.partition, first.offset, records.at(-1)?.offset],
   )
-  return new Set(rows.map(({ at }) => at))
+  const orphans = new Set(rows.map(({ at, payload }) => identify(at, payload)))
+  return new Set(records.flatMap(({ offset, value }) => (orphans.has(identify(offset, value)) ? [offset] : [])))
 }
+
+const identify = (offset: number, payload: string | null): string => `${offset} ${payload ?? ''}`

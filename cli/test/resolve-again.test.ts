@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { expect, type TestDatabase, type TestKafka, test, waitFor } from '@streamledger/testkit'
-import { publishOutbox } from './forge.ts'
+import { publishOutbox, readOutbox, write } from './forge.ts'
 import { type Ledger, makeLedger } from './ledger.ts'
 import { reload } from './reload.ts'
 import { runCli } from './run-cli.ts'
@@ -102,6 +102,44 @@ test('what was lost is not put back behind what was posted since, though its seq
   await seeLost(restored, 2)
   expect(await runCli(RESOLVE, restored.env)).toMatchObject({ code: 0, json: { put_back: 0, orphaned: 2 } })
   expect(await runCli(['verify', '--json'], restored.env)).toMatchObject({ code: 0, json: { ok: true } })
+}, 60_000)
+
+/** As if others had stood where so many events are now, in a topic that is gone, and had been recorded as orphans. */
+async function recordPredecessors({ pool, topic }: Ledger, kafka: TestKafka, count: number): Promise<void> {
+  const records = await waitFor(async () => {
+    const found = await kafka.readAll(topic.name)
+    expect(found).toHaveLength(count) // a transaction is seen some moments after its end
+    return found
+  })
+  for (const { partition, offset } of records) {
+    await pool.query(
+      `insert into orphaned_events (partition, "offset", payload, headers) values ($1, $2, '{"of": "another topic"}', '{}')`,
+      [partition, offset],
+    )
+  }
+}
+
+test('orphans of a topic that is gone hide nothing that has their places in the new one', async ({
+  createDatabase,
+  kafka,
+}) => {
+  const ledger = await makeLedger(await createDatabase(), kafka, PARTITIONS)
+  for (const wallet of await ledger.addWallets(4)) await ledger.post(wallet, 100)
+  await write(ledger, await readOutbox(ledger)) // and whoever wrote it has died before it could note that
+  await recordPredecessors(ledger, kafka, 4)
+  await seeLost(ledger, 0)
+  const { json } = await runCli(['relay', 'resolve', '--all', '--reason', 'a test', '--yes', '--json'], ledger.env)
+  const inTopic = json.partitions.map(({ rows_in_topic }: { rows_in_topic: number }) => rows_in_topic)
+  expect(inTopic.reduce((sum: number, count: number) => sum + count, 0)).toBe(4)
+  expect(await runCli(['reconcile', '--json'], ledger.env)).toMatchObject({ code: 0, json: { ok: true, events: 4 } })
+}, 60_000)
+
+test('an orphan is recorded though one of a topic that is gone had its place', async ({ createDatabase, kafka }) => {
+  const { restored } = await makeRestored(kafka, createDatabase)
+  await recordPredecessors(restored, kafka, 8)
+  expect(await runCli(RESOLVE, restored.env)).toMatchObject({ code: 0, json: { put_back: 2, orphaned: 2 } })
+  const { rows } = await restored.pool.query('select count(*)::int as orphans from orphaned_events')
+  expect(rows).toEqual([{ orphans: 8 + 2 }])
 }, 60_000)
 
 test('a new source begins where it is asked for, also if no event in the topic asks for one', async ({
