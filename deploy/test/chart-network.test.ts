@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { prepareHelm } from './helm-tools.ts'
-import { CASES, type KubernetesObject, listPods, type Rendered, renderChart } from './render-chart.ts'
+import { CASES, type KubernetesObject, listPods, renderCases } from './render-chart.ts'
 
-const FETCH_TIMEOUT_MS = 400_000
 const prometheusFile = readFileSync(resolve(import.meta.dirname, '../prometheus/prometheus.yml'), 'utf8')
 const { scrape_configs } = parse(prometheusFile) as { scrape_configs: { job_name: string }[] }
 const INSTANCE = { 'app.kubernetes.io/name': 'streamledger', 'app.kubernetes.io/instance': 'ledger' }
@@ -21,12 +19,7 @@ interface Rule {
 }
 
 describe('the chart', () => {
-  const rendered = new Map<string, Rendered>()
-  const get = (name: string): Rendered => rendered.get(name) as Rendered
-  beforeAll(async () => {
-    const { helm } = await prepareHelm()
-    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(helm, name))))
-  }, FETCH_TIMEOUT_MS)
+  const { get } = renderCases()
 
   /** The components whose pods have these labels. */
   const selectedBy = (of: string, labels: Record<string, string>): string[] =>

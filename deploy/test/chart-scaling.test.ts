@@ -3,12 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { SERVICES } from '../src/env-example.ts'
-import { prepareHelm } from './helm-tools.ts'
 import { preparePrometheus } from './prometheus-tools.ts'
 import { listSelectors } from './promql-names.ts'
-import { CASES, type Rendered, renderChart } from './render-chart.ts'
+import { CASES, renderCases, renderChart } from './render-chart.ts'
 import { findUnknown } from './unknown-series.ts'
 
 const FETCH_TIMEOUT_MS = 400_000
@@ -23,13 +22,7 @@ interface ScaledObject {
 
 const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
 describe('the chart', () => {
-  const rendered = new Map<string, Rendered>()
-  let helm = ''
-  const get = (name: string): Rendered => rendered.get(name) as Rendered
-  beforeAll(async () => {
-    ;({ helm } = await prepareHelm())
-    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(helm, name))))
-  }, FETCH_TIMEOUT_MS)
+  const { get, tools } = renderCases()
 
   const scaledOf = (of: string, name: string): ScaledObject =>
     get(of).find('ScaledObject', `ledger-streamledger-${name}`).spec as unknown as ScaledObject
@@ -70,7 +63,7 @@ describe('the chart', () => {
   test('there are never more relays than partitions, and never no exporter', async () => {
     expect(scaledOf('existing-claim', 'relay')).toMatchObject({ minReplicaCount: 2, maxReplicaCount: 12 })
     expect(scaledOf('everything', 'relay')).toMatchObject({ maxReplicaCount: 6 })
-    const grown = await renderChart(helm, 'existing-claim', 'topic.partitions=48')
+    const grown = await renderChart(tools().helm, 'existing-claim', 'topic.partitions=48')
     expect(grown.find('ScaledObject', 'ledger-streamledger-relay').spec).toMatchObject({ maxReplicaCount: 48 })
     expect(scaledOf('existing-claim', 'exporter').minReplicaCount).toBe(1)
   })

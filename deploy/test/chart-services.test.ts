@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { SET_BY_CHART } from '../src/chart-schema.ts'
 import { CONFIG_FILES, SERVICES, type ServiceName } from '../src/env-example.ts'
-import { prepareHelm } from './helm-tools.ts'
 import {
   CASES,
   CHART,
@@ -13,11 +12,10 @@ import {
   listPods,
   type Pod,
   type Rendered,
-  renderChart,
+  renderCases,
 } from './render-chart.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const FETCH_TIMEOUT_MS = 400_000
 const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8')
 const names = Object.keys(SERVICES) as ServiceName[]
 const compose = parse(read('docker-compose.yml'), { merge: true }) as {
@@ -35,12 +33,7 @@ const HELD: Record<string, string> = {
 }
 
 describe('the chart', () => {
-  const rendered = new Map<string, Rendered>()
-  const get = (name: string): Rendered => rendered.get(name) as Rendered
-  beforeAll(async () => {
-    const { helm } = await prepareHelm()
-    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(helm, name))))
-  }, FETCH_TIMEOUT_MS)
+  const { get } = renderCases()
 
   /** Every pod of every case, with what makes it. */
   const eachPod = (): { of: string; name: string; pod: Pod; container: Container; all: Rendered }[] =>

@@ -1,14 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
-import { type HelmTools, KUBERNETES, prepareHelm } from './helm-tools.ts'
+import { KUBERNETES } from './helm-tools.ts'
 import { createJudge } from './kubernetes-schemas.ts'
-import { CASES, CHART, lintChart, type Pod, type Rendered, refuse, renderChart } from './render-chart.ts'
+import { CASES, CHART, lintChart, type Pod, refuse, renderCases, renderChart } from './render-chart.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const FETCH_TIMEOUT_MS = 400_000
 const read = (path: string): string => readFileSync(resolve(ROOT, path), 'utf8')
 
 /** Values that a person may well write, and what Helm must say. */
@@ -47,20 +46,14 @@ const REFUSED: readonly [sets: string[], words: string][] = [
 ]
 
 describe('the chart', () => {
-  let tools: HelmTools
-  const rendered = new Map<string, Rendered>()
-  const get = (name: string): Rendered => rendered.get(name) as Rendered
-  beforeAll(async () => {
-    tools = await prepareHelm()
-    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(tools.helm, name))))
-  }, FETCH_TIMEOUT_MS)
+  const { get, tools } = renderCases()
 
   test.each(CASES)('passes Helm’s own look at it with the values %s', async (name) => {
-    expect(await lintChart(tools.helm, name)).toContain('1 chart(s) linted, 0 chart(s) failed')
+    expect(await lintChart(tools().helm, name)).toContain('1 chart(s) linted, 0 chart(s) failed')
   })
 
   test.each(KUBERNETES)('makes nothing that Kubernetes %s does not know', (version) => {
-    const judge = createJudge(tools, version)
+    const judge = createJudge(tools(), version)
     for (const name of CASES) {
       expect(get(name).objects.length).toBeGreaterThan(10)
       for (const object of get(name).objects) {
@@ -70,7 +63,7 @@ describe('the chart', () => {
   })
 
   test('what Kubernetes would not know is found, wherever it is', () => {
-    const judge = createJudge(tools, '1.37')
+    const judge = createJudge(tools(), '1.37')
     const { find } = get('everything')
     const deployment = structuredClone(find('Deployment', 'ledger-streamledger-api'))
     Object.assign((deployment.spec.template as Pod).spec.containers[0] ?? {}, { readynessProbe: {}, image: 5 })
@@ -86,12 +79,12 @@ describe('the chart', () => {
   })
 
   test.each(REFUSED)('refuses %s', async (sets, words) => {
-    expect(await refuse(tools.helm, 'minimal', ...sets)).toContain(words)
+    expect(await refuse(tools().helm, 'minimal', ...sets)).toContain(words)
   })
 
   test('names all that has no default, at once', async () => {
     const missing = ['/image', '/kafka', '/database', '/jwt'].map((place) => `at '${place}': missing property`)
-    const words = await refuse(tools.helm, undefined)
+    const words = await refuse(tools().helm, undefined)
     for (const word of [...missing, "at '': missing property 'installationId'"]) expect(words).toContain(word)
   })
 
@@ -100,8 +93,8 @@ describe('the chart', () => {
     const folder = mkdtempSync(join(tmpdir(), 'streamledger-chart-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     writeFileSync(join(folder, 'ledger.yaml'), example)
-    const { objects } = await renderChart(tools.helm, join(folder, 'ledger.yaml'))
-    const judge = createJudge(tools, '1.37')
+    const { objects } = await renderChart(tools().helm, join(folder, 'ledger.yaml'))
+    const judge = createJudge(tools(), '1.37')
     expect(objects.length).toBeGreaterThan(20)
     expect(objects.flatMap(judge)).toEqual([])
   })
@@ -120,7 +113,7 @@ describe('the chart', () => {
   test.each(['fullnameOverride', 'nameOverride'])(
     'the longest %s leaves room for what Kubernetes and KEDA add',
     async (value) => {
-      const { objects } = await renderChart(tools.helm, 'everything', `${value}="${'x'.repeat(45)}"`)
+      const { objects } = await renderChart(tools().helm, 'everything', `${value}="${'x'.repeat(45)}"`)
       // A StatefulSet marks its pods with its name and a digest of ten, KEDA calls its autoscaler keda-hpa-<name>.
       const added: Record<string, number> = { StatefulSet: 11, ScaledObject: 9 }
       const lengths = objects.map(({ kind, metadata }) => metadata.name.length + (added[kind] ?? 0))

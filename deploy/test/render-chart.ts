@@ -2,12 +2,15 @@ import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { beforeAll } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { type HelmTools, prepareHelm } from './helm-tools.ts'
 
 export const CHART = resolve(import.meta.dirname, '../helm')
 /** The values that the chart is tried with. */
 export const CASES = readdirSync(resolve(CHART, 'ci')).map((name) => name.replace(/-values\.yaml$/, ''))
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
+const FETCH_TIMEOUT_MS = 400_000
 
 export interface EnvVariable {
   name: string
@@ -90,6 +93,17 @@ export async function renderChart(helm: string, values: string | undefined, ...s
       return found[0]
     },
   }
+}
+
+/** Renders every case once, before the tests of whoever calls this; what it returns is for the tests. */
+export function renderCases(): { tools(): HelmTools; get(name: string): Rendered } {
+  const rendered = new Map<string, Rendered>()
+  let tools: HelmTools
+  beforeAll(async () => {
+    tools = await prepareHelm()
+    await Promise.all(CASES.map(async (name) => rendered.set(name, await renderChart(tools.helm, name))))
+  }, FETCH_TIMEOUT_MS)
+  return { tools: () => tools, get: (name) => rendered.get(name) as Rendered }
 }
 
 /** What Helm says against values; it must say something. */
