@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LEFT_OUT } from './packages/testkit/src/left-out.ts'
 import { SummaryReporter } from './packages/testkit/src/summary-reporter.ts'
 
 /** Test files that are about nothing but what TEST_WITHOUT may leave out. */
@@ -6,12 +7,11 @@ const ABOUT: Readonly<Record<string, string>> = {
   helm: 'deploy/test/chart*.test.ts',
   prometheus: 'deploy/test/{raised-*.test,dashboards.long}.ts',
 }
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').flatMap((name) => ABOUT[name.trim()] ?? [])
 
 export default defineConfig({
   test: {
     include: ['**/test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/.local/**', ...leftOut],
+    exclude: ['**/node_modules/**', '**/.local/**', ...LEFT_OUT.flatMap((name) => ABOUT[name] ?? [])],
     globalSetup: ['packages/testkit/src/global-setup.ts'],
     // A file waits for a third of its time, for engines and for leases: three at once fill two cores.
     maxWorkers: 3,

@@ -5,9 +5,8 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { AUDIT_FAULTS, SERVICE_FAULTS } from '../src/alert-faults.ts'
-import { preparePrometheus } from './prometheus-tools.ts'
+import { hasPrometheus, preparePrometheus } from './prometheus-tools.ts'
 import { findUnknown } from './unknown-series.ts'
-import { hasPrometheus } from './watched-stack.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = resolve(ROOT, 'deploy/prometheus')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SERVICES } from '../src/env-example.ts'
-import { preparePrometheus } from './prometheus-tools.ts'
+import { hasPrometheus, preparePrometheus } from './prometheus-tools.ts'
 import { listSelectors } from './promql-names.ts'
 import { CASES, renderCases, renderChart } from './render-chart.ts'
 import { findUnknown } from './unknown-series.ts'
@@ -20,7 +20,6 @@ interface ScaledObject {
   triggers: [{ metadata: { query: string; threshold: string; ignoreNullValues: string; serverAddress: string } }]
 }
 
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
 describe('the chart', () => {
   const { get, tools } = renderCases()
 
@@ -98,7 +97,7 @@ describe('the chart', () => {
     }
   })
 
-  if (!leftOut.includes('prometheus')) {
+  if (hasPrometheus) {
     test('replicas that tell the same are not counted twice, a database that is down not at all', {
       timeout: FETCH_TIMEOUT_MS,
     }, async () => {

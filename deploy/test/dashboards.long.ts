@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import { drawDashboards, readPanel, type Span } from './dashboard-picture.ts'
 import { DASHBOARDS, readDashboard } from './read-dashboard.ts'
 import type { RunningPrometheus } from './start-prometheus.ts'
-import { hasPrometheus, PATIENCE, type Person, signUp, test, type WatchedStack } from './watched-stack.ts'
+import { PATIENCE, type Person, signUp, test, type WatchedStack } from './watched-stack.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** `DASHBOARD_PICTURES=docs/dashboards npm run test:crash -- deploy/test/dashboards.long.ts` makes those of the docs anew. */
@@ -66,50 +66,48 @@ async function draw(prometheus: RunningPrometheus, span: Span) {
   return { drawings, pictures }
 }
 
-if (hasPrometheus) {
-  test('every panel shows something of a day in which Kafka, Postgres and an export folder fail', async ({
-    watchStack,
-    startProxiedKafka,
-  }) => {
-    const kafka = await startProxiedKafka()
-    const stack = await watchStack({ partitions: 4, brokers: kafka.brokers, relayBrokers: kafka.proxiedBrokers })
-    const { prometheus, pool, ways, exportFolder, call } = stack
-    const from = new Date()
-    await withPeople(stack, async () => {
-      await passes(20)
-      // Kafka says nothing for a while.
-      kafka.proxy.hang()
-      await sees(prometheus, `sum(streamledger_outbox_rows) > ${ROWS_BEHIND}`)
-      kafka.proxy.release()
-      await sees(prometheus, 'sum(streamledger_outbox_rows) < 20')
-      await pool.query('insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets')
-      await pool.query(
-        `select graphile_worker.add_job('export_transactions', json_build_object('export_id', id::text)) from exports`,
-      )
-      expect(await call('/transactions/export', {})).toBe(202)
-      await sees(prometheus, 'sum(streamledger_export_attempts_total{outcome="succeeded"}) > 5')
-      await passes(10)
-      ways.api.goDown()
-      await sees(prometheus, 'sum(http_problems_total{code="unavailable"}) > 10')
-      ways.api.comeUp()
-      // The folder of the exports is gone.
-      rmSync(exportFolder, { recursive: true })
-      await pool.query(
-        `with ordered as (insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets limit 2 returning id)
-         select graphile_worker.add_job('export_transactions', json_build_object('export_id', id::text), max_attempts := 1) from ordered`,
-      )
-      await sees(prometheus, 'sum(streamledger_export_failures_total) > 0')
-      await passes(20)
-    })
-    const { drawings, pictures } = await draw(prometheus, { from, to: new Date() })
-    const empty = drawings.flatMap(({ panels }) =>
-      panels.filter(({ lines }) => !lines.some(({ values }) => values.some((value) => value !== null))),
+test('every panel shows something of a day in which Kafka, Postgres and an export folder fail', async ({
+  watchStack,
+  startProxiedKafka,
+}) => {
+  const kafka = await startProxiedKafka()
+  const stack = await watchStack({ partitions: 4, brokers: kafka.brokers, relayBrokers: kafka.proxiedBrokers })
+  const { prometheus, pool, ways, exportFolder, call } = stack
+  const from = new Date()
+  await withPeople(stack, async () => {
+    await passes(20)
+    // Kafka says nothing for a while.
+    kafka.proxy.hang()
+    await sees(prometheus, `sum(streamledger_outbox_rows) > ${ROWS_BEHIND}`)
+    kafka.proxy.release()
+    await sees(prometheus, 'sum(streamledger_outbox_rows) < 20')
+    await pool.query('insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets')
+    await pool.query(
+      `select graphile_worker.add_job('export_transactions', json_build_object('export_id', id::text)) from exports`,
     )
-    expect(empty.map(({ title }) => title)).toEqual([])
-    mkdirSync(PICTURES, { recursive: true })
-    for (const [at, picture] of pictures.entries()) {
-      expect(picture.length).toBeLessThan(BYTES_MAX)
-      writeFileSync(resolve(PICTURES, `${DASHBOARDS[at]}.png`), picture)
-    }
+    expect(await call('/transactions/export', {})).toBe(202)
+    await sees(prometheus, 'sum(streamledger_export_attempts_total{outcome="succeeded"}) > 5')
+    await passes(10)
+    ways.api.goDown()
+    await sees(prometheus, 'sum(http_problems_total{code="unavailable"}) > 10')
+    ways.api.comeUp()
+    // The folder of the exports is gone.
+    rmSync(exportFolder, { recursive: true })
+    await pool.query(
+      `with ordered as (insert into exports (wallet_id, as_of_sequence) select id, sequence from wallets limit 2 returning id)
+       select graphile_worker.add_job('export_transactions', json_build_object('export_id', id::text), max_attempts := 1) from ordered`,
+    )
+    await sees(prometheus, 'sum(streamledger_export_failures_total) > 0')
+    await passes(20)
   })
-}
+  const { drawings, pictures } = await draw(prometheus, { from, to: new Date() })
+  const empty = drawings.flatMap(({ panels }) =>
+    panels.filter(({ lines }) => !lines.some(({ values }) => values.some((value) => value !== null))),
+  )
+  expect(empty.map(({ title }) => title)).toEqual([])
+  mkdirSync(PICTURES, { recursive: true })
+  for (const [at, picture] of pictures.entries()) {
+    expect(picture.length).toBeLessThan(BYTES_MAX)
+    writeFileSync(resolve(PICTURES, `${DASHBOARDS[at]}.png`), picture)
+  }
+})

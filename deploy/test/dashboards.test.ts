@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { preparePrometheus } from './prometheus-tools.ts'
+import { hasPrometheus, preparePrometheus } from './prometheus-tools.ts'
 import { DASHBOARDS, listExpressions } from './read-dashboard.ts'
 import { findUnknown } from './unknown-series.ts'
-import { hasPrometheus } from './watched-stack.ts'
 
 const FETCH_TIMEOUT_MS = 400_000
 test.each(DASHBOARDS)('the dashboard of the %s asks only for what docs/metrics.md has', async (service) => {

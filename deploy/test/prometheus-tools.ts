@@ -2,11 +2,14 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { LEFT_OUT } from '@streamledger/testkit'
 
 const run = promisify(execFile)
 const FOLDER = resolve(import.meta.dirname, '../../.local/prometheus')
 const HINT = 'Prometheus is missing: install it (Debian: prometheus), or leave it out with TEST_WITHOUT=prometheus'
 const FETCH_DEADLINE_MS = 300_000
+/** Whether this machine is to have a Prometheus: for files of which only a part is about it; vitest.config.ts knows the others. */
+export const hasPrometheus = !LEFT_OUT.includes('prometheus')
 
 export interface PrometheusTools {
   prometheus: string

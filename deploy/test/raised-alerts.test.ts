@@ -3,7 +3,7 @@ import { waitFor } from '@streamledger/testkit'
 import { expect } from 'vitest'
 import { SERVICE_FAULTS } from '../src/alert-faults.ts'
 import { DASHBOARDS, listExpressions } from './read-dashboard.ts'
-import { hasPrometheus, PATIENCE, test, type WatchedStack } from './watched-stack.ts'
+import { PATIENCE, test, type WatchedStack } from './watched-stack.ts'
 
 const TEST_TIMEOUT_MS = 400_000
 
@@ -42,99 +42,95 @@ async function keepListing({ call }: WatchedStack, readers: number, use: () => P
   }
 }
 
-if (hasPrometheus) {
-  test('a real fault of each kind raises its alert from a real Prometheus', { timeout: TEST_TIMEOUT_MS }, async ({
-    watchStack,
-    kafka,
-  }) => {
-    const stack = await watchStack()
-    const { relay, pool, ways, prometheus, post, fires } = stack
-    // Somebody gives the topic more partitions.
-    await kafka.addPartitions(stack.topic, 3)
-    await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
+test('a real fault of each kind raises its alert from a real Prometheus', { timeout: TEST_TIMEOUT_MS }, async ({
+  watchStack,
+  kafka,
+}) => {
+  const stack = await watchStack()
+  const { relay, pool, ways, prometheus, post, fires } = stack
+  // Somebody gives the topic more partitions.
+  await kafka.addPartitions(stack.topic, 3)
+  await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
 
-    // A row that this Postgres cannot have written, as after a restore. The relay itself decides to halt.
-    await pool.query(
-      `insert into outbox (partition, key, payload, headers, xid, created_at)
-       values (0, 'k', '{}', '{}', '900000000000'::xid8, now() - interval '1 hour')`,
-    )
-    await fires('StreamledgerPartitionHalted', { severity: 'page' })
-    expect(await post()).toBe(201) // its event waits from now on
-    await fires('StreamledgerEventsLate', { partition: '0' })
-    await fires('StreamledgerEventsVeryLate', { partition: '0' })
+  // A row that this Postgres cannot have written, as after a restore. The relay itself decides to halt.
+  await pool.query(
+    `insert into outbox (partition, key, payload, headers, xid, created_at)
+     values (0, 'k', '{}', '{}', '900000000000'::xid8, now() - interval '1 hour')`,
+  )
+  await fires('StreamledgerPartitionHalted', { severity: 'page' })
+  expect(await post()).toBe(201) // its event waits from now on
+  await fires('StreamledgerEventsLate', { partition: '0' })
+  await fires('StreamledgerEventsVeryLate', { partition: '0' })
 
-    // Nobody has resolved it for a week.
-    await pool.query(`update relay_partitions set receipt_at = now() - interval '6 days 12 hours'`)
-    await fires('StreamledgerReceiptOld', { partition: '0' })
-    await fires('StreamledgerReceiptNearlyExpired', { partition: '0' })
+  // Nobody has resolved it for a week.
+  await pool.query(`update relay_partitions set receipt_at = now() - interval '6 days 12 hours'`)
+  await fires('StreamledgerReceiptOld', { partition: '0' })
+  await fires('StreamledgerReceiptNearlyExpired', { partition: '0' })
 
-    // Somebody changes an amount behind the ledger's back.
-    const forger = await pool.connect()
-    await forger.query(
-      'set session_replication_role = replica; update transactions set amount = amount + 1 where sequence = 1',
-    )
-    forger.release(true)
-    await orderExport(stack, 'max_attempts := 1')
-    await fires('StreamledgerExportsContradictLedger', { code: 'balances_differ' })
+  // Somebody changes an amount behind the ledger's back.
+  const forger = await pool.connect()
+  await forger.query(
+    'set session_replication_role = replica; update transactions set amount = amount + 1 where sequence = 1',
+  )
+  forger.release(true)
+  await orderExport(stack, 'max_attempts := 1')
+  await fires('StreamledgerExportsContradictLedger', { code: 'balances_differ' })
 
-    // The folder of the exports is gone, and this was the last attempt.
-    rmSync(stack.exportFolder, { recursive: true })
-    await orderExport(stack, 'max_attempts := 1')
-    await fires('StreamledgerExportsFail', { code: 'storage_unavailable' })
+  // The folder of the exports is gone, and this was the last attempt.
+  rmSync(stack.exportFolder, { recursive: true })
+  await orderExport(stack, 'max_attempts := 1')
+  await fires('StreamledgerExportsFail', { code: 'storage_unavailable' })
 
-    // A queue that an exporter has locked, and left so.
-    await orderExport(stack, `queue_name := 'left', run_at := now() + interval '1 hour'`)
-    await pool.query(`update graphile_worker._private_job_queues set locked_at = now(), locked_by = 'nobody'`)
-    await pool.query(`update graphile_worker._private_jobs set run_at = now() - interval '20 minutes' where job_queue_id is not null`) // biome-ignore format: one line
-    await fires('StreamledgerExportsWait')
+  // A queue that an exporter has locked, and left so.
+  await orderExport(stack, `queue_name := 'left', run_at := now() + interval '1 hour'`)
+  await pool.query(`update graphile_worker._private_job_queues set locked_at = now(), locked_by = 'nobody'`)
+  await pool.query(`update graphile_worker._private_jobs set run_at = now() - interval '20 minutes' where job_queue_id is not null`) // biome-ignore format: one line
+  await fires('StreamledgerExportsWait')
 
-    // Somebody holds the wallet for longer than a posting may take.
-    for (const _ of [1, 2]) {
-      const late: Promise<number>[] = []
-      await withLock(stack, 'select from wallets for update', async () => {
-        late.push(...Array.from({ length: 15 }, post))
-        await waitFor(async () => expect(await prometheus.query('posting_pending')).toEqual([15]), PATIENCE)
-      })
-      expect(await Promise.all(late)).not.toContain(500)
-    }
-    await fires('StreamledgerPostingsSlow', { severity: 'page' })
-    await fires('StreamledgerPostingsSlowly', { severity: 'ticket' })
+  // Somebody holds the wallet for longer than a posting may take.
+  for (const _ of [1, 2]) {
+    const late: Promise<number>[] = []
+    await withLock(stack, 'select from wallets for update', async () => {
+      late.push(...Array.from({ length: 15 }, post))
+      await waitFor(async () => expect(await prometheus.query('posting_pending')).toEqual([15]), PATIENCE)
+    })
+    expect(await Promise.all(late)).not.toContain(500)
+  }
+  await fires('StreamledgerPostingsSlow', { severity: 'page' })
+  await fires('StreamledgerPostingsSlowly', { severity: 'ticket' })
 
-    // The halted partition has not been resolved all the while.
-    await fires('StreamledgerAuditBehind', { severity: 'ticket' })
+  // The halted partition has not been resolved all the while.
+  await fires('StreamledgerAuditBehind', { severity: 'ticket' })
 
-    ways.api.goDown()
-    for (const _ of [1, 2]) {
-      const answers = await Promise.all(Array.from({ length: 20 }, post))
-      expect(answers).toEqual(Array.from({ length: 20 }, () => 503))
-      const told = 'sum(http_request_duration_seconds_count{status="503"})'
-      await waitFor(async () => expect((await prometheus.query(told))[0]).toBeGreaterThan(0), PATIENCE)
-    }
-    await fires('StreamledgerRequestsFail', { severity: 'page' })
-    await fires('StreamledgerRequestsFailSlowly', { severity: 'ticket' })
+  ways.api.goDown()
+  for (const _ of [1, 2]) {
+    const answers = await Promise.all(Array.from({ length: 20 }, post))
+    expect(answers).toEqual(Array.from({ length: 20 }, () => 503))
+    const told = 'sum(http_request_duration_seconds_count{status="503"})'
+    await waitFor(async () => expect((await prometheus.query(told))[0]).toBeGreaterThan(0), PATIENCE)
+  }
+  await fires('StreamledgerRequestsFail', { severity: 'page' })
+  await fires('StreamledgerRequestsFailSlowly', { severity: 'ticket' })
 
-    // Postgres is back, and somebody holds the table of exports.
-    ways.api.comeUp()
-    await withLock(stack, 'lock table exports in access exclusive mode', () =>
-      keepListing(stack, 8, async () => {
-        await fires('StreamledgerPoolExhausted', { service: 'api', pool: 'main' })
-        // Services ask for a connection to tell of their metrics, and do not wait for it.
-        const exhausted = (await prometheus.readFiring()).get('StreamledgerPoolExhausted') ?? []
-        expect(new Set(exhausted.map(({ service }) => service))).toEqual(new Set(['api']))
-      }),
-    )
+  // Postgres is back, and somebody holds the table of exports.
+  ways.api.comeUp()
+  await withLock(stack, 'lock table exports in access exclusive mode', () =>
+    keepListing(stack, 8, async () => {
+      await fires('StreamledgerPoolExhausted', { service: 'api', pool: 'main' })
+      // Services ask for a connection to tell of their metrics, and do not wait for it.
+      const exhausted = (await prometheus.readFiring()).get('StreamledgerPoolExhausted') ?? []
+      expect(new Set(exhausted.map(({ service }) => service))).toEqual(new Set(['api']))
+    }),
+  )
 
-    // By now something of everything has happened: no panel of a dashboard is without a line.
-    const empty = await Promise.all(
-      DASHBOARDS.flatMap(listExpressions).map(async (expr) =>
-        (await prometheus.query(expr)).length > 0 ? [] : [expr],
-      ),
-    )
-    expect(empty.flat()).toEqual([])
+  // By now something of everything has happened: no panel of a dashboard is without a line.
+  const empty = await Promise.all(
+    DASHBOARDS.flatMap(listExpressions).map(async (expr) => ((await prometheus.query(expr)).length > 0 ? [] : [expr])),
+  )
+  expect(empty.flat()).toEqual([])
 
-    relay.signal('SIGKILL')
-    await fires('StreamledgerProcessDown', { job: 'streamledger-relay' })
-    await fires('StreamledgerServiceDown', { job: 'streamledger-relay' })
-    expect([...stack.fired].sort()).toEqual(Object.keys(SERVICE_FAULTS).sort())
-  })
-}
+  relay.signal('SIGKILL')
+  await fires('StreamledgerProcessDown', { job: 'streamledger-relay' })
+  await fires('StreamledgerServiceDown', { job: 'streamledger-relay' })
+  expect([...stack.fired].sort()).toEqual(Object.keys(SERVICE_FAULTS).sort())
+})

@@ -18,10 +18,6 @@ import { type RunningPrometheus, startPrometheus } from './start-prometheus.ts'
 /** A machine that is busy takes its time over a look, and two looks are needed to see that something rises. */
 export const PATIENCE = { timeoutMs: 90_000, intervalMs: 250 }
 
-const leftOut = (process.env.TEST_WITHOUT ?? '').split(',').map((name) => name.trim())
-/** Whether this machine is to have a Prometheus. */
-export const hasPrometheus = !leftOut.includes('prometheus')
-
 interface Services {
   api: ServiceProcess
   relay: ServiceProcess
