@@ -1,4 +1,4 @@
-import { parseInOneLine } from '@streamledger/engines'
+import { parseInOneLine, parseNumber } from '@streamledger/engines'
 
 export interface ChaosArguments {
   readonly seed: number
@@ -51,7 +51,7 @@ export function parseChaosArguments(args: readonly string[]): ChaosArguments {
   const { campaign, json, verbose, help } = values
   const parsed = {
     seed: parseNumber('seed', values.seed, { min: 0, max: SEED_MAX }),
-    minutes: parseNumber('minutes', values.minutes, { min: 0.1, max: MINUTES_MAX }),
+    minutes: parseNumber('minutes', values.minutes, { min: 0.1, max: MINUTES_MAX, fractions: true }),
     faults: parseNumber('faults', values.faults, { min: 1, max: FAULTS_MAX }),
     rate: parseNumber('rate', values.rate, { min: 1, max: RATE_MAX }) ?? RATE,
   }
@@ -61,16 +61,4 @@ export function parseChaosArguments(args: readonly string[]): ChaosArguments {
     throw new Error('How long? Say --minutes or --faults. Try --help.')
   }
   return { ...parsed, seed: parsed.seed, campaign, json, verbose, help }
-}
-
-function parseNumber(
-  name: string,
-  text: string | undefined,
-  { min, max }: { min: number; max: number },
-): number | undefined {
-  if (text === undefined) return undefined
-  const number = Number(text)
-  const isWhole = Number.isInteger(number) || name === 'minutes'
-  if (text.trim() !== '' && isWhole && number >= min && number <= max) return number
-  throw new Error(`--${name} wants a ${name === 'minutes' ? '' : 'whole '}number from ${min} to ${max}, not "${text}".`)
 }

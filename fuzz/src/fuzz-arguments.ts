@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { parseInOneLine } from '@streamledger/engines'
+import { parseInOneLine, parseNumber } from '@streamledger/engines'
 
 export interface FuzzArguments {
   readonly seed: number
@@ -37,15 +37,4 @@ export function parseFuzzArguments(args: readonly string[]): FuzzArguments {
     cases: parseNumber('cases', values.cases, { min: CASES_MIN, max: CASES_MAX }) ?? CASES,
     help: values.help,
   }
-}
-
-function parseNumber(
-  name: string,
-  text: string | undefined,
-  { min, max }: { min: number; max: number },
-): number | undefined {
-  if (text === undefined) return undefined
-  const number = Number(text)
-  if (text.trim() !== '' && Number.isInteger(number) && number >= min && number <= max) return number
-  throw new Error(`--${name} wants a whole number from ${min} to ${max}, not "${text}".`)
 }

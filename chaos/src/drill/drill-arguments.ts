@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { parseInOneLine } from '@streamledger/engines'
+import { parseInOneLine, parseNumber } from '@streamledger/engines'
 import { ACTS, type Act } from './acts.ts'
 
 export interface DrillArguments {
@@ -47,8 +47,8 @@ export function parseDrillArguments(args: readonly string[]): DrillArguments {
   const { acts, history, rate, dir = DIR, help } = parseInOneLine({ args: [...args], options: OPTIONS }).values
   return {
     acts: acts === undefined ? NAMES : parseActs(acts),
-    history: parseNumber('history', history, HISTORY),
-    rate: parseNumber('rate', rate, RATE),
+    history: parseNumber('history', history, HISTORY) ?? HISTORY.default,
+    rate: parseNumber('rate', rate, RATE) ?? RATE.default,
     dir: resolve(dir),
     help,
   }
@@ -59,10 +59,4 @@ function parseActs(text: string): Act[] {
   const unknown = asked.find((name) => !NAMES.includes(name as Act))
   if (unknown !== undefined) throw new Error(`--acts has no "${unknown}"; there are ${NAMES.join(', ')}.`)
   return NAMES.filter((name) => asked.includes(name))
-}
-
-function parseNumber(name: string, text: string | undefined, bounds: typeof HISTORY): number {
-  const number = text === undefined ? bounds.default : Number(text)
-  if (text?.trim() !== '' && Number.isInteger(number) && number >= bounds.min && number <= bounds.max) return number
-  throw new Error(`--${name} wants a whole number from ${bounds.min} to ${bounds.max}, not "${text}".`)
 }

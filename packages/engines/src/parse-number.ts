@@ -1,0 +1,23 @@
+export interface NumberBounds {
+  readonly min: number
+  readonly max: number
+  /** Fractions are taken, too. */
+  readonly fractions?: boolean
+}
+
+/**
+ * The number that an option was given, undefined without the option.
+ *
+ * @throws Error, one line, for what is no number, not whole, or out of bounds
+ */
+export function parseNumber(
+  option: string,
+  text: string | undefined,
+  { min, max, fractions = false }: NumberBounds,
+): number | undefined {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  const isRight = text.trim() !== '' && (fractions || Number.isInteger(number)) && number >= min && number <= max
+  if (isRight) return number
+  throw new Error(`--${option} wants a ${fractions ? '' : 'whole '}number from ${min} to ${max}, not "${text}".`)
+}
