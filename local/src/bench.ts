@@ -1,8 +1,4 @@
-import { join } from 'node:path'
-import { ROOT } from './local-config.ts'
-import { runProgram } from './run-program.ts'
+import { runMain } from './run-main.ts'
 
-const bench = join(ROOT, 'bench', 'src', 'main.ts')
-const flags = ['--disable-warning=TimeoutNegativeWarning', bench]
-const { code } = await runProgram(process.execPath, [...flags, ...process.argv.slice(2)])
+const { code } = await runMain('bench/src/main.ts')
 process.exit(code ?? 1)

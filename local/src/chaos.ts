@@ -1,8 +1,4 @@
-import { join } from 'node:path'
-import { ROOT } from './local-config.ts'
-import { runProgram } from './run-program.ts'
+import { runMain } from './run-main.ts'
 
-const chaos = join(ROOT, 'chaos', 'src', 'main.ts')
-const flags = ['--disable-warning=TimeoutNegativeWarning', chaos]
-const { code } = await runProgram(process.execPath, [...flags, ...process.argv.slice(2)])
+const { code } = await runMain('chaos/src/main.ts')
 process.exit(code ?? 1)

@@ -1,6 +1,5 @@
-import { join } from 'node:path'
-import { loadLocalDir, ROOT } from './local-config.ts'
-import { runProgram } from './run-program.ts'
+import { loadLocalDir } from './local-config.ts'
+import { runMain } from './run-main.ts'
 import { readStack } from './stack-file.ts'
 
 /** `npm run streamledger -- …`: the command line, on the running stack unless the environment names another one. */
@@ -10,7 +9,5 @@ const env = {
   ...(stack?.kafkaBrokers && { KAFKA_BROKERS: stack.kafkaBrokers }),
   ...process.env,
 }
-const main = join(ROOT, 'cli', 'src', 'main.ts')
-const flags = ['--disable-warning=TimeoutNegativeWarning', main]
-const { code } = await runProgram(process.execPath, [...flags, ...process.argv.slice(2)], env)
+const { code } = await runMain('cli/src/main.ts', env)
 process.exit(code ?? 2)
