@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface CpuBudget {
+  /** Before an export's first row: what the process has used since the last rest, for hours maybe, was not for exports. */
+  begin(): void
   /** Resolves once the process may go on: at once, or after a rest that is as long as its work was above its share. */
   rest(signal: AbortSignal): Promise<void>
 }
@@ -36,6 +38,9 @@ export function createCpuBudget(percent: number, meter: CpuMeter = OWN): CpuBudg
   let usedMs = meter.usedMs()
   let paidUntilMs = meter.nowMs()
   return {
+    begin() {
+      usedMs = meter.usedMs()
+    },
     async rest(signal) {
       const workMs = meter.usedMs() - usedMs
       usedMs += workMs

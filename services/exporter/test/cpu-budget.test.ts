@@ -60,6 +60,16 @@ test('a wait counts as a rest, but a long one is not saved up', async () => {
   expect(rests).toEqual([80]) // of the minute, 20 ms are counted
 })
 
+test('what an exporter without exports has used by and by is not paid for by the next one', async () => {
+  const { meter, rests, work } = makeMeter()
+  const budget = createCpuBudget(50, meter)
+  for (let minute = 0; minute < 60; minute += 1) work(600, { waitedMs: 59_400 })
+  budget.begin()
+  work(30)
+  await budget.rest(signal)
+  expect(rests).toEqual([10]) // as after any wait: 20 ms are counted
+})
+
 test('what several exports use at once is paid for by all of them together', async () => {
   const { meter, rests, work } = makeMeter()
   const budget = createCpuBudget(50, meter)

@@ -56,6 +56,20 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   await waitFor(async () => (await readJob(db, id)) === undefined)
 })
 
+test('an export does not wait for what its exporter has used of the processor before', async ({
+  database: { db, url },
+}) => {
+  const history = await makeHistory(db, 3)
+  await runExporter(url, await makeExportDir(), { EXPORT_CPU_PERCENT: '5' })
+  const until = performance.now() + 1_000
+  while (performance.now() < until); // as hours of heartbeats and scrapes do: 5 % of it takes 20 s
+  const orderedAt = performance.now()
+
+  await waitForExport(db, await orderExport(db, history), ({ status }) => status === 'succeeded')
+
+  expect(performance.now() - orderedAt).toBeLessThan(12_000)
+})
+
 test('rows that are posted after the order, or during the export, are not in it', async ({ database: { db, url } }) => {
   const dir = await makeExportDir()
   const history = await makeHistory(db, 1_000)

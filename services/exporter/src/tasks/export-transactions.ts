@@ -92,7 +92,8 @@ async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal
 async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft, signal: AbortSignal): Promise<number> {
   const { db, metrics, options } = deps
   growYoungSpace(YOUNG_SPACE_MB)
-  const { rest } = deps.cpuBudget
+  const { begin, rest } = deps.cpuBudget
+  begin()
   const workbook = createTransactionWorkbook(draft.stream, { currency: attempt.currency, signal, rest })
   let reportedAt = performance.now()
   for await (const page of transactionPages(db, attempt, { ...options, signal })) {
