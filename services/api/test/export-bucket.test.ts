@@ -72,6 +72,31 @@ test('a file in S3 is fetched from there, by a signed address that ends soon', a
   }
 })
 
+test('a file that the bucket has lost is to be ordered again; where nobody knows, people are sent there', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const disk = await openDisk(s3)
+  const api = await startApi(url, s3.env)
+  try {
+    const client = await api.signUp()
+    const lost = await makeExport(db, disk, client)
+    await disk.delete(lost.file)
+    for (const method of ['GET', 'HEAD']) expect((await client.call(method, `${lost.path}/file`)).status).toBe(410)
+    expect((await client.get(`${lost.path}/file`)).json.code).toBe('export_file_missing')
+    const { user_id } = client.account.user
+    const events = await db.selectFrom('security_events').select('kind').where('user_id', '=', user_id).execute()
+    expect(events.map(({ kind }) => kind)).toEqual(['signed_up'])
+
+    const unknown = await makeExport(db, disk, client)
+    await s3.kill()
+    expect((await client.get(`${unknown.path}/file`)).status).toBe(302)
+  } finally {
+    await api.stop()
+  }
+})
+
 test('an address never outlives the file, and an export that is removed takes its file along', async ({
   database: { db, url },
   startS3,

@@ -6,14 +6,20 @@ import { basename, join } from 'node:path'
 import type { Db } from '@streamledger/db'
 import { listOpenFiles } from '@streamledger/testkit'
 import { onTestFinished } from 'vitest'
-import { type Api, describe, expect, test, waitFor } from './api.ts'
-import type { Client } from './client.ts'
+import { type Api, describe, expect, makePerson, test, waitFor } from './api.ts'
+import { spawnApis } from './api-processes.ts'
+import { type Client, createClient } from './client.ts'
 import { insertFinishedExport } from './insert-finished-export.ts'
 
 const SIZE = 200_000
 
 /** An export as the exporter leaves it, with its file. */
-async function makeExport(api: Api, db: Db, client: Client, change: { expires_at?: Date; file?: string } = {}) {
+async function makeExport(
+  api: Pick<Api, 'exportFolder'>,
+  db: Db,
+  client: Client,
+  change: { expires_at?: Date; file?: string } = {},
+) {
   const bytes = randomBytes(SIZE)
   const file = `${randomUUID()}.xlsx`
   await writeFile(join(api.exportFolder, file), bytes)
@@ -82,6 +88,7 @@ describe('a download', () => {
       expect(status).toBe(416)
       expect(headers.get('content-range')).toBe(`bytes */${SIZE}`)
       expect(JSON.parse(bytes.toString()).code).toBe('range_not_satisfiable')
+      expect(headers.has('content-disposition')).toBe(false)
       expect(listOpenWorkbooks(api)).toEqual([])
     },
   )
@@ -123,9 +130,12 @@ describe('a download', () => {
   test('by HEAD says all of it and sends nothing', async ({ api, database: { db } }) => {
     const client = await api.signUp()
     const { path } = await makeExport(api, db, client)
-    const answer = await client.call('HEAD', `${path}/file`)
-    expect(answer).toMatchObject({ status: 200, text: '' })
-    expect(answer.headers.get('content-length')).toBe(String(SIZE))
+    // A range is of what is sent: the standard knows none but of GET.
+    for (const range of ['bytes=0-', 'bytes=10-19', 'bytes=200000-']) {
+      const answer = await client.call('HEAD', `${path}/file`, { headers: { range } })
+      expect(answer).toMatchObject({ status: 200, text: '' })
+      expect(answer.headers.get('content-length')).toBe(String(SIZE))
+    }
   })
 
   test('before it is ready is a conflict, after it has expired it is gone', async ({ api, database: { db } }) => {
@@ -147,13 +157,45 @@ describe('a download', () => {
     const client = await api.signUp()
     const cut = await makeExport(api, db, client)
     await writeFile(cut.file, 'half')
-    const missing = await makeExport(api, db, client, { file: 'not-there.xlsx' })
-    for (const { path } of [cut, missing]) {
-      const answer = await client.get(`${path}/file`)
-      expect(answer).toMatchObject({ status: 500, json: { code: 'internal_error' } })
-      expect(answer.text).not.toMatch(/EXPORT_DIR|ENOENT|bytes/)
-    }
+    const answer = await client.get(`${cut.path}/file`)
+    expect(answer).toMatchObject({ status: 500, json: { code: 'internal_error' } })
+    expect(answer.text).not.toMatch(/EXPORT_DIR|ENOENT|bytes/)
     expect(listOpenWorkbooks(api)).toEqual([])
+  })
+
+  test('of a file that the store has lost says to order it again, and its operator hears of it', async ({
+    createDatabase,
+    spawnService,
+  }) => {
+    const { db, url } = await createDatabase()
+    const folder = await mkdtemp(join(tmpdir(), 'exports-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const [api] = await spawnApis(spawnService, url, { env: { EXPORT_DIR: folder } })
+    if (!api) throw new Error('there is no API')
+    const { json: account } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
+    const client = createClient(api.url, account)
+    const { path, id } = await makeExport({ exportFolder: folder }, db, client, { file: `${randomUUID()}.xlsx` })
+
+    const answer = await client.get(`${path}/file`)
+
+    expect(answer).toMatchObject({ status: 410, json: { code: 'export_file_missing' } })
+    expect(answer.json.detail).toContain('Order it again')
+    const line = await waitFor(() => api.logs.split('\n').find((text) => text.includes('is not in the store')) ?? false)
+    expect(JSON.parse(String(line))).toMatchObject({
+      level: 'error',
+      export_id: id,
+      request_id: answer.json.request_id,
+    })
+    const { user_id } = client.account.user
+    const downloads = await db.selectFrom('security_events').select('kind').where('user_id', '=', user_id).execute()
+    expect(downloads).toEqual([{ kind: 'signed_up' }])
+    expect((await client.call('POST', '/transactions/export')).status).toBe(202)
+    expect((await client.call('DELETE', path)).status).toBe(204)
+
+    // A folder that is not mounted has lost nothing: nobody is told to order again what is there tomorrow.
+    const other = await makeExport({ exportFolder: folder }, db, client)
+    await rm(folder, { recursive: true })
+    expect(await client.get(`${other.path}/file`)).toMatchObject({ status: 500, json: { code: 'internal_error' } })
   })
 })
 

@@ -4,6 +4,7 @@ export const exportErrors = {
   export_failed: 'This export has failed. Order it again.',
   export_cancelled: 'This export was cancelled.',
   export_expired: 'The file of this export has expired. Order it again.',
+  export_file_missing: 'The file of this export is gone before its time. Order it again.',
   too_many_exports: 'You have as many unfinished exports as a user may have. Wait for one, or cancel one.',
   idempotency_key_reused: 'This Idempotency-Key was used for an export with other filters.',
 } as const

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 
@@ -29,7 +29,7 @@ export interface ExportFileView {
 
 /** Where the finished workbooks are. */
 export interface ExportFiles {
-  /** @returns undefined when there is no such file; who sends clients elsewhere does not look */
+  /** @returns undefined when there is no such file */
   open(name: string, view: ExportFileView): Promise<ExportFile | ExportLink | undefined>
   remove(name: string): Promise<void>
 }
@@ -39,7 +39,10 @@ export function createExportFolder(folder: string): ExportFiles {
   return {
     open: async (name) => {
       const handle = await openIfThere(pathWithin(folder, name))
-      if (!handle) return undefined
+      if (!handle) {
+        await stat(folder) // where the folder itself is away, its files are not lost, and nobody need order them again
+        return undefined
+      }
       const { size } = await handle.stat()
       return { size, stream: (range) => handle.createReadStream({ ...range }), close: () => handle.close() }
     },

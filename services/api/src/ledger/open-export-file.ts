@@ -50,9 +50,12 @@ export async function openExportFile(
   return { file, filename, size, sha256 }
 }
 
-/** Between the look at the row and the look at the file, someone may have removed both, or it may have expired. */
+/**
+ * Between the look at the row and the look at the file, someone may have removed both, or it may have expired. Otherwise
+ * the row is older than the store, as after a restore: what it held is made again from the ledger.
+ */
 async function refuseMissing(db: Db, user_id: number, export_id: string): Promise<never> {
   const { status } = await getExport(db, user_id, export_id)
   if (status !== 'succeeded') throw new ExportError(refusals[status])
-  throw new Error(`the file of export ${export_id} is not in EXPORT_DIR: is it the exporter's folder?`)
+  throw new ExportError('export_file_missing')
 }

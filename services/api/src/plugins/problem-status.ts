@@ -32,6 +32,7 @@ export const exportStatus: Record<ExportErrorCode, number> = {
   export_failed: 409,
   export_cancelled: 409,
   export_expired: 410,
+  export_file_missing: 410,
   too_many_exports: 429,
   idempotency_key_reused: 422,
 }

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import { ExportError } from '../ledger/export-errors.ts'
 import type { ExportFiles } from '../ledger/export-files.ts'
 import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
 import { DownloadHeaders, ExportParams } from '../schemas/export.ts'
@@ -53,7 +54,10 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
     async (request, reply) => {
       const { export_id } = request.params
       const user_id = request.user.id
-      const opened = await openExportFile(db, files, user_id, export_id)
+      const opened = await openExportFile(db, files, user_id, export_id).catch((error) => {
+        tellMissing(request, export_id, error)
+        throw error
+      })
       const event = { kind: 'export_downloaded', user_id, subject: export_id, origin: originOf(request) } as const
       try {
         // Before the first byte: nobody has data of which there is no record.
@@ -66,6 +70,15 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
   )
 }
 
+/** To who asks it is no fault of the service, so nothing else says that the store has lost a file. */
+function tellMissing({ id, log }: FastifyRequest, export_id: string, error: unknown): void {
+  if (!(error instanceof ExportError) || error.code !== 'export_file_missing') return
+  log.error(
+    { request_id: id, export_id },
+    'the file of a finished export is not in the store: was the database restored, or is the store another one?',
+  )
+}
+
 interface RecordedExport extends OpenedExport {
   record(): Promise<void>
 }
@@ -74,25 +87,23 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: Re
   const { file, filename, size, sha256, record } = opened
   const etag = `"${sha256}"`
   const { range: rangeHeader, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = request.headers
-  reply.headers({
-    etag,
-    'accept-ranges': 'bytes',
-    'content-disposition': `attachment; filename="${filename}"`,
-  })
+  // Not before it is sure that there is no problem to send, which nobody wants to find saved under the workbook's name.
+  const about = { etag, 'accept-ranges': 'bytes', 'content-disposition': `attachment; filename="${filename}"` }
   if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
     await closeFile(opened)
-    return reply.code(304).send()
+    return reply.code(304).headers(about).send()
   }
   const isDownload = request.method !== 'HEAD'
   if ('url' in file && isDownload) {
     await record()
-    return reply.redirect(file.url, 302)
+    return reply.headers(about).redirect(file.url, 302)
   }
-  // A range of a file that has changed since would be glued to the wrong beginning.
-  const range = ifRange === undefined || ifRange === etag ? readByteRange(rangeHeader, size) : undefined
+  // A range of a file that has changed since would be glued to the wrong beginning, and of HEAD there is none (RFC 9110, 14.2).
+  const isRange = isDownload && (ifRange === undefined || ifRange === etag)
+  const range = isRange ? readByteRange(rangeHeader, size) : undefined
   if (isDownload) await record()
   const length = range ? range.end - range.start + 1 : size
-  reply.code(range ? 206 : 200).headers({ 'content-type': XLSX, 'content-length': length })
+  reply.code(range ? 206 : 200).headers({ ...about, 'content-type': XLSX, 'content-length': length })
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${size}`)
   // A signed address is good for GET alone, so what HEAD asks is answered here.
   if (isDownload && 'stream' in file) return reply.send(file.stream(range))
