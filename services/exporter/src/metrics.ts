@@ -5,7 +5,8 @@ import { sql } from 'kysely'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { exportFailures } from './errors.ts'
 
-export type AttemptOutcome = 'succeeded' | 'failed' | 'cancelled' | 'replaced' | 'interrupted' | 'retried'
+const attemptOutcomes = ['succeeded', 'failed', 'cancelled', 'replaced', 'interrupted', 'retried'] as const
+export type AttemptOutcome = (typeof attemptOutcomes)[number]
 
 export interface ExporterMetrics {
   /** `succeeded`, `failed` and `cancelled` end the export; the others only the attempt. */
@@ -29,13 +30,16 @@ export function createExporterMetrics(
   observePools(registry, { main: pool })
   observeQueue(registry, db)
   return {
-    attempts: new Counter({
+    attempts: createCounterBy('outcome', attemptOutcomes, {
       name: 'streamledger_export_attempts_total',
       help: 'Attempts at exports by how they ended; succeeded, failed and cancelled finish the export.',
-      labelNames: ['outcome'],
       registers,
     }),
-    failures: createFailureCounter(registry),
+    failures: createCounterBy('code', Object.keys(exportFailures), {
+      name: 'streamledger_export_failures_total',
+      help: 'Exports that have failed for good, by the code that their users see.',
+      registers,
+    }),
     lost: new Counter({
       name: 'streamledger_exporters_lost_total',
       help: 'Exporters that this one found dead, and whose exports it freed.',
@@ -65,16 +69,15 @@ export function createExporterMetrics(
   }
 }
 
-/** Every code is told from the start: what goes from nothing to 1 has not risen, for Prometheus. */
-function createFailureCounter(registry: Registry): Counter<'code'> {
-  const failures = new Counter({
-    name: 'streamledger_export_failures_total',
-    help: 'Exports that have failed for good, by the code that their users see.',
-    labelNames: ['code'] as const,
-    registers: [registry],
-  })
-  for (const code of Object.keys(exportFailures)) failures.inc({ code }, 0)
-  return failures
+/** Every value is told from the start: what goes from nothing to 1 has not risen, for Prometheus. */
+function createCounterBy<Label extends string>(
+  label: Label,
+  values: readonly string[],
+  options: { name: string; help: string; registers: Registry[] },
+): Counter<Label> {
+  const counter = new Counter({ ...options, labelNames: [label] })
+  for (const value of values) counter.labels(value).inc(0)
+  return counter
 }
 
 /** Whoever scrapes is told all the rest while the database is down, and of this, that nothing is known. */
