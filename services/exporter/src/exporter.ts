@@ -19,6 +19,7 @@ import type { ExportStore } from './export-store.ts'
 import { createFolderStore } from './folder-store.ts'
 import { createHandBack, type HandBack } from './hand-back.ts'
 import { createExporterMetrics } from './metrics.ts'
+import { createPatientPool } from './patient-pool.ts'
 import { expireExportFiles } from './tasks/expire-exports.ts'
 import { type ExportDeps, exportTransactions } from './tasks/export-transactions.ts'
 import { forgetSecurityEvents } from './tasks/forget-security-events.ts'
@@ -41,9 +42,16 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger, tracing })
   let ready = false
   const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
-  const { runner, poolId } = await awaitDatabase(url, () => startRunner(config, database, tasks, logger), patience)
+  const stopping = new AbortController()
+  const endingJobs = { patienceMs: config.database.patienceMs, signal: stopping.signal }
+  const pool = createPatientPool(database.pool, endingJobs)
+  const { runner, poolId, heldJobs } = await awaitDatabase(
+    url,
+    () => startRunner(config, pool, tasks, logger),
+    patience,
+  )
   const worker = watchRunner(runner)
-  const recovering = { db: database.db, poolId, metrics, logger, options: config.recovery }
+  const recovering = { db: database.db, poolId, heldJobs, metrics, logger, options: config.recovery }
   const recovery = await awaitDatabase(url, () => startWorkerRecovery(recovering), patience)
   // Its exports may be others' by now, and its pool's name is of no use any more: a restart is a clean slate.
   void recovery.ended.catch((error) => {
@@ -55,6 +63,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
     async stop() {
       const stopBy = performance.now() + config.drainTimeoutMs
       ready = false
+      stopping.abort() // what a database that is down keeps from being noted is others' to find out
       await worker.stop()
       await flushQuietly(handBack, logger)
       // Until here it lives: what it was writing was its own.
@@ -107,13 +116,23 @@ function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Dat
   })
 }
 
+interface StartedRunner {
+  runner: Runner
+  poolId: string
+  /** Those that a worker here is at. */
+  heldJobs: ReadonlySet<string>
+}
+
 async function startRunner(
   { worker }: ExporterConfig,
-  { pool }: Database,
+  pool: Database['pool'],
   taskList: TaskList,
   logger: Logger,
-): Promise<{ runner: Runner; poolId: string }> {
+): Promise<StartedRunner> {
   const events: WorkerEvents = new EventEmitter()
+  const heldJobs = new Set<string>()
+  events.on('job:start', ({ job }) => heldJobs.add(job.id))
+  events.on('job:complete', ({ job }) => heldJobs.delete(job.id))
   let poolId = ''
   events.once('pool:create', ({ workerPool }) => {
     poolId = workerPool.id
@@ -131,14 +150,21 @@ async function startRunner(
     // Without a delay of their own, jobs are ended by a promise that nobody waits for, not even the shutdown.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   })
-  return { runner, poolId }
+  return { runner, poolId, heldJobs }
 }
 
-/** Lets the process die if the worker ends by itself: it could not note what became of a job, and a restart is a clean slate. */
+/**
+ * Lets the process die if the worker ends by itself: for as long as it had patience it could not note what became of a
+ * job, and a restart is a clean slate.
+ */
 function watchRunner(runner: Runner): { stop(): Promise<void> } {
   let stopping = false
+  let cause: unknown // which its promise keeps to itself
+  runner.events.on('pool:fatalError', ({ error }) => {
+    cause = error
+  })
   const ended = runner.promise.then(
-    () => new Error('the job worker has stopped'),
+    () => new Error('the job worker has stopped', { cause }),
     (error) => new Error('the job worker has stopped', { cause: error }),
   )
   void ended.then((error) => {

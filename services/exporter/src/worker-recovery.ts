@@ -1,12 +1,14 @@
 import type { Db } from '@streamledger/db'
 import { type Logger, sleep } from '@streamledger/runtime'
-import { enterPool, leavePool, releaseDeadPools, renewPool } from './exporter-pools.ts'
+import { enterPool, leavePool, releaseDeadPools, releaseStrayJobs, renewPool } from './exporter-pools.ts'
 import type { ExporterMetrics } from './metrics.ts'
 
 export interface RecoveryDeps {
   db: Db
   /** Of graphile-worker. */
   poolId: string
+  /** The jobs that a worker of this exporter is at, by their ids. */
+  heldJobs: ReadonlySet<string>
   metrics: Pick<ExporterMetrics, 'lost'>
   logger: Logger
   options: RecoveryOptions
@@ -65,8 +67,11 @@ interface Watch {
 }
 
 /** One heartbeat, and one look at the others'. */
-async function recoverOnce({ db, poolId, metrics, logger, options }: RecoveryDeps, watch: Watch): Promise<Watch> {
+async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
+  const { db, poolId, heldJobs, metrics, logger, options } = deps
   if (!(await renewPool(db, poolId))) throw new TakenForDeadError()
+  const astray = await releaseStrayJobs(db, poolId, { heldJobs, afterMs: options.deadAfterMs })
+  if (astray.length > 0) logger.warn({ jobs: astray }, 'jobs were taken that no worker heard of, they are free again')
   const nowMs = performance.now()
   // After an outage of the database everybody's heartbeat is old, and nobody is dead: only silence that this exporter
   // has watched from its beginning to its end counts.

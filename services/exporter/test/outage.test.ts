@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createDatabase, migrate } from '@streamledger/db'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createDatabase, type Db, migrate } from '@streamledger/db'
 import { expect, listOpenFiles, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { onTestFinished } from 'vitest'
@@ -118,6 +120,49 @@ test('a database that is gone for longer costs the attempt and not the export, a
   expect(await listFiles(dir)).toEqual([row.file])
   await waitFor(async () => (await readJob(db, id)) === undefined)
 })
+
+test.for([
+  { how: 'done', maxAttempts: 5, room: true },
+  { how: 'failed', maxAttempts: 1, room: false },
+])(
+  'a job that is $how while the database is too busy to note it is noted later, and ends no exporter',
+  async ({ maxAttempts, room }, { createDatabase, spawnService }) => {
+    const { db, url } = await createDatabase()
+    const dir = await makeExportDir()
+    const history = await makeHistory(db, 10)
+    await refuseToEndJobs(db)
+    const exporter = await spawnService(MAIN, { DATABASE_URL: url, EXPORT_DIR: dir })
+    await exporter.ready()
+    if (!room) await rm(dir, { recursive: true })
+    const id = await orderExport(db, history, { maxAttempts })
+    await waitForExport(db, id, ({ status }) => status === (room ? 'succeeded' : 'failed'))
+    await delay(1_000) // some tries
+    expect(await readJob(db, id)).toMatchObject({ attempts: 1, locked_by: expect.any(String) })
+
+    await sql`drop trigger refuse_to_end on graphile_worker._private_jobs`.execute(db)
+
+    await waitFor(async () => (await readJob(db, id))?.locked_by == null)
+    expect(await readJob(db, id)).toEqual(room ? undefined : expect.objectContaining({ attempts: 1 }))
+    expect(exporter.logs).not.toContain('the job worker has stopped')
+    exporter.signal('SIGTERM')
+    expect(await exporter.exited).toEqual({ code: 0, signal: null })
+  },
+)
+
+/** As a statement does that takes too long. */
+async function refuseToEndJobs(db: Db): Promise<void> {
+  await sql`
+    create function refuse_to_end() returns trigger language plpgsql as $$
+    begin
+      if tg_op = 'DELETE' or (old.locked_by is not null and new.locked_by is null) then
+        raise exception 'not now' using errcode = 'query_canceled';
+      end if;
+      return new;
+    end $$`.execute(db)
+  await sql`
+    create trigger refuse_to_end before update or delete on graphile_worker._private_jobs
+    for each row execute function refuse_to_end()`.execute(db)
+}
 
 test('a file whose publication was never answered for is kept, as its export may point to it, and does', async ({
   startPostgres,

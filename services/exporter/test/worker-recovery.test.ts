@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { expect, test } from '@streamledger/testkit'
+import { exportJobKey } from '@streamledger/events'
+import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { enterPool, releaseDeadPools, renewPool } from '../src/exporter-pools.ts'
 import { makeHistory } from './make-history.ts'
@@ -54,6 +55,31 @@ test('a lone exporter that comes back finishes what it was killed in', async ({
   expect(await listFiles(dir, id)).toEqual([row.file])
   const metrics = await (await fetch(`${restarted.process.opsUrl}/metrics`)).text()
   expect(metrics).toMatch(/streamledger_exporters_lost_total\{service="exporter"\} [1-9]/)
+})
+
+test('a job whose taking was answered to nobody is taken again, and one that a worker is at is not', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { db, url } = await createDatabase()
+  const [long, short] = [await makeHistory(db, 1_000), await makeHistory(db, 3)]
+  const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), EXPORTER_CONCURRENCY: '1' }
+  const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
+  const id = await orderExport(db, long)
+  const held = await holdInMiddle(db, id)
+  // As it is where the connection breaks between the commit and its answer.
+  const lost = await orderExport(db, short)
+  await sql`
+    update graphile_worker._private_jobs set locked_by = ${exporter.poolId}, locked_at = now(), attempts = 1
+    where key = ${exportJobKey(lost)}`.execute(db)
+
+  await waitFor(async () => (await readJob(db, lost))?.locked_by === null)
+
+  expect(await readJob(db, id)).toMatchObject({ locked_by: exporter.poolId, attempts: 1 })
+  await held.release()
+  await waitForExport(db, lost, ({ status }) => status === 'succeeded')
+  const row = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  expect(row.attempt).toBe(held.row.attempt)
 })
 
 test('the jobs of the silent and of the unknown are freed, those of the living and of the newcomers are not', async ({
