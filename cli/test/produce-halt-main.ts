@@ -7,10 +7,10 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { receiptGroupOf } from '@streamledger/kafka'
+import { signUp } from '@streamledger/testkit/sign-up'
 import { waitFor } from '@streamledger/testkit/wait-for'
 import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
-import { signUp } from './sign-up.ts'
 
 interface Stack {
   api: string[]
@@ -32,9 +32,9 @@ async function readPartitions(column: 'batch_id' | 'halted_at'): Promise<number[
 
 /** Leaves the relays frozen, with a batch open. */
 async function freezeOpenBatch(): Promise<number[]> {
-  const client = await signUp({ url: stack.api[0] as string })
+  const person = await signUp(stack.api[0] as string)
   for (let count = 0; ; count += 1) {
-    for (let index = 0; index < 10; index += 1) void client.post(`halt-${count}-${index}`).catch(() => {})
+    for (let index = 0; index < 10; index += 1) void person.credit(100, `halt-${count}-${index}`).catch(() => {})
     await delay(FREEZE_INTERVAL_MS)
     signalRelays('SIGSTOP')
     const open = await readPartitions('batch_id')

@@ -1,8 +1,7 @@
 import { createDatabase, migrate } from '@streamledger/db'
-import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import { expect, type Person, type ServiceProcess, signUp, test, waitFor } from '@streamledger/testkit'
 import { type Ledger, makeLedger } from './ledger.ts'
 import { runCli } from './run-cli.ts'
-import { type Client, signUp } from './sign-up.ts'
 import { outboxIsEmpty, startApi, startRelay } from './system.ts'
 
 const PARTITIONS = 2
@@ -23,13 +22,13 @@ const pick = ({ transaction_id, wallet_id, trans_id, sequence, balance }: Posted
   ({ transaction_id, wallet_id, trans_id, sequence, balance }) // biome-ignore format: one line
 
 /** Posts one transaction after the other until stopped, each until it is accepted. */
-function keepPosting(client: Client, name: string) {
+function keepPosting(person: Person, name: string) {
   const accepted: Posted[] = []
   const refused = new Set<number>()
   let running = true
   const ended = (async () => {
     while (running) {
-      const answer = await client.post(`${name}-${accepted.length}`).catch(() => undefined)
+      const answer = await person.credit(100, `${name}-${accepted.length}`).catch(() => undefined)
       if (answer?.status === 201) accepted.push(pick((await answer.json()) as Posted))
       else refused.add(answer?.status ?? 0)
     }
@@ -54,10 +53,10 @@ async function goOn(posters: readonly Poster[], count: number): Promise<void> {
 
 const stopAll = (posters: readonly Poster[]): Promise<unknown> => Promise.all(posters.map((poster) => poster.stop()))
 
-async function signUpAll(api: ServiceProcess): Promise<Client[]> {
-  const clients: Client[] = []
-  for (let index = 0; index < CLIENTS; index += 1) clients.push(await signUp(api))
-  return clients
+async function signUpAll(api: ServiceProcess): Promise<Person[]> {
+  const people: Person[] = []
+  for (let index = 0; index < CLIENTS; index += 1) people.push(await signUp(api.url))
+  return people
 }
 
 /** What is known of a trans_id: in the ledger, and as the event of a transaction that is lost. */
@@ -83,15 +82,15 @@ test('a database that is restored under a running API is brought up to its topic
   const ledger = await makeLedger({ ...database, url: postgres.url }, kafka, PARTITIONS)
   await startRelay(ledger, spawnService)
   const api = await startApi(ledger, spawnService)
-  const clients = await signUpAll(api)
+  const people = await signUpAll(api)
 
-  const before = clients.map((client, index) => keepPosting(client, `before-${index}`))
+  const before = people.map((person, index) => keepPosting(person, `before-${index}`))
   await goOn(before, 20)
   await postgres.backUp()
   await goOn(before, 20)
   await stopAll(before)
   await outboxIsEmpty(ledger)
-  const during = clients.map((client, index) => keepPosting(client, `during-${index}`))
+  const during = people.map((person, index) => keepPosting(person, `during-${index}`))
   await goOn(during, 5)
   await postgres.restore()
   await goOn(during, 20)

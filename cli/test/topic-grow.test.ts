@@ -1,8 +1,7 @@
 import { partitionFor } from '@streamledger/events'
-import { test as base, expect, waitFor } from '@streamledger/testkit'
+import { test as base, expect, type Person, signUp, waitFor } from '@streamledger/testkit'
 import { type Ledger, makeLedger } from './ledger.ts'
 import { runCli } from './run-cli.ts'
-import { type Client, signUp } from './sign-up.ts'
 import { countOutbox, outboxIsEmpty, startApi, startRelay } from './system.ts'
 
 const PARTITIONS = 2
@@ -15,13 +14,13 @@ const grow = (ledger: Ledger, ...args: string[]) =>
 const status = async (ledger: Ledger) => (await runCli(['outbox', 'status', '--json'], ledger.env)).json
 
 /** Posts one transaction after the other until stopped, each until it is accepted; tells what else was answered. */
-function keepPosting(client: Client) {
+function keepPosting(person: Person) {
   const refused: { status: number; code: string; retryAfter: string | null }[] = []
   let running = true
   let posted = 0
   const ended = (async () => {
     while (running) {
-      const answer = await client.post(`t-${posted}`)
+      const answer = await person.credit(100, `t-${posted}`)
       const body = (await answer.json()) as { code: string }
       if (answer.status === 201) posted += 1
       else refused.push({ status: answer.status, code: body.code, retryAfter: answer.headers.get('retry-after') })
@@ -45,9 +44,9 @@ test('under load with a real API and relay a topic grows, nobody is overtaken, a
 }) => {
   const relay = await startRelay(ledger, spawnService)
   const api = await startApi(ledger, spawnService)
-  const clients: Client[] = []
-  for (let index = 0; index < 6; index += 1) clients.push(await signUp(api))
-  const posters = clients.map(keepPosting)
+  const people: Person[] = []
+  for (let index = 0; index < 6; index += 1) people.push(await signUp(api.url))
+  const posters = people.map(keepPosting)
   await waitFor(() => posters.every(({ posted }) => posted() > 20), { timeoutMs: 30_000 })
 
   const { code, json } = await grow(ledger, '--yes')

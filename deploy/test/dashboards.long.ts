@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import { drawDashboards, readPanel, type Span } from './dashboard-picture.ts'
 import { DASHBOARDS, readDashboard } from './read-dashboard.ts'
 import type { RunningPrometheus } from './start-prometheus.ts'
-import { PATIENCE, type Person, signUp, test, type WatchedStack } from './watched-stack.ts'
+import { createUser, PATIENCE, test, type User, type WatchedStack } from './watched-stack.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** `DASHBOARD_PICTURES=docs/dashboards npm run test:crash -- deploy/test/dashboards.long.ts` makes those of the docs anew. */
@@ -18,7 +18,7 @@ const PACE_MS = 60
 const ROWS_BEHIND = 300
 
 /** What people do all day: post, now and then the same again or more than they have, and read. */
-async function live({ call, post, email, password }: Person, isOver: () => boolean): Promise<void> {
+async function live({ call, post, email, password }: User, isOver: () => boolean): Promise<void> {
   const credit = { entry: 'credit', amount: 500, trans_id: randomUUID() }
   for (let turn = 0; !isOver(); turn += 1) {
     await post()
@@ -33,8 +33,8 @@ async function live({ call, post, email, password }: Person, isOver: () => boole
 /** Runs `use` while people use the API. */
 async function withPeople({ api }: WatchedStack, use: () => Promise<void>): Promise<void> {
   let isOver = false
-  const people: Person[] = []
-  for (let count = 0; count < PEOPLE; count += 1) people.push(await signUp(api))
+  const people: User[] = []
+  for (let count = 0; count < PEOPLE; count += 1) people.push(await createUser(api))
   const living = people.map((person) => live(person, () => isOver))
   try {
     await use()

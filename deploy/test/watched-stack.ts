@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import {
   test as base,
   LIMITS_OUT_OF_REACH,
+  type Person,
   type ServiceProcess,
   type SpawnService,
+  signUp,
   startTcpProxy,
   type TcpProxy,
   type TestDatabase,
@@ -26,7 +28,7 @@ interface Services {
 }
 
 /** Everything that has alerts, as processes, and a real Prometheus that watches it. */
-export interface WatchedStack extends Services, Person {
+export interface WatchedStack extends Services, User {
   pool: TestDatabase['pool']
   topic: string
   /** The ways of the API and of the audit to Postgres. */
@@ -71,12 +73,12 @@ export const test = base.extend('watchStack', async ({ createDatabase, kafka, sp
     const ports = Object.entries(services).map(([name, { opsUrl }]) => [name, opsUrl])
     const prometheus = await startPrometheus(Object.fromEntries(ports))
     undo.push(() => prometheus.remove())
-    const person = await signUp(services.api)
-    expect(await person.post()).toBe(201)
+    const user = await createUser(services.api)
+    expect(await user.post()).toBe(201)
     await waitUntilSeen(prometheus)
     const stack: WatchedStack = {
       ...{ ...services, pool, topic, ways, exportFolder, prometheus },
-      ...{ ...person, ...watch(prometheus) },
+      ...{ ...user, ...watch(prometheus) },
     }
     return stack
   }
@@ -109,31 +111,26 @@ async function spawnServices(
   return { api, relay, exporter, audit }
 }
 
-/** Somebody who uses the API. */
-export interface Person {
-  email: string
-  password: string
-  /** With a body it is a POST. Returns the status of the answer. */
+/** Somebody who uses the API, and looks at nothing of an answer but its status. */
+export interface User extends Pick<Person, 'email' | 'password'> {
+  /** With a body it is a POST. */
   call(path: string, body?: object): Promise<number>
   /** Posts a credit of one kobo. */
   post(): Promise<number>
 }
 
-export async function signUp({ url }: ServiceProcess): Promise<Person> {
-  const ask = (path: string, body?: object, token?: string): Promise<Response> =>
-    fetch(`${url}/api/v1${path}`, {
-      ...(body && { method: 'POST', body: JSON.stringify(body) }),
-      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-    })
-  const person = { email: `${randomUUID()}@example.com`, password: 'a long pass phrase' }
-  const answer = await ask('/auth/signup', { first_name: 'Ada', last_name: 'Obi', ...person })
-  const { access_token } = (await answer.json()) as { access_token: { token: string } }
-  const call = async (path: string, body?: object): Promise<number> => {
-    const response = await ask(path, body, access_token.token)
-    await response.arrayBuffer()
-    return response.status
+export async function createUser({ url }: ServiceProcess): Promise<User> {
+  const { email, password, ask, credit } = await signUp(url)
+  return {
+    ...{ email, password },
+    call: async (path, body) => readStatus(await ask(path, { body })),
+    post: async () => readStatus(await credit(1)),
   }
-  return { ...person, call, post: () => call('/transactions', { entry: 'credit', amount: 1, trans_id: randomUUID() }) }
+}
+
+async function readStatus(response: Response): Promise<number> {
+  await response.arrayBuffer()
+  return response.status
 }
 
 async function waitUntilSeen(prometheus: RunningPrometheus): Promise<void> {

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test as base, expect, type OtlpSpan, type ServiceProcess } from '@streamledger/testkit'
+import { test as base, type OtlpSpan, type ServiceProcess, signUp } from '@streamledger/testkit'
 
 export const SERVICES = ['api', 'relay', 'exporter'] as const
 export type ServiceName = (typeof SERVICES)[number]
@@ -45,26 +45,18 @@ export const test = base.extend(
       )
       const services = Object.fromEntries(spawned) as Record<ServiceName, ServiceProcess>
       await Promise.all(Object.values(services).map((service) => service.ready()))
-      return { topic, services, call: await signUp(services.api.url) }
+      return { topic, services, call: await createCall(services.api.url) }
     }
   },
 )
 
-async function signUp(origin: string): Promise<TracedSystem['call']> {
-  const call = async (authorization: string, ...[method, path, options = {}]: Parameters<TracedSystem['call']>) => {
-    const { body, headers = {} } = options
-    const response = await fetch(`${origin}/api/v1${path}`, {
-      method,
-      headers: { ...(authorization && { authorization }), 'content-type': 'application/json', ...headers },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
+/** Signs somebody up. */
+async function createCall(origin: string): Promise<TracedSystem['call']> {
+  const { ask } = await signUp(origin)
+  return async (method, path, options) => {
+    const response = await ask(path, { method, ...options })
     return { status: response.status, body: (await response.json()) as Answer['body'], headers: response.headers }
   }
-  const person = { first_name: 'Ada', last_name: 'Obi', email: `${randomUUID()}@example.com`, password: randomUUID() }
-  const { status, body } = await call('', 'POST', '/auth/signup', { body: person })
-  expect(status).toBe(201)
-  const { token } = body.access_token as { token: string }
-  return (...request) => call(`Bearer ${token}`, ...request)
 }
 
 /** What somebody who calls the API says of a trace of theirs. */

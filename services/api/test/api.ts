@@ -23,7 +23,6 @@ export interface Api {
   exportFolder: string
   /** A client that nobody is logged in on. */
   anonymous: Client
-  /** A new user with an empty wallet. */
   signUp(person?: Partial<Person>): Promise<Client>
   stop(): Promise<void>
 }
@@ -38,6 +37,13 @@ export interface Person {
 export function makePerson(person: Partial<Person> = {}): Person {
   const email = `${randomUUID()}@example.com`
   return { first_name: 'Ada', last_name: 'Obi', email, password: 'a long pass phrase', ...person }
+}
+
+/** A new user with an empty wallet. */
+export async function signUp(url: string, person?: Partial<Person>): Promise<Client> {
+  const answer = await createClient(url).call('POST', '/auth/signup', { body: makePerson(person) })
+  if (answer.status !== 201) throw new Error(`sign-up was answered ${answer.status}: ${answer.text}`)
+  return createClient(url, answer.json)
 }
 
 export function makeEnv(databaseUrl: string, env: Record<string, string> = {}): Record<string, string> {
@@ -77,11 +83,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
     url,
     exportFolder,
     anonymous,
-    signUp: async (person) => {
-      const answer = await anonymous.call('POST', '/auth/signup', { body: makePerson(person) })
-      if (answer.status !== 201) throw new Error(`sign-up was answered ${answer.status}: ${answer.text}`)
-      return createClient(url, answer.json)
-    },
+    signUp: (person) => signUp(url, person),
     stop: async () => {
       await app.close()
       await posting.close()

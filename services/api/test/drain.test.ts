@@ -1,7 +1,6 @@
 import { expect, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
-import { makePerson } from './api.ts'
+import { signUp } from './api.ts'
 import { spawnApis } from './api-processes.ts'
-import { createClient } from './client.ts'
 import { formatRequest, openConnection } from './raw-connection.ts'
 
 /** Long enough for the slowest machine to send what it has to in the meantime. */
@@ -23,8 +22,8 @@ async function stop(api: ServiceProcess): Promise<{ sentAt: number }> {
 }
 
 drained('a replica that is told to stop serves on until balancers have seen that it is not ready', async ({ api }) => {
-  const { json } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
-  const token = json.access_token.token
+  const { account } = await signUp(api.url)
+  const { token } = account.access_token
   const idle = await openConnection(api.url)
 
   const { sentAt } = await stop(api)

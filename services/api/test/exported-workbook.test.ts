@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import exceljs from 'exceljs'
-import { expect, makePerson, test, waitFor } from './api.ts'
+import { expect, signUp, test, waitFor } from './api.ts'
 import { spawnApis } from './api-processes.ts'
-import { type Client, createClient } from './client.ts'
+import type { Client } from './client.ts'
 
 const EXPORTER = 'services/exporter/src/main.ts'
 const EXPORT_MAX_MS = 30_000
@@ -33,8 +33,7 @@ test('an export of nothing is a header, and a trans_id that is a formula is text
     if (!api) throw new Error('there is no API')
     const exporter = await spawnService(EXPORTER, { DATABASE_URL: url, EXPORT_DIR: folder, LOG_LEVEL: 'warn' })
     await exporter.ready()
-    const { json } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
-    const client = createClient(api.url, json)
+    const client = await signUp(api.url)
 
     const empty = await readExport(api.url, client)
     expect(empty.actualRowCount).toBe(1)

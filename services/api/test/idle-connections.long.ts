@@ -1,7 +1,6 @@
 import { expect, readMetric, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
-import { makePerson } from './api.ts'
+import { signUp } from './api.ts'
 import { spawnApis } from './api-processes.ts'
-import { createClient } from './client.ts'
 import { formatRequest, openConnection, type RawConnection } from './raw-connection.ts'
 
 const CONNECTIONS = 10_000
@@ -33,8 +32,7 @@ test('ten thousand idle connections keep nobody else waiting, fill no memory, an
 }) => {
   const env = { CONNECTION_IDLE_TIMEOUT_MS: String(IDLE_TIMEOUT_MS) }
   const [api] = (await spawnApis(spawnService, database.url, { env })) as [ServiceProcess]
-  const { json } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
-  const client = createClient(api.url, json)
+  const client = await signUp(api.url)
   const rssMib = async () => (await readMetric(api, 'process_resident_memory_bytes')) / 2 ** 20
   const before = await rssMib()
 

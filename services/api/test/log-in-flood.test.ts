@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ServiceProcess } from '@streamledger/testkit'
-import { expect, makePerson, test } from './api.ts'
+import { expect, signUp, test } from './api.ts'
 import { spawnApis } from './api-processes.ts'
-import { type Answer, type Client, createClient } from './client.ts'
+import type { Answer, Client } from './client.ts'
 import { insertFinishedExport } from './insert-finished-export.ts'
 
 const LOG_INS = 500
@@ -54,10 +54,9 @@ test('of 500 log-ins at once some are taken and the rest refused, and nobody els
   const EXPORT_DIR = await mkdtemp(join(tmpdir(), 'streamledger-flood-'))
   try {
     const [api] = (await spawnApis(spawnService, database.url, { env: { EXPORT_DIR } })) as [ServiceProcess]
-    const { json } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
-    const client = createClient(api.url, json)
+    const client = await signUp(api.url)
     const export_id = await insertFinishedExport(database.db, {
-      ...{ wallet_id: json.wallet.wallet_id, file: 'one.xlsx', sha256: 'ab', size: 1_000 },
+      ...{ wallet_id: client.account.wallet.wallet_id, file: 'one.xlsx', sha256: 'ab', size: 1_000 },
     })
     await writeFile(join(EXPORT_DIR, 'one.xlsx'), randomBytes(1_000))
     const download = () => client.get(`/transactions/exports/${export_id}/file`)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { type ServiceProcess, startTcpProxy } from '@streamledger/testkit'
 import { sql } from 'kysely'
-import { describe, expect, makeEnv, makePerson, test, waitFor } from './api.ts'
+import { describe, expect, makeEnv, makePerson, signUp, test, waitFor } from './api.ts'
 import { claimTopic } from './claim-topic.ts'
 import { createClient } from './client.ts'
 import { formatRequest, openConnection } from './raw-connection.ts'
@@ -14,11 +14,6 @@ const MAIN = 'services/api/src/main.ts'
 function serviceEnv(databaseUrl: string, env: Record<string, string> = {}): Record<string, string> {
   const { PORT: _, ...rest } = makeEnv(databaseUrl, { LOG_LEVEL: 'info', ...env })
   return rest
-}
-
-async function signUp(url: string) {
-  const { json } = await createClient(url).call('POST', '/auth/signup', { body: makePerson() })
-  return createClient(url, json)
 }
 
 describe('the process', () => {

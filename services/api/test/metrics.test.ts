@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServiceProcess, SpawnService } from '@streamledger/testkit'
-import { expect, makeEnv, makePerson, test, waitFor } from './api.ts'
+import { expect, makeEnv, makePerson, signUp, test, waitFor } from './api.ts'
 import { createClient } from './client.ts'
 
 async function startProcess(url: string, spawnService: SpawnService, env: Record<string, string> = {}) {
@@ -8,11 +8,6 @@ async function startProcess(url: string, spawnService: SpawnService, env: Record
   const service = await spawnService('services/api/src/main.ts', rest)
   await service.ready()
   return service
-}
-
-async function signUp({ url }: ServiceProcess) {
-  const { json } = await createClient(url).call('POST', '/auth/signup', { body: makePerson() })
-  return createClient(url, json)
 }
 
 /** The value of the one series with this name and these labels. */
@@ -30,7 +25,7 @@ test('the metrics tell of batches, of replays, of refusals by their code, and of
   spawnService,
 }) => {
   const service = await startProcess(database.url, spawnService)
-  const client = await signUp(service)
+  const client = await signUp(service.url)
   const [credit, debit] = [randomUUID(), randomUUID()]
   for (const repeated of [1, 2]) {
     expect((await client.post('credit', 5, credit)).status).toBe(201)
@@ -51,7 +46,7 @@ test('the metrics tell of batches, of replays, of refusals by their code, and of
 
 test('the metrics tell of the waiting room while a wallet is locked', async ({ database, spawnService }) => {
   const service = await startProcess(database.url, spawnService, { POSTING_BATCH_ROWS_MAX: '1' })
-  const client = await signUp(service)
+  const client = await signUp(service.url)
   const holder = await database.pool.connect()
   await holder.query('begin')
   await holder.query('select from wallets where user_id = $1 for update', [client.account.user.user_id])
@@ -66,7 +61,9 @@ test('the metrics tell of the waiting room while a wallet is locked', async ({ d
 
 test('the metrics tell of passwords that wait to be hashed', async ({ database, spawnService }) => {
   const service = await startProcess(database.url, spawnService, { PASSWORD_HASHES_MAX: '1' })
-  const signedUp = Promise.all(Array.from({ length: 40 }, () => signUp(service)))
+  const client = createClient(service.url)
+  const one = () => client.call('POST', '/auth/signup', { body: makePerson() })
+  const signedUp = Promise.all(Array.from({ length: 40 }, one))
   await waitFor(
     async () => {
       expect(await readSeries(service, 'password_hashes_running')).toBe(1)

@@ -12,9 +12,9 @@ import {
   waitFor,
 } from '@streamledger/testkit'
 import { sql } from 'kysely'
-import { makePerson } from './api.ts'
+import { signUp } from './api.ts'
 import { spawnApis } from './api-processes.ts'
-import { type Client, createClient } from './client.ts'
+import type { Client } from './client.ts'
 
 const ROUTE = 'POST /api/v1/transactions'
 
@@ -36,8 +36,7 @@ async function startTraced(
   const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, LOG_LEVEL: 'info', ...env }
   const [api] = await spawnApis(spawnService, url, { env: traced })
   if (!api) throw new Error('there is no API')
-  const { json } = await createClient(api.url).call('POST', '/auth/signup', { body: makePerson() })
-  const client = createClient(api.url, json)
+  const client = await signUp(api.url)
   return {
     api,
     client,
