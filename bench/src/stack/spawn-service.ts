@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { isReady } from '@streamledger/testkit/is-ready'
 import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 
 export type ServiceName = 'api' | 'relay' | 'exporter'
@@ -97,20 +98,9 @@ async function untilReady(service: ServiceHandle, opsPort: number, signal: Abort
     signal.throwIfAborted()
     const failure = service.failure()
     if (failure) throw new Error(failure)
-    if (await isReady(opsPort)) return
+    if (await isReady(`http://127.0.0.1:${opsPort}`, PROBE_TIMEOUT_MS)) return
     if (performance.now() > deadline) throw new Error(`${service.name} is not ready after ${READY_DEADLINE_MS} ms`)
     await delay(READY_POLL_MS)
-  }
-}
-
-async function isReady(opsPort: number): Promise<boolean> {
-  try {
-    const url = `http://127.0.0.1:${opsPort}/health/ready`
-    const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
-    await response.body?.cancel()
-    return response.status === 200
-  } catch {
-    return false
   }
 }
 

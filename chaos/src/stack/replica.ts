@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Exit, pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { isReady } from '@streamledger/testkit/is-ready'
 import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 import { isStopped } from './is-stopped.ts'
 
@@ -109,16 +110,7 @@ export class Replica {
   }
 
   async #isReady(): Promise<boolean> {
-    if (this.pid === undefined) return false
-    try {
-      const response = await fetch(`http://127.0.0.1:${this.#opsPort}/health/ready`, {
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      })
-      await response.body?.cancel()
-      return response.status === 200
-    } catch {
-      return false
-    }
+    return this.pid !== undefined && isReady(`http://127.0.0.1:${this.#opsPort}`, PROBE_TIMEOUT_MS)
   }
 
   /** True when the process was there and is gone by this signal. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { isReady } from '@streamledger/testkit'
 
 export interface Target {
   url: string
@@ -40,7 +41,7 @@ export async function startBalancer(): Promise<Balancer> {
 
   const looking = setInterval(() => {
     for (const [target, state] of targets) {
-      void isReady(target).then((ready) => {
+      void isReady(target.opsUrl, LOOK_TIMEOUT_MS).then((ready) => {
         state.ready = ready
       })
     }
@@ -73,12 +74,4 @@ function join(client: Socket, replica: Socket, sockets: Set<Socket>): void {
       if (!other.writableEnded) other.destroy()
     })
   }
-}
-
-async function isReady({ opsUrl }: Target): Promise<boolean> {
-  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS)
-  return fetch(`${opsUrl}/health/ready`, { signal }).then(
-    ({ status }) => status === 200,
-    () => false,
-  )
 }

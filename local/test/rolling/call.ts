@@ -1,4 +1,5 @@
-import { type Agent, request } from 'node:http'
+import type { Agent } from 'node:http'
+import { sendOnce } from '@streamledger/testkit'
 
 export interface Reply {
   what: string
@@ -18,39 +19,26 @@ export interface Call {
 
 const TIMEOUT_MS = 20_000
 
-/** Sends a request once, on the agent's own connection, and repeats nothing. */
-export function call(
+/** Sends a request once, on the agent's own connections; an answer that never came is a reply, too. */
+export async function call(
   agent: Agent,
   origin: string,
   [method, path]: [string, string],
-  { token, body }: Call = {},
+  options: Call = {},
 ): Promise<Reply> {
   const what = `${method} ${path.split('?')[0]}`
-  return new Promise((resolve) => {
-    const fail = (error: Error) =>
-      resolve({ what, status: undefined, error: error.message, closes: false, json: undefined })
-    const payload = body === undefined ? undefined : JSON.stringify(body)
-    const headers = {
-      ...(token && { authorization: `Bearer ${token}` }),
-      ...(payload !== undefined && {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(payload),
-      }),
-    }
-    const sent = request(`${origin}/api/v1${path}`, { method, agent, headers }, (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (part: string) => {
-        text += part
-      })
-      response.once('error', fail)
-      response.once('end', () => {
-        const closes = response.headers.connection === 'close'
-        const isJson = response.headers['content-type']?.includes('json')
-        resolve({ what, status: response.statusCode, error: undefined, closes, json: isJson ? JSON.parse(text) : text })
-      })
+  try {
+    const { status, headers, body } = await sendOnce(agent, origin, {
+      ...{ method, path, timeoutMs: TIMEOUT_MS },
+      ...options,
     })
-    sent.setTimeout(TIMEOUT_MS, () => sent.destroy(new Error('no answer in time')))
-    sent.once('error', fail)
-    sent.end(payload)
-  })
+    const isJson = headers['content-type']?.includes('json')
+    const text = body.toString()
+    return {
+      ...{ what, status, error: undefined, closes: headers.connection === 'close' },
+      json: isJson ? JSON.parse(text) : text,
+    }
+  } catch (error) {
+    return { what, status: undefined, error: (error as Error).message, closes: false, json: undefined }
+  }
 }
