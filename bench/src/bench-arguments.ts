@@ -1,6 +1,6 @@
 import { parseInOneLine } from '@streamledger/engines'
 
-export const SUITE_NAMES = ['post', 'read', 'system', 'relay', 'export', 'idle', 'growth'] as const
+const SUITE_NAMES = ['post', 'read', 'system', 'relay', 'export', 'idle', 'growth'] as const
 export type SuiteName = (typeof SUITE_NAMES)[number]
 /** Growth takes an hour and twenty gigabytes: it is for those who ask for it. */
 export const USUAL_SUITES: readonly SuiteName[] = SUITE_NAMES.filter((name) => name !== 'growth')

@@ -1,6 +1,5 @@
 /** How long everything is measured, and over how much data. */
 export type Pace = {
-  readonly quick: boolean
   readonly warmUpS: number
   readonly runS: number
   readonly repeats: number
@@ -29,7 +28,6 @@ export type Pace = {
  * compilation of its own code, which one that has been running for a day has long done.
  */
 export const FULL: Pace = {
-  quick: false,
   warmUpS: 3,
   runS: 10,
   repeats: 3,
@@ -43,7 +41,6 @@ export const FULL: Pace = {
 
 /** Every path of the program in a few minutes; its figures mean nothing. */
 export const QUICK: Pace = {
-  quick: true,
   warmUpS: 1,
   runS: 2,
   repeats: 2,

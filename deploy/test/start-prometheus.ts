@@ -48,7 +48,7 @@ const MS_PER_S = 1_000
  * The same rules in less time: what an alert waits for before it fires (`for`) is a second, and a twentieth of it does
  * for what must hold over a window, and for the age of a time that the audit tells.
  */
-export function hasten(rules: string): string {
+function hasten(rules: string): string {
   return rules
     .replaceAll(/for: \d+m/g, 'for: 1s')
     .replaceAll(/(_over_time\([^[\n]*\[)(\d+)m\]/g, (_, start, min) => `${start}${(min * S_PER_MIN) / HASTE}s]`)

@@ -1,5 +1,6 @@
 import { type OutboxEvent, transactionPosted } from '@streamledger/events'
 import type { Installation } from '../stack/open-installation.ts'
+import { insertOutboxRows } from './insert-outbox-rows.ts'
 
 type Target = Pick<Installation, 'pool' | 'partitions' | 'eventSource'>
 
@@ -11,14 +12,7 @@ export async function seedOutbox(target: Target, { rows, users }: { rows: number
   for (let from = 1; from <= rows; from += COMMIT_ROWS) {
     const length = Math.min(COMMIT_ROWS, rows - from + 1)
     const events = Array.from({ length }, (_, index) => makeEvent(target, from + index, users))
-    await target.pool.query({
-      name: 'seed-outbox',
-      text: `insert into outbox (partition, key, payload, headers)
-             select * from unnest($1::int[], $2::text[], $3::text[], $4::json[])`,
-      values: (['partition', 'key', 'payload', 'headers'] as const).map((column) =>
-        events.map((event) => event[column]),
-      ),
-    })
+    await insertOutboxRows(target.pool, events)
   }
 }
 

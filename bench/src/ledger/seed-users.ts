@@ -1,6 +1,7 @@
 import { transactionPosted } from '@streamledger/events'
 import type pg from 'pg'
 import type { Installation } from '../stack/open-installation.ts'
+import { insertOutboxRows } from './insert-outbox-rows.ts'
 
 /** What every wallet begins with: no random walk of a run's debits comes near zero. */
 const OPENING_KOBO = 1_000_000_000_000
@@ -56,14 +57,5 @@ async function announce(
       context,
     ),
   )
-  await pool.query(
-    `insert into outbox (partition, key, payload, headers)
-     select * from unnest($1::int[], $2::text[], $3::text[], $4::json[])`,
-    [
-      events.map(({ partition }) => partition),
-      events.map(({ key }) => key),
-      events.map(({ payload }) => payload),
-      events.map(({ headers }) => headers),
-    ],
-  )
+  await insertOutboxRows(pool, events)
 }

@@ -63,7 +63,7 @@ export function createLoad(deps: BenchDeps, plan: LoadPlan) {
       return {
         figures: figuresOf(results),
         usage: meanUsage(usages),
-        failures: failuresOf(sum((result) => result.unexpected), sum((result) => result.broken)), // biome-ignore format: one thought
+        failures: failuresOf({ unexpected: sum((result) => result.unexpected), broken: sum((result) => result.broken) }), // biome-ignore format: one thought
         answered: sum((result) => result.answered),
         refused: sum((result) => result.refused),
         cutOff: plan.rate === undefined ? warmUpConnections + plan.connections * results.length : 0,
@@ -101,7 +101,8 @@ function figuresOf(results: readonly LoadResult[]): Figure[] {
   ]
 }
 
-function failuresOf(unexpected: number, broken: number): string[] {
+/** What of the answers should not be, in words. */
+export function failuresOf({ unexpected, broken }: Pick<LoadResult, 'unexpected' | 'broken'>): string[] {
   return [
     ...(unexpected > 0 ? [`${unexpected} answers had an unexpected status`] : []),
     ...(broken > 0 ? [`${broken} requests got no answer`] : []),
@@ -109,7 +110,7 @@ function failuresOf(unexpected: number, broken: number): string[] {
 }
 
 /** Of the repeats; memory is the largest of them. */
-export function meanUsage(usages: readonly ProcessUsage[][]): ProcessUsage[] {
+function meanUsage(usages: readonly ProcessUsage[][]): ProcessUsage[] {
   const names = [...new Set(usages.flatMap((usage) => usage.map(({ name }) => name)))]
   return names.map((name) => {
     const mine = usages.flatMap((usage) => usage.filter((one) => one.name === name))

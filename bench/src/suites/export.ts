@@ -7,7 +7,7 @@ import { readPeakMb, watchUsage } from '../measure/process-usage.ts'
 import { spreadOf } from '../measure/statistics.ts'
 import { openEngines } from '../stack/open-engines.ts'
 import { type Installation, openInstallation } from '../stack/open-installation.ts'
-import { type BenchDeps, type Measurement, once, type Suite } from '../suite.ts'
+import { type BenchDeps, type Figure, type Measurement, once, type Suite } from '../suite.ts'
 import { createExportClient, type ExportClient } from './export-client.ts'
 
 /** One with the long history, and those who post meanwhile. */
@@ -50,41 +50,37 @@ async function settle({ pool }: Installation): Promise<void> {
 }
 
 /** A fresh exporter for each: the kernel's note of its peak knows no beginning but the process's own. */
-async function measureAlone(deps: BenchDeps, installation: Installation, client: ExportClient): Promise<Measurement> {
+async function measureExporter(installation: Installation, measureTime: () => Promise<Figure>) {
   const exporter = await installation.start('exporter')
-  const usage = watchUsage(installation.watched())
-  const times: number[] = []
-  for (let number = 1; number <= deps.pace.export.repeats; number += 1) {
-    times.push(await client.exportOnce())
-    deps.screen.progress(`one export: run ${number} of ${deps.pace.export.repeats}, ${times.at(-1)?.toFixed(1)} s`)
-  }
-  const used = usage.stop() ?? []
+  const watch = watchUsage(installation.watched())
+  const time = await measureTime()
+  const usage = watch.stop() ?? []
   const peak = once('peak memory', 'MB', readPeakMb(exporter.pid))
   const failures = installation.failures()
   await exporter.stop()
-  const figures = [{ name: 'time', unit: 's', ...spreadOf(times) }, peak]
-  const notes = [`${deps.pace.export.rows.toLocaleString('en')} rows, from order to file`]
-  return { suite: 'export', name: 'one export', figures, usage: used, notes, failures }
+  return { suite: 'export', figures: [time, peak], usage, failures }
+}
+
+async function measureAlone(deps: BenchDeps, installation: Installation, client: ExportClient): Promise<Measurement> {
+  const { rows, repeats } = deps.pace.export
+  const measured = await measureExporter(installation, async () => {
+    const times: number[] = []
+    for (let number = 1; number <= repeats; number += 1) {
+      times.push(await client.exportOnce())
+      deps.screen.progress(`one export: run ${number} of ${repeats}, ${times.at(-1)?.toFixed(1)} s`)
+    }
+    return { name: 'time', unit: 's', ...spreadOf(times) }
+  })
+  return { ...measured, name: 'one export', notes: [`${rows.toLocaleString('en')} rows, from order to file`] }
 }
 
 async function measureTwo(deps: BenchDeps, installation: Installation, client: ExportClient): Promise<Measurement> {
-  const exporter = await installation.start('exporter')
-  const usage = watchUsage(installation.watched())
-  const times = await Promise.all([client.exportOnce(), client.exportOnce()])
-  const used = usage.stop() ?? []
-  const peak = once('peak memory', 'MB', readPeakMb(exporter.pid))
-  const failures = installation.failures()
-  await exporter.stop()
-  deps.screen.progress(`two exports at once: ${Math.max(...times).toFixed(1)} s`)
-  const figures = [once('time', 's', Math.max(...times)), peak]
-  return {
-    suite: 'export',
-    name: 'two exports at once',
-    figures,
-    usage: used,
-    notes: ['until both are done'],
-    failures,
-  }
+  const measured = await measureExporter(installation, async () => {
+    const seconds = Math.max(...(await Promise.all([client.exportOnce(), client.exportOnce()])))
+    deps.screen.progress(`two exports at once: ${seconds.toFixed(1)} s`)
+    return once('time', 's', seconds)
+  })
+  return { ...measured, name: 'two exports at once', notes: ['until both are done'] }
 }
 
 /** Keeps one export under way for as long as something else is measured. */

@@ -5,7 +5,7 @@ import { countDisorder, measureLatencies, measureRates, type Window } from '../e
 import { type TopicWatch, watchTopic } from '../events/watch-topic.ts'
 import { seedUsers } from '../ledger/seed-users.ts'
 import { describeFaults, verifyLedger } from '../ledger/verify-ledger.ts'
-import { describe } from '../load/measure-load.ts'
+import { describe, failuresOf } from '../load/measure-load.ts'
 import { postWorkload } from '../load/post-workload.ts'
 import { runClosedLoop } from '../load/run-load.ts'
 import { watchUsage } from '../measure/process-usage.ts'
@@ -52,10 +52,6 @@ async function measureSystem(deps: BenchDeps, engines: Engines, connections: num
   await untilPublished(deps, installation, watch)
   await loadEvents(pool, await watch.finish())
   const rates = await measureRates(pool, window, sliceS)
-  const answers = [
-    ...(load.unexpected > 0 ? [`${load.unexpected} answers had an unexpected status`] : []),
-    ...(load.broken > 0 ? [`${load.broken} requests got no answer`] : []),
-  ]
   const ledger = await checkLedger(pool)
   return {
     ...{ suite: 'system', name: `system, ${connections}`, usage: used },
@@ -66,7 +62,7 @@ async function measureSystem(deps: BenchDeps, engines: Engines, connections: num
       once('backlog growth', '%', growthOf(points, spreadOf(rates).median)),
     ],
     notes: [`backlog ${describeBacklog(points)}`, ...ledger.notes],
-    failures: [...installation.failures(), ...answers, ...ledger.failures],
+    failures: [...installation.failures(), ...failuresOf(load), ...ledger.failures],
   }
 }
 

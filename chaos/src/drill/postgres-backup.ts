@@ -20,7 +20,7 @@ export interface BackupPlaces {
 }
 
 /** A segment that is not full is archived after so long: this is what the loss of the disk may cost. */
-export const ARCHIVE_TIMEOUT_S = 5
+const ARCHIVE_TIMEOUT_S = 5
 const ARCHIVED_WITHIN_MS = 30_000
 /** As pg_basebackup leaves it out: what a server makes anew at its start, and WAL, which the archive has. */
 const LEFT_OUT =
@@ -113,7 +113,7 @@ function writeAsOwner(folder: string, name: string, text: string): void {
  * Complete under its final name, or not there; never over something else. A segment that is there already, byte for byte,
  * is archived: a server that was killed before it had noted that asks again.
  */
-export function archiveCommand(archive: string): string {
+function archiveCommand(archive: string): string {
   const to = `${quoteForShell(archive)}/%f`
   return `if test -f ${to}; then cmp -s "%p" ${to}; else cp "%p" ${to}.part && sync ${to}.part && mv ${to}.part ${to}; fi`
 }
