@@ -97,7 +97,7 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
     else findings.add('self_exits', line)
   }
   await using stack = await openStack({ dir, logDir, replicas, lock, signal, log: screen.progress, onSelfExit })
-  const users = await signUp(stack.apiUrls()[0]?.url ?? '', USERS)
+  const users = await signUp(stack.apiUrl(), USERS)
   const answers = new AnswerFile(join(dir, `answers-${nameAnswers(dir)}.ndjson`))
   const onWrong = (line: string) => findings.add('wrong_answers', line)
   const load = new Load({ apiUrls: stack.apiUrls, users, rate: args.rate, answers, onWrong })

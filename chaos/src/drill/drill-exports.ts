@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { Agent } from 'node:http'
+import type { Agent } from 'node:http'
 import { waitFor } from '@streamledger/testkit/wait-for'
-import { callApi, type Reply } from '../load/call-api.ts'
-import type { User } from '../load/sign-up.ts'
+import { type Call, callApi, type Reply } from '../load/call-api.ts'
+import { withAgent } from '../load/with-agent.ts'
 import { type Drill, PATIENCE_MS } from './drill.ts'
 
 interface View {
@@ -22,11 +22,6 @@ export interface Ordered {
 }
 
 const PATH = '/transactions/exports'
-
-/** The owner of all of them. */
-function ownerOf({ users }: Drill): User {
-  return users[0] as User
-}
 
 export function orderBeforeTarget(drill: Drill): Promise<[View, View]> {
   return withAgent(async (agent) => [await orderOne(drill, agent), await orderOne(drill, agent)])
@@ -66,15 +61,6 @@ export async function judgeExports(drill: Drill, { kept, removed, later }: Order
   })
 }
 
-async function withAgent<T>(use: (agent: Agent) => Promise<T>): Promise<T> {
-  const agent = new Agent({ keepAlive: true })
-  try {
-    return await use(agent)
-  } finally {
-    agent.destroy()
-  }
-}
-
 async function orderOne(drill: Drill, agent: Agent): Promise<View> {
   const ordered = await ask(drill, agent, { method: 'POST', path: '/transactions/export', body: {} })
   const { export_id } = JSON.parse(ordered.body.toString()) as View
@@ -89,10 +75,13 @@ async function orderOne(drill: Drill, agent: Agent): Promise<View> {
   )
 }
 
-/** @throws Error when there is no answer, or none yet. */
-async function ask(drill: Drill, agent: Agent, call: Omit<Parameters<typeof callApi>[2], 'token'>): Promise<Reply> {
-  const { token } = ownerOf(drill)
-  const reply = await callApi(agent, drill.stack.apiUrls()[0]?.url ?? '', { ...call, token })
+/**
+ * Asks as the first user, who owns all of them.
+ *
+ * @throws Error when there is no answer, or none yet.
+ */
+async function ask({ stack, users }: Drill, agent: Agent, call: Omit<Call, 'token'>): Promise<Reply> {
+  const reply = await callApi(agent, stack.apiUrl(), { ...call, token: users[0]?.token })
   if (!reply || reply.status === 503) throw new Error(`${call.method} ${call.path}: ${reply?.status ?? 'no answer'}`)
   return reply
 }

@@ -1,18 +1,19 @@
-import { Agent } from 'node:http'
+import type { Agent } from 'node:http'
 import type { TopicRecord } from '@streamledger/engines'
 import { type Answer, type Order, toAnswer } from '../load/answer.ts'
-import { callApi } from '../load/call-api.ts'
+import { sendOrder } from '../load/send-order.ts'
+import { withAgent } from '../load/with-agent.ts'
 import { type Fate, readFates } from '../verdict/check-answers.ts'
 import type { Drill } from './drill.ts'
 
 export interface Fates {
-  readonly kept: readonly Answer[]
+  readonly kept: Answer[]
   /** Of transactions that are recorded in orphaned_events. */
-  readonly orphaned: readonly Answer[]
+  readonly orphaned: Answer[]
   /** Never published, so nothing but the lost disk knew of them; refusals have no event at all. */
-  readonly forgotten: readonly Answer[]
+  readonly forgotten: Answer[]
   /** None of these, which must not be. */
-  readonly unexplained: readonly string[]
+  readonly unexplained: string[]
 }
 
 /** What became of what clients were told before the loss; `published`: what the topic had. */
@@ -22,12 +23,7 @@ export async function sortAnswers({ stack }: Drill, file: string, published: rea
     `select (payload::json ->> 'wallet_id') || ' ' || (payload::json ->> 'trans_id') as name from orphaned_events`,
   )
   const orphans = new Set(rows.map(({ name }) => name))
-  const fates = {
-    kept: [] as Answer[],
-    orphaned: [] as Answer[],
-    forgotten: [] as Answer[],
-    unexplained: [] as string[],
-  }
+  const fates: Fates = { kept: [], orphaned: [], forgotten: [], unexplained: [] }
   for await (const fate of readFates(stack.pool, [file])) sortOne(fate, { ids, orphans, fates })
   return fates
 }
@@ -35,7 +31,7 @@ export async function sortAnswers({ stack }: Drill, file: string, published: rea
 interface Sorting {
   ids: ReadonlySet<string>
   orphans: ReadonlySet<string>
-  fates: { kept: Answer[]; orphaned: Answer[]; forgotten: Answer[]; unexplained: string[] }
+  fates: Fates
 }
 
 function sortOne({ answer, kind, message }: Fate, { ids, orphans, fates }: Sorting): void {
@@ -54,30 +50,25 @@ export interface AskedAgain {
 
 /** Clients send these orders once more, twice: what the ledger knows comes back as it was, the rest is decided now and stays so. */
 export async function askTwice({ stack, users }: Drill, answers: readonly Answer[]): Promise<AskedAgain> {
-  const agent = new Agent({ keepAlive: true })
   const result = { replayed: 0, decidedAnew: 0, wrong: [] as string[] }
   const senders = new Map(users.map((user) => [user.wallet_id, user]))
-  try {
+  await withAgent(async (agent) => {
     for (const answer of answers) {
       const user = senders.get(answer.wallet_id)
       if (!user) continue
       const order = { user, entry: answer.entry, amount: answer.amount, trans_id: answer.trans_id }
-      const url = stack.apiUrls()[0]?.url ?? ''
+      const url = stack.apiUrl()
       const [first, second] = [await ask(agent, url, order), await ask(agent, url, order)]
       if (!first || first.body !== second?.body || first.status !== second.status) {
         result.wrong.push(`${answer.trans_id}: ${JSON.stringify(first)}, then ${JSON.stringify(second)}`)
       } else if (first.status === answer.status && first.body === answer.body) result.replayed += 1
       else result.decidedAnew += 1
     }
-  } finally {
-    agent.destroy()
-  }
+  })
   return result
 }
 
 async function ask(agent: Agent, url: string, order: Order): Promise<Answer | undefined> {
-  const { user, entry, amount, trans_id } = order
-  const body = { entry, amount, trans_id }
-  const reply = await callApi(agent, url, { method: 'POST', path: '/transactions', token: user.token, body })
+  const reply = await sendOrder(agent, url, order)
   return reply && toAnswer(order, reply.status, reply.body.toString())
 }

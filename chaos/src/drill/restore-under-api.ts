@@ -1,8 +1,9 @@
-import { Agent } from 'node:http'
+import type { TopicRecord } from '@streamledger/engines'
 import { partitionFor } from '@streamledger/events'
 import { waitFor } from '@streamledger/testkit/wait-for'
 import { callApi } from '../load/call-api.ts'
 import { signUp, type User } from '../load/sign-up.ts'
+import { withAgent } from '../load/with-agent.ts'
 import { type Drill, PATIENCE_MS } from './drill.ts'
 import { judgeAll, typeCommand } from './judge.ts'
 import { sortAnswers } from './judge-answers.ts'
@@ -69,17 +70,24 @@ export async function restoreUnderApi(drill: Drill): Promise<void> {
   await untilAnswered(during, ORDERS)
   await during.stop()
   await judgeAll(drill)
-  for (const { file } of [all, lost, during]) {
-    const { kept, orphaned, forgotten, unexplained } = await sortAnswers(drill, file, records)
-    const refusals = forgotten.filter(({ status }) => status !== 201)
-    account.claim(
-      unexplained.length === 0 &&
-        refusals.length === forgotten.length &&
-        (file === lost.file || forgotten.length + orphaned.length === 0),
-      `of the answers ${file === lost.file ? 'since the target' : 'that the restore did not reach'}, ${kept.length} are kept, ${orphaned.length} recorded as lost, ${refusals.length} refusals forgotten`,
-      unexplained.slice(0, 3),
-    )
-  }
+  for (const stage of [all, lost, during]) await judgeClients(drill, stage, { records, isLost: stage === lost })
+}
+
+/** What the restore did not reach is kept; of the answers since the target, some are recorded as lost, and refusals forgotten. */
+async function judgeClients(
+  drill: Drill,
+  { file }: Stage,
+  { records, isLost }: { records: readonly TopicRecord[]; isLost: boolean },
+): Promise<void> {
+  const { kept, orphaned, forgotten, unexplained } = await sortAnswers(drill, file, records)
+  const refusals = forgotten.filter(({ status }) => status !== 201)
+  drill.account.claim(
+    unexplained.length === 0 &&
+      refusals.length === forgotten.length &&
+      (isLost || forgotten.length + orphaned.length === 0),
+    `of the answers ${isLost ? 'since the target' : 'that the restore did not reach'}, ${kept.length} are kept, ${orphaned.length} recorded as lost, ${refusals.length} refusals forgotten`,
+    unexplained.slice(0, 3),
+  )
 }
 
 /** By the partitions of their events: a third of the partitions is quiet. */
@@ -95,17 +103,15 @@ async function splitUsers({ stack, users }: Drill) {
 }
 
 function signUpSome({ stack }: Drill, count: number): Promise<User[]> {
-  return signUp(stack.apiUrls()[0]?.url ?? '', count)
+  return signUp(stack.apiUrl(), count)
 }
 
 /** Somebody who signed up after the target holds a token that is still good; who signs up now must not be taken for them. */
 async function judgeStranger(drill: Drill, stranger: User): Promise<void> {
   const { stack, account } = drill
   const newcomers = await waitFor(() => signUpSome(drill, 3), { timeoutMs: PATIENCE_MS })
-  const agent = new Agent()
   const call = { method: 'GET', path: '/wallet', token: stranger.token } as const
-  const reply = await callApi(agent, stack.apiUrls()[0]?.url ?? '', call)
-  agent.destroy()
+  const reply = await withAgent((agent) => callApi(agent, stack.apiUrl(), call))
   const isTaken = newcomers.some(({ wallet_id }) => wallet_id === stranger.wallet_id)
   account.claim(
     !isTaken && reply !== undefined && reply.status !== 200 && reply.status !== 503,

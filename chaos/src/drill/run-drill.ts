@@ -46,7 +46,7 @@ export async function runDrill(args: DrillArguments, screen: Screen, signal: Abo
     })
     backup.openArchive()
     const events = new EventMemory({ brokers: stack.brokers, topic: TOPIC })
-    const users = await signUp(stack.apiUrls()[0]?.url ?? '', USERS)
+    const users = await signUp(stack.apiUrl(), USERS)
     const drill = { stack, backup, account, events, users, rate: args.rate, dir, signal }
     await makeHistory(drill, args.history)
     for (const act of args.acts) {

@@ -15,7 +15,7 @@ export interface ExportView {
 }
 
 const EVERY_MS = { min: 3_000, max: 9_000 }
-/** What a export of the hot wallet holds at most: the last while of it. */
+/** What an export of the hot wallet holds at most: the last while of it. */
 const HOT_HISTORY_MS = 180_000
 const POLL_MS = 500
 const RETRY_PAUSE_MS = 200

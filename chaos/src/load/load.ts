@@ -3,7 +3,8 @@ import { Agent } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type Order, readProblem, toAnswer } from './answer.ts'
 import type { AnswerFile } from './answer-file.ts'
-import { callApi, type Reply } from './call-api.ts'
+import type { Reply } from './call-api.ts'
+import { sendOrder } from './send-order.ts'
 import type { User } from './sign-up.ts'
 
 export interface LoadOptions {
@@ -143,20 +144,14 @@ export class Load {
   }
 
   /** Tries until there is a final answer: a 503 and a broken connection are none. */
-  async #send({ user, entry, amount, trans_id }: Order): Promise<Reply | undefined> {
-    const call = {
-      method: 'POST',
-      path: '/transactions',
-      token: user.token,
-      body: { entry, amount, trans_id },
-    } as const
+  async #send(order: Order): Promise<Reply | undefined> {
     for (let tries = 1; !this.#abandoned; tries++) {
       const urls = this.#options.apiUrls()
       const target = urls[this.#turn++ % Math.max(1, urls.length)]
       if (target) {
         this.counts.tries += 1
         this.#inFlight.set(target.name, this.inFlight(target.name) + 1)
-        const reply = await callApi(this.#agent, target.url, call)
+        const reply = await sendOrder(this.#agent, target.url, order)
         this.#inFlight.set(target.name, this.inFlight(target.name) - 1)
         if (!reply) this.counts.cut_off += 1
         else if (reply.status !== 503) {

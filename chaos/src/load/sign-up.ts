@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { Agent } from 'node:http'
+import type { Agent } from 'node:http'
 import { callApi } from './call-api.ts'
+import { withAgent } from './with-agent.ts'
 
 export interface User {
   readonly wallet_id: number
@@ -16,13 +17,8 @@ interface Account {
 const TIMEOUT_MS = 30_000
 
 /** People who have never been here before, one after another. */
-export async function signUp(url: string, count: number): Promise<User[]> {
-  const agent = new Agent({ keepAlive: true })
-  try {
-    return await signUpBy(agent, url, count)
-  } finally {
-    agent.destroy()
-  }
+export function signUp(url: string, count: number): Promise<User[]> {
+  return withAgent((agent) => signUpBy(agent, url, count))
 }
 
 async function signUpBy(agent: Agent, url: string, count: number): Promise<User[]> {

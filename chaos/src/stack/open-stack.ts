@@ -25,6 +25,8 @@ export interface Stack extends AsyncDisposable {
   readonly pool: pg.Pool
   /** The APIs that clients are told of just now. */
   apiUrls(): readonly { name: string; url: string }[]
+  /** Of the first of these; empty while there is none. */
+  apiUrl(): string
   /** Brings up whatever a fault that was broken off has left down; with nothing down, it only looks. */
   restore(replicas: Replicas): Promise<void>
 }
@@ -94,13 +96,14 @@ export async function openStack(options: StackOptions): Promise<Stack> {
   }
   await bringUp(options.replicas)
 
+  const apiUrls = () =>
+    [...replicas.values()]
+      .filter(({ role, pid }) => role === 'api' && pid !== undefined)
+      .map(({ name, url }) => ({ name, url }))
   const ending = started.move()
   return {
-    ...{ postgres, kafka, replicas, databaseProxies, brokerProxies, databaseUrl, brokers, pool },
-    apiUrls: () =>
-      [...replicas.values()]
-        .filter(({ role, pid }) => role === 'api' && pid !== undefined)
-        .map(({ name, url }) => ({ name, url })),
+    ...{ postgres, kafka, replicas, databaseProxies, brokerProxies, databaseUrl, brokers, pool, apiUrls },
+    apiUrl: () => apiUrls()[0]?.url ?? '',
     restore: async (counts) => {
       for (const engine of [postgres, kafka]) if (!engine.isUp) await engine.start()
       await bringUp(counts)

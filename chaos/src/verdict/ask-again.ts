@@ -1,7 +1,7 @@
-import { Agent } from 'node:http'
 import { type Answer, type Order, toAnswer } from '../load/answer.ts'
-import { callApi } from '../load/call-api.ts'
 import type { LoadOptions } from '../load/load.ts'
+import { sendOrder } from '../load/send-order.ts'
+import { withAgent } from '../load/with-agent.ts'
 import type { Findings } from './findings.ts'
 
 const SAMPLE_MAX = 500
@@ -13,24 +13,18 @@ export interface AskAgain {
 }
 
 /** Sends orders of this run once more: the same bytes come back, and are said to be a replay. */
-export async function askAgain({ apiUrls, remembered, findings }: AskAgain): Promise<void> {
-  const agent = new Agent({ keepAlive: true })
-  try {
+export function askAgain({ apiUrls, remembered, findings }: AskAgain): Promise<void> {
+  return withAgent(async (agent) => {
     for (const [at, { order, answer }] of remembered.slice(-SAMPLE_MAX).entries()) {
       const urls = apiUrls()
-      const { user, entry, amount, trans_id } = order
-      const reply = await callApi(agent, urls[at % urls.length]?.url ?? '', {
-        ...{ method: 'POST', path: '/transactions', token: user.token, body: { entry, amount, trans_id } },
-      })
+      const reply = await sendOrder(agent, urls[at % urls.length]?.url ?? '', order)
       const again = reply && toAnswer(order, reply.status, reply.body.toString())
       const isSame = again?.status === answer.status && again.body === answer.body
       if (isSame && (reply?.replayed || answer.status !== 201)) continue
       findings.add(
         'wrong_answers',
-        `${trans_id}: ${JSON.stringify(answer)}, and when all was quiet ${JSON.stringify(again)}`,
+        `${order.trans_id}: ${JSON.stringify(answer)}, and when all was quiet ${JSON.stringify(again)}`,
       )
     }
-  } finally {
-    agent.destroy()
-  }
+  })
 }
