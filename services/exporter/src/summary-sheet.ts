@@ -61,7 +61,13 @@ function aboutLines(summary: Summary): StyledValue[][] {
   ]
 }
 
-const time = (instant: Date): StyledValue => [instant, TIME]
+/** Excel has no dates before 1900, and shows #### in their place; and it takes that year for a leap year. */
+const EXCEL_DATES_FROM = Date.UTC(1900, 2, 1)
+
+function time(instant: Date): StyledValue {
+  if (instant.getTime() >= EXCEL_DATES_FROM) return [instant, TIME]
+  return [instant.toISOString().slice(0, -1).replace('T', ' '), TEXT]
+}
 
 function sumLines({ currency, entry, openingBalance, closingBalance }: Summary, tally: Tally): StyledValue[][] {
   const header = (text: string): StyledValue => [text, { ...HEADER, alignment: { horizontal: 'right' } }]

@@ -32,6 +32,22 @@ function keepPositive(drawn: readonly { entry: Entry; amount: number }[]): Chose
   })
 }
 
+test('a period that begins before Excel has dates is told in words, as exactly', async ({ database: { db, url } }) => {
+  const dir = await makeExportDir()
+  await runExporter(url, dir)
+  const history = await makeChosenHistory(db, [{ trans_id: 'one' }])
+  const told = async (from: string) => {
+    const id = await orderExport(db, history, { from_at: new Date(from) })
+    const { file, rows_done } = await waitForExport(db, id, ({ status }) => status === 'succeeded')
+    expect(rows_done).toBe(1)
+    return (await readSummary(join(dir, file as string)))['From, included (UTC)']
+  }
+  expect(await told('0000-01-01T00:00:00.000Z')).toEqual(['0000-01-01 00:00:00.000'])
+  expect(await told('0001-01-01T00:00:00.000Z')).toEqual(['0001-01-01 00:00:00.000'])
+  expect(await told('1900-02-28T23:59:59.999Z')).toEqual(['1900-02-28 23:59:59.999'])
+  expect(await told('1900-03-01T00:00:00.000Z')).toEqual([new Date('1900-03-01T00:00:00.000Z')])
+})
+
 test('the summary reconciles with the rows and with the ledger, whatever the history and the filters', async ({
   database: { db, url },
 }) => {
