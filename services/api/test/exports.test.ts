@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
-import { describe, expect, startApi, test } from './api.ts'
+import { onTestFinished, vi } from 'vitest'
+import { cancelExport } from '../src/ledger/cancel-export.ts'
+import { describe, expect, startApi, test, waitFor } from './api.ts'
 import type { Client } from './client.ts'
 
 const order = (client: Client, body?: object | null, key?: string) =>
@@ -58,6 +60,37 @@ describe('ordering an export', () => {
     for (const body of [undefined, {}]) {
       expect(await order(client, body)).toMatchObject({ status: 202, json: { from: null, to: null, entry: null } })
     }
+  })
+
+  test.for([
+    ['2026-01-01T00:00:00.000001Z', '2026-01-01T00:00:00.001Z'],
+    ['2026-01-01T00:00:00.999999999Z', '2026-01-01T00:00:01.000Z'],
+    ['2026-01-01T00:00:00.123000Z', '2026-01-01T00:00:00.123Z'],
+    ['2026-01-01T00:00:00.10Z', '2026-01-01T00:00:00.100Z'],
+    ['9999-12-31T23:59:59.9999999Z', '9999-12-31T23:59:59.999Z'],
+  ])('from %s is from %s, as no transaction is between', async ([from, kept], { api }) => {
+    const client = await api.signUp()
+    expect((await order(client, { from, to: from })).json).toMatchObject({ from: kept, to: kept })
+  })
+
+  test('says that it was made when it had the wallet, not when it began to wait for it', async ({
+    api,
+    database: { db },
+  }) => {
+    const client = await api.signUp()
+    const { wallet_id } = client.account.wallet
+    const trx = await db.startTransaction().execute()
+    await trx.selectFrom('wallets').select('id').where('id', '=', wallet_id).forUpdate().execute()
+    const ordered = order(client)
+    await waitFor(async () => {
+      const { rows } = await sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(db)
+      return rows.length > 0
+    })
+    const { rows } = await sql<{ now: Date }>`select clock_timestamp()::timestamptz(3) as now`.execute(trx)
+    await trx.commit().execute()
+    const { created_at } = (await ordered).json
+    expect(new Date(created_at).getTime()).toBeGreaterThanOrEqual((rows[0] as { now: Date }).now.getTime())
   })
 
   test('leaves neither a row nor a job when either cannot be written', async ({ createDatabase }) => {
@@ -220,6 +253,17 @@ describe('exports', () => {
       expect((await client.get(path)).status).toBe(404)
       expect((await client.call('DELETE', path)).status).toBe(404)
     }
+  })
+
+  test('are cancelled by the clock that they were ordered by', async ({ api, database: { db } }) => {
+    const client = await api.signUp()
+    const { export_id, created_at } = (await order(client)).json
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 3_600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    await cancelExport(db, { open: vi.fn(), remove: vi.fn() }, client.account.user.user_id, export_id)
+    vi.useRealTimers()
+    const { finished_at } = (await client.get(`/transactions/exports/${export_id}`)).json
+    expect(finished_at >= created_at).toBe(true)
   })
 
   test('of somebody else, or that never were, are not there', async ({ api, database: { db } }) => {

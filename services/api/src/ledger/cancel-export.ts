@@ -1,4 +1,5 @@
 import type { Db } from '@streamledger/db'
+import { sql } from 'kysely'
 import { ExportError } from './export-errors.ts'
 import type { ExportFiles } from './export-files.ts'
 import { ownWallet } from './own-wallet.ts'
@@ -13,7 +14,7 @@ import { ownWallet } from './own-wallet.ts'
 export async function cancelExport(db: Db, files: ExportFiles, user_id: number, export_id: string): Promise<void> {
   const cancelled = await db
     .updateTable('exports')
-    .set({ status: 'cancelled', finished_at: new Date() })
+    .set({ status: 'cancelled', finished_at: sql<Date>`now()` })
     .where('id', '=', export_id)
     .where('wallet_id', '=', ownWallet(user_id))
     .where('status', 'in', ['queued', 'running'])

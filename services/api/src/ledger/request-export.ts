@@ -48,6 +48,8 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
         from_at: request.from ?? null,
         to_at: request.to ?? null,
         idempotency_key: request.idempotency_key ?? null,
+        // Not when the transaction began: what was posted while it waited for the wallet is in the export.
+        created_at: sql<Date>`clock_timestamp()`,
       })
       .returning(exportColumns)
       .executeTakeFirstOrThrow()

@@ -18,6 +18,14 @@ export function readFilters({ entry, from, to }: SentFilters, place: InputPlace)
   return filters
 }
 
+const INSTANT_MAX = Date.UTC(YEAR_MAX, 11, 31, 23, 59, 59, 999)
+
+/**
+ * Whether an instant is after the millisecond that a Date keeps of it. Transactions have whole milliseconds: those since
+ * then, or before it, are the ones since, or before, the next.
+ */
+const isBeyondMs = (text: string): boolean => /\.\d{3}\d*[1-9]/.test(text)
+
 const isWritable = (instant: Date): boolean => instant.getUTCFullYear() >= 0 && instant.getUTCFullYear() <= YEAR_MAX
 
 function readInstant(text: string | undefined, name: string, place: InputPlace): Date | undefined {
@@ -28,5 +36,5 @@ function readInstant(text: string | undefined, name: string, place: InputPlace):
   if (Number.isNaN(instant.getTime()) || !isWritable(instant)) {
     throw new InputError([{ in: place, pointer: `/${name}`, reason: 'is not an instant that can be stored' }])
   }
-  return instant
+  return isBeyondMs(text) ? new Date(Math.min(instant.getTime() + 1, INSTANT_MAX)) : instant
 }
