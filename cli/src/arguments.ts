@@ -14,13 +14,15 @@ const COMMON: ParseArgsOptionsConfig = {
   progress: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 }
+/** Without a command. */
+const ALONE: ParseArgsOptionsConfig = { ...COMMON, version: { type: 'boolean' } }
 
 /** @throws CliError `usage` for what no command understands. */
 export function parseArguments(args: readonly string[]): Arguments {
   const words = args.filter((argument) => !argument.startsWith('-'))
   const command = COMMANDS.find(({ name }) => args.slice(0, 2).join(' ') === name || args[0] === name)
   if (!command) {
-    if (words.length === 0) return { command, options: parse(args, COMMON, 'streamledger --help').values }
+    if (words.length === 0) return { command, options: parse(args, ALONE, 'streamledger --help').values }
     throw new CliError('usage', unknownCommand(words))
   }
   const count = command.name.split(' ').length

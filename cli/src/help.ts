@@ -23,7 +23,7 @@ sees to its event stream. What changes something shows first what it would do, a
 Commands:
 ${list.join('\n')}
 
-Try \`streamledger verify --help\` for what one of them does, with examples.
+Try \`streamledger verify --help\` for what one of them does, with examples; \`streamledger --version\` tells the release.
 
 Environment, as the services have it:
   DATABASE_URL    Postgres, as postgres://user:password@host:port/database

@@ -1,3 +1,4 @@
+import { RELEASE } from '@streamledger/runtime'
 import { parseArguments } from './arguments.ts'
 import { CliError, EXIT, type ExitCode } from './errors.ts'
 import { renderHelp } from './help.ts'
@@ -15,6 +16,10 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
   const progress = createProgress(stderr, { forced: args.includes('--progress') })
   try {
     const { command, options } = parseArguments(args)
+    if (!command && options.version) {
+      await writeText(stdout, wantsJson ? JSON.stringify({ version: RELEASE }) : RELEASE)
+      return EXIT.well
+    }
     if (!command || options.help) {
       await writeText(command || options.help ? stdout : stderr, renderHelp(command))
       return command || options.help ? EXIT.well : EXIT.failed

@@ -1,3 +1,4 @@
+import { RELEASE } from '@streamledger/runtime'
 import { test as base, expect } from '@streamledger/testkit'
 import { COMMANDS } from '../src/commands.ts'
 import { makeLedger } from './ledger.ts'
@@ -11,6 +12,13 @@ test('--help lists the commands; without one, the same goes to stderr and the ex
   for (const { name } of COMMANDS) expect(help.stdout).toContain(name)
   const none = await runCli([])
   expect(none).toMatchObject({ code: 2, stdout: '', stderr: help.stdout })
+})
+
+test('--version tells the release, and nothing else', async () => {
+  const { code, stdout, stderr } = await runCli(['--version'])
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${RELEASE}\n`, stderr: '' })
+  expect((await runCli(['--version', '--json'])).json).toEqual({ version: RELEASE })
+  expect((await runCli(['--help'])).stdout).toContain('--version')
 })
 
 test.for(COMMANDS.map(({ name }) => name))('%s --help teaches, with examples and exit codes', async (name) => {

@@ -1,4 +1,5 @@
 import { readTopic } from '@streamledger/engines'
+import { RELEASE } from '@streamledger/runtime'
 import { waitFor } from '@streamledger/testkit/wait-for'
 import { afterAll, beforeAll, expect, inject, onTestFailed, test } from 'vitest'
 import { playStory } from '../play-story.ts'
@@ -110,6 +111,7 @@ test('Prometheus scrapes every service, and its alerts can be evaluated', async 
 
 test('the command line in the image finds nothing wrong', async () => {
   tellOnFailure()
+  expect((await inside('relay', 'streamledger', '--version')).trim()).toBe(RELEASE)
   await inside('relay', 'streamledger', 'verify')
   await inside('relay', 'streamledger', 'reconcile')
 })
