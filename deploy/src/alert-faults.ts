@@ -37,6 +37,10 @@ export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
     when: "a partition's oldest row has waited in the outbox for more than 10 minutes",
     raisedBy: 'the same',
   },
+  StreamledgerOutboxUnseen: {
+    when: 'a relay runs, and none tells of the outbox',
+    raisedBy: 'the relay loses its way to Postgres',
+  },
   StreamledgerReceiptOld: {
     when: "a partition's receipt was last written more than 3 days ago",
     raisedBy: 'the halted partition, whose last receipt is set back by six and a half days',
@@ -62,19 +66,23 @@ export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
     raisedBy: 'the folder of the exports is removed',
   },
   StreamledgerExportsWait: {
-    when: 'the oldest export that no exporter has taken has been due for more than 10 minutes',
+    when: 'the oldest export that no exporter has taken has been due for more than 10 minutes, or no exporter can tell, as none reaches Postgres',
     raisedBy: "a job's queue is left locked by nobody, and the job has been due for 20 minutes",
   },
   StreamledgerPoolExhausted: {
     when: 'somebody waited for a connection of a pool at every scrape of 5 minutes, five at least',
     raisedBy: 'another session of Postgres locks the table of exports, and eight clients list theirs',
   },
+  StreamledgerSpansLost: {
+    when: "a tenth of a service's spans were not taken by the collector, or dropped before",
+    raisedBy: 'the collector of traces refuses them',
+  },
   StreamledgerProcessDown: {
     when: 'a process does not answer Prometheus',
     raisedBy: 'the relay is killed',
   },
   StreamledgerServiceDown: {
-    when: 'no process of a service answers, or Prometheus does not know of any',
+    when: 'no process of API, relay or exporter answers, or Prometheus does not know of any',
     raisedBy: 'the same, as it was the only one',
   },
 }
@@ -91,7 +99,7 @@ export const AUDIT_FAULTS: Readonly<Record<string, AlertFault>> = {
     raisedBy: "the topic's records are deleted before the audit, which is stopped for a while, has read them",
   },
   StreamledgerAuditStalled: {
-    when: 'the audit has not read Kafka and Postgres to the end of a round for 2 minutes',
+    when: 'the audit has not read Kafka and Postgres to the end of a round for 2 minutes, or is gone (for a day)',
     raisedBy: 'it loses its way to Postgres',
   },
 }

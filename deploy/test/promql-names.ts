@@ -1,6 +1,6 @@
 /** What PromQL itself knows, as far as it is used here: whoever uses more of it adds to this list. */
 const WORDS = new Set(
-  'absent and by clamp_min count_over_time histogram_quantile increase label_replace max min_over_time on or rate sum time'.split(
+  'absent and by clamp_min count_over_time histogram_quantile increase label_replace last_over_time max min_over_time on or rate sum time'.split(
     ' ',
   ),
 )

@@ -47,7 +47,13 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   kafka,
 }) => {
   const stack = await watchStack()
-  const { relay, pool, ways, prometheus, post, fires } = stack
+  const { relay, pool, ways, collector, prometheus, post, fires } = stack
+  // The collector of traces says no, while there are few that it has taken.
+  collector.mood = 'refusing'
+  for (const _ of [1, 2, 3]) expect(await post()).toBe(201)
+  await fires('StreamledgerSpansLost', { service: 'api', severity: 'ticket' })
+  collector.mood = 'taking'
+
   // Somebody gives the topic more partitions.
   await kafka.addPartitions(stack.topic, 3)
   await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
@@ -128,6 +134,11 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
     DASHBOARDS.flatMap(listExpressions).map(async (expr) => ((await prometheus.query(expr)).length > 0 ? [] : [expr])),
   )
   expect(empty.flat()).toEqual([])
+
+  // The relay loses its way to Postgres: what it told of the halted partition is told no more.
+  ways.relay.goDown()
+  await fires('StreamledgerOutboxUnseen', { severity: 'page' })
+  expect((await prometheus.readFiring()).has('StreamledgerEventsVeryLate')).toBe(false)
 
   relay.signal('SIGKILL')
   await fires('StreamledgerProcessDown', { job: 'streamledger-relay' })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   test as base,
   LIMITS_OUT_OF_REACH,
+  type OwnCollector,
   type Person,
   type ServiceProcess,
   type SpawnService,
@@ -27,12 +28,16 @@ interface Services {
   audit: ServiceProcess
 }
 
+type Ways = Record<'api' | 'relay' | 'audit', TcpProxy>
+
 /** Everything that has alerts, as processes, and a real Prometheus that watches it. */
 export interface WatchedStack extends Services, User {
   pool: TestDatabase['pool']
   topic: string
-  /** The ways of the API and of the audit to Postgres. */
-  ways: { api: TcpProxy; audit: TcpProxy }
+  /** The ways of the API, the relay and the audit to Postgres. */
+  ways: Ways
+  /** Takes the API's spans. */
+  collector: OwnCollector
   exportFolder: string
   prometheus: RunningPrometheus
   /** Waits until an alert fires with these labels. */
@@ -49,63 +54,65 @@ export interface WatchedStackOptions {
 }
 
 /** vitest's `test` with what starts one; it has one user and one posting, and nothing fires yet. */
-export const test = base.extend('watchStack', async ({ createDatabase, kafka, spawnService }, { onCleanup }) => {
-  const undo: (() => unknown)[] = []
-  onCleanup(async () => {
-    for (const step of undo.toReversed()) await step()
-  })
-  return async ({ partitions = 1, brokers = kafka.brokers, relayBrokers = brokers }: WatchedStackOptions = {}) => {
-    const { pool, url } = await createDatabase()
-    const ways = { api: await startTcpProxy(url), audit: await startTcpProxy(url) }
-    undo.push(() => Promise.all([ways.api.close(), ways.audit.close()]))
-    const exportFolder = mkdtempSync(join(tmpdir(), 'streamledger-exports-'))
-    undo.push(() => rmSync(exportFolder, { recursive: true, force: true }))
-    const topic = `alerts-${randomUUID()}`
-    const services = await spawnServices(spawnService, {
-      api: ways.api.address,
-      audit: ways.audit.address,
-      relayBrokers,
-      env: {
-        ...{ DATABASE_URL: url, KAFKA_BROKERS: brokers, EXPORT_DIR: exportFolder },
-        ...{ INSTALLATION_ID: randomUUID(), KAFKA_TOPIC: topic, TOPIC_PARTITIONS: String(partitions) },
-      },
+export const test = base.extend(
+  'watchStack',
+  async ({ createDatabase, kafka, spawnService, startCollector }, { onCleanup }) => {
+    const undo: (() => unknown)[] = []
+    onCleanup(async () => {
+      for (const step of undo.toReversed()) await step()
     })
-    const ports = Object.entries(services).map(([name, { opsUrl }]) => [name, opsUrl])
-    const prometheus = await startPrometheus(Object.fromEntries(ports))
-    undo.push(() => prometheus.remove())
-    const user = await createUser(services.api)
-    expect(await user.post()).toBe(201)
-    await waitUntilSeen(prometheus)
-    const stack: WatchedStack = {
-      ...{ ...services, pool, topic, ways, exportFolder, prometheus },
-      ...{ ...user, ...watch(prometheus) },
+    return async ({ partitions = 1, brokers = kafka.brokers, relayBrokers = brokers }: WatchedStackOptions = {}) => {
+      const { pool, url } = await createDatabase()
+      const ways = { api: await startTcpProxy(url), relay: await startTcpProxy(url), audit: await startTcpProxy(url) }
+      undo.push(() => Promise.all(Object.values(ways).map((way) => way.close())))
+      const collector = await startCollector()
+      const exportFolder = mkdtempSync(join(tmpdir(), 'streamledger-exports-'))
+      undo.push(() => rmSync(exportFolder, { recursive: true, force: true }))
+      const topic = `alerts-${randomUUID()}`
+      const services = await spawnServices(spawnService, {
+        ways,
+        relayBrokers,
+        collector,
+        env: {
+          ...{ DATABASE_URL: url, KAFKA_BROKERS: brokers, EXPORT_DIR: exportFolder },
+          ...{ INSTALLATION_ID: randomUUID(), KAFKA_TOPIC: topic, TOPIC_PARTITIONS: String(partitions) },
+        },
+      })
+      const ports = Object.entries(services).map(([name, { opsUrl }]) => [name, opsUrl])
+      const prometheus = await startPrometheus(Object.fromEntries(ports))
+      undo.push(() => prometheus.remove())
+      const user = await createUser(services.api)
+      expect(await user.post()).toBe(201)
+      await waitUntilSeen(prometheus)
+      const stack: WatchedStack = {
+        ...{ ...services, pool, topic, ways, collector, exportFolder, prometheus },
+        ...{ ...user, ...watch(prometheus) },
+      }
+      return stack
     }
-    return stack
-  }
-})
+  },
+)
 
 interface Places {
-  /** The ways to Postgres of those that have one of their own. */
-  api: string
-  audit: string
+  ways: Ways
   relayBrokers: string
+  collector: OwnCollector
   env: Record<string, string>
 }
 
-async function spawnServices(
-  spawn: SpawnService,
-  { api: way, audit: auditWay, relayBrokers, env }: Places,
-): Promise<Services> {
+async function spawnServices(spawn: SpawnService, { ways, relayBrokers, collector, env }: Places): Promise<Services> {
   const api = await spawn('services/api/src/main.ts', {
-    ...{ ...env, ...LIMITS_OUT_OF_REACH, DATABASE_URL: way, JWT_SECRET: randomUUID() },
+    ...{ ...env, ...LIMITS_OUT_OF_REACH, DATABASE_URL: ways.api.address, JWT_SECRET: randomUUID() },
     ...{ DATABASE_CONNECT_TIMEOUT_MS: '2000', DATABASE_POOL_MAX: '2' },
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
   })
-  const relayEnv = { ...env, KAFKA_BROKERS: relayBrokers, RELAY_TOPIC_CHECK_MS: '500' }
+  const relayPlaces = { DATABASE_URL: ways.relay.address, KAFKA_BROKERS: relayBrokers }
+  const relayEnv = { ...env, ...relayPlaces, RELAY_TOPIC_CHECK_MS: '500' }
   const relay = await spawn('services/relay/src/main.ts', relayEnv)
   const exporter = await spawn('services/exporter/src/main.ts', env)
   await Promise.all([api, relay, exporter].map((service) => service.ready()))
   // It wants the topic, which the relay makes.
-  const auditEnv = { ...env, DATABASE_URL: auditWay, AUDIT_SWEEP_MS: '200', AUDIT_GRACE_MS: '1000' }
+  const auditEnv = { ...env, DATABASE_URL: ways.audit.address, AUDIT_SWEEP_MS: '200', AUDIT_GRACE_MS: '1000' }
   const audit = await spawn('cli/src/main.ts', auditEnv, ['audit'])
   await audit.ready()
   return { api, relay, exporter, audit }
