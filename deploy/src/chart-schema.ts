@@ -169,8 +169,11 @@ function exportsSchema(): JsonSchema {
 }
 
 function networkPolicy(): JsonSchema {
-  const place = object({ to: OBJECTS, ports: { type: 'array', items: PORT, minItems: 1 } })
-  const places = { dns: place, postgres: place, kafka: place, s3: place, otlp: place }
+  const ports = { type: 'array', items: PORT }
+  const place = object({ to: OBJECTS, ports: { ...ports, minItems: 1 } })
+  // Without ports, those of the addresses.
+  const addressed = object({ to: OBJECTS, ports })
+  const places = { dns: place, postgres: place, kafka: addressed, s3: addressed, otlp: addressed }
   return object({ enabled: BOOLEAN, ingressControllers: OBJECTS, prometheus: OBJECTS, ...places })
 }
 

@@ -102,11 +102,14 @@ describe('the chart', () => {
     const postgres = 'TCP 5432 TCP 6432'
     expect(portsOf('everything', 'api')).toEqual([dns, postgres, 'TCP 9000', 'TCP 4318'])
     expect(portsOf('everything', 'exporter')).toEqual([dns, postgres, 'TCP 9000', 'TCP 4318'])
-    expect(portsOf('everything', 'relay')).toEqual([dns, postgres, 'TCP 9092', 'TCP 4318'])
-    expect(portsOf('everything', 'audit')).toEqual([dns, postgres, 'TCP 9092'])
+    expect(portsOf('everything', 'relay')).toEqual([dns, postgres, 'TCP 9094 TCP 9095', 'TCP 4318'])
+    expect(portsOf('everything', 'audit')).toEqual([dns, postgres, 'TCP 9094 TCP 9095'])
     expect(portsOf('everything', 'migration')).toEqual([dns, postgres])
+    // Ports that nobody names are those of the addresses, or what their scheme says.
+    expect(portsOf('minimal', 'exporter')).toEqual([dns, 'TCP 5432', 'TCP 443'])
+    expect(portsOf('minimal', 'relay')).toEqual([dns, 'TCP 5432', 'TCP 9092'])
     // No S3, no way to it.
-    expect(portsOf('existing-claim', 'api')).toEqual([dns, 'TCP 5432'])
+    expect(portsOf('existing-claim', 'api')).toEqual([dns, 'TCP 5432', 'TCP 443 TCP 4318'])
     expect(rulesOf('everything', 'relay').egress[1]?.to).toEqual([{ ipBlock: { cidr: '10.1.0.0/16' } }])
     expect(rulesOf('everything', 'relay').egress[2]?.to).toBeUndefined()
   })

@@ -107,7 +107,7 @@ describe('the chart', () => {
       TOPIC_REPLICATION_FACTOR: '3',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.observability:4318',
       OTEL_TRACES_SAMPLER_ARG: '0.05',
-      KAFKA_BROKERS: 'kafka-0:9092,kafka-1:9092,kafka-2:9092',
+      KAFKA_BROKERS: 'kafka-0:9094,kafka-1:9094,kafka-2:9095',
     })
   })
 
