@@ -1,4 +1,4 @@
-import { createLogger, createRegistry, startOpsServer } from '@streamledger/runtime'
+import { createLogger, createRegistry, RELEASE, startOpsServer } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { AuditState } from './audit/audit-state.ts'
 import { type AuditConfig, loadAuditConfig } from './audit/config.ts'
@@ -59,6 +59,7 @@ interface Run {
 
 async function serve(config: AuditConfig, pool: Pool, { since, signal }: Run): Promise<CommandResult> {
   const logger = createLogger({ service: 'audit', level: config.logLevel, stream: 'stderr' })
+  logger.info({ version: RELEASE, node: process.version }, 'starting')
   const registry = createRegistry('audit')
   const state = new AuditState(config.stateFile)
   let running = false

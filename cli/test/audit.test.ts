@@ -1,3 +1,4 @@
+import { RELEASE } from '@streamledger/runtime'
 import { expect, waitFor } from '@streamledger/testkit'
 import { judged, NONE, post, postMore, test } from './audit-test.ts'
 import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
@@ -31,6 +32,8 @@ test('a clean flow counts no fault, and the ops port tells how far it is', async
   const { code, stdout } = await audit.finished
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toEqual({ command: 'audit', ok: true, events: 24, faults: NONE })
+  const [first = ''] = audit.logs.split('\n')
+  expect(JSON.parse(first)).toMatchObject({ service: 'audit', version: RELEASE, msg: 'starting' })
 })
 
 test('planted faults are counted once each, also over a kill and a restart', async ({ ledger, start, stateFile }) => {

@@ -33,7 +33,10 @@ export const apiEnv = Type.Object({
     description: 'Signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
   }),
   JWT_SECRET_PREVIOUS: Type.Optional(
-    Type.String({ description: 'The secret before a rotation: still accepted, no longer signed with.' }),
+    Type.String({
+      description:
+        'A second secret, accepted and not signed with: during a rotation the next one first, then the one before.',
+    }),
   ),
   ...exportFilesEnv,
   EXPORT_URL_TTL_S: duration(

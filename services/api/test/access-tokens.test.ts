@@ -111,15 +111,18 @@ describe('an access token', () => {
     const { token } = client.account.access_token
     const during = await startApi(database.url, { JWT_SECRET: next, JWT_SECRET_PREVIOUS: SECRET })
     const after = await startApi(database.url, { JWT_SECRET: next })
+    const before = await startApi(database.url, { JWT_SECRET_PREVIOUS: next })
     try {
       expect((await during.anonymous.get('/wallet', { token })).status).toBe(200)
       expect((await after.anonymous.get('/wallet', { token })).status).toBe(401)
       const newer = (await during.signUp()).account.access_token.token
       expect((await after.anonymous.get('/wallet', { token: newer })).status).toBe(200)
+      // Replicas are changed one by one: those that do not sign with it yet must take it already.
+      expect((await before.anonymous.get('/wallet', { token: newer })).status).toBe(200)
       const expired = forge(client.account.user.user_id, { claims: { exp: now() - 1 } })
       expect((await during.anonymous.get('/wallet', { token: expired })).status).toBe(401)
     } finally {
-      await Promise.all([during.stop(), after.stop()])
+      await Promise.all([before.stop(), during.stop(), after.stop()])
     }
   })
 
