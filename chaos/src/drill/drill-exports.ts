@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Agent } from 'node:http'
 import { waitFor } from '@streamledger/testkit/wait-for'
+import { readProblem } from '../load/answer.ts'
 import { type Call, callApi, type Reply } from '../load/call-api.ts'
 import { withAgent } from '../load/with-agent.ts'
 import { type Drill, PATIENCE_MS } from './drill.ts'
@@ -48,11 +49,12 @@ export async function judgeExports(drill: Drill, { kept, removed, later }: Order
       found.status,
     )
     const gone = await file(removed)
-    // Its row is back and its file is not: an error that the runbook knows, and never somebody else's file.
+    const { code } = readProblem(gone.body.toString())
+    // Its row is back and its file is not: a problem that the runbook knows, and never somebody else's file.
     account.claim(
-      gone.status === 500,
+      gone.status === 410 && code === 'export_file_missing',
       'a workbook that was removed since then has no file, as the runbook says',
-      gone.status,
+      `${gone.status} ${code}`,
     )
     const unknown = await file(later)
     account.claim(unknown.status === 404, 'a workbook that was ordered since then is unknown', unknown.status)
