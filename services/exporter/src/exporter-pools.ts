@@ -48,20 +48,20 @@ export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: numb
 
 /**
  * Lets the jobs be taken that a living pool has locked and no worker of it is at: the answer that told of them was lost
- * with its connection, or it could not be noted that they have ended. Their pool lives, so nobody else frees them.
+ * with its connection. Their pool lives, so nobody else frees them.
  *
  * @returns their keys
  */
 export async function releaseStrayJobs(
   db: Db,
   poolId: string,
-  { heldJobs, afterMs }: { heldJobs: ReadonlySet<string>; afterMs: number },
+  { heldJobs, afterMs }: { heldJobs: ReadonlyMap<string, unknown>; afterMs: number },
 ): Promise<string[]> {
   // graphile-worker has a function for all the jobs of a pool, and none for one.
   const { rows } = await sql<{ key: string }>`
     update graphile_worker._private_jobs set locked_by = null, locked_at = null
     where locked_by = ${poolId} and locked_at < now() - make_interval(secs => ${afterMs / 1_000})
-      and id <> all(${[...heldJobs]}::bigint[])
+      and id <> all(${[...heldJobs.keys()]}::bigint[])
     returning coalesce(key, id::text) as key`.execute(db)
   return rows.map(({ key }) => key)
 }

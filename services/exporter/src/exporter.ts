@@ -5,6 +5,7 @@ import { openBucket } from '@streamledger/export-files'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
 import { startTracing } from '@streamledger/tracing'
 import {
+  type Job,
   type ParsedCronItem,
   parseCronItems,
   type Runner,
@@ -119,20 +120,32 @@ function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Dat
 interface StartedRunner {
   runner: Runner
   poolId: string
-  /** Those that a worker here is at. */
-  heldJobs: ReadonlySet<string>
+  /** Those that a worker here is at, or of which it is being noted that they have ended, by their ids. */
+  heldJobs: ReadonlyMap<string, Job>
+}
+
+/** The last try to note how a job has ended begins when patience ends, and may take as long as a statement may. */
+const NOTING_MS = 10_000
+
+function holdJobs(events: WorkerEvents, patienceMs: number): Map<string, Job> {
+  const held = new Map<string, Job>()
+  events.on('job:start', ({ job }) => held.set(job.id, job))
+  events.on('job:complete', ({ job }) => {
+    // By then it is noted, or the exporter has ended of it; and a worker here may be at the same job once more.
+    const forget = (): void => void (held.get(job.id) === job && held.delete(job.id))
+    setTimeout(forget, patienceMs + NOTING_MS).unref()
+  })
+  return held
 }
 
 async function startRunner(
-  { worker }: ExporterConfig,
+  { worker, database }: ExporterConfig,
   pool: Database['pool'],
   taskList: TaskList,
   logger: Logger,
 ): Promise<StartedRunner> {
   const events: WorkerEvents = new EventEmitter()
-  const heldJobs = new Set<string>()
-  events.on('job:start', ({ job }) => heldJobs.add(job.id))
-  events.on('job:complete', ({ job }) => heldJobs.delete(job.id))
+  const heldJobs = holdJobs(events, database.patienceMs)
   let poolId = ''
   events.once('pool:create', ({ workerPool }) => {
     poolId = workerPool.id

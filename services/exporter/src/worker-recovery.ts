@@ -7,8 +7,8 @@ export interface RecoveryDeps {
   db: Db
   /** Of graphile-worker. */
   poolId: string
-  /** The jobs that a worker of this exporter is at, by their ids. */
-  heldJobs: ReadonlySet<string>
+  /** The jobs that this exporter is at, by their ids. */
+  heldJobs: ReadonlyMap<string, unknown>
   metrics: Pick<ExporterMetrics, 'lost'>
   logger: Logger
   options: RecoveryOptions
