@@ -48,7 +48,7 @@ export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: numb
 
 /**
  * Lets the jobs be taken that a living pool has locked and no worker of it is at: the answer that told of them was lost
- * with its connection. Their pool lives, so nobody else frees them.
+ * with its connection. Their pool lives, so nobody else frees them. Nobody has tried them: it cost no attempt.
  *
  * @returns their keys
  */
@@ -59,7 +59,7 @@ export async function releaseStrayJobs(
 ): Promise<string[]> {
   // graphile-worker has a function for all the jobs of a pool, and none for one.
   const { rows } = await sql<{ key: string }>`
-    update graphile_worker._private_jobs set locked_by = null, locked_at = null
+    update graphile_worker._private_jobs set locked_by = null, locked_at = null, attempts = greatest(0, attempts - 1)
     where locked_by = ${poolId} and locked_at < now() - make_interval(secs => ${afterMs / 1_000})
       and id <> all(${[...heldJobs.keys()]}::bigint[])
     returning coalesce(key, id::text) as key`.execute(db)
