@@ -91,7 +91,7 @@ test('a posting that is never answered names the key to ask with, and asking tel
 })
 
 test('a busy answer that does not pass in time is told as it is', async ({ way }) => {
-  const { client } = await signUp(way.url, { retry: { ...RETRY, timeoutMs: 300 } })
+  const { client } = await signUp(way.url, { retry: { ...RETRY, timeoutMs: 2_000 } })
   way.next = () => 'busy'
   const error = await client.wallet().catch((thrown) => thrown)
   expect(error).toMatchObject({ name: 'ProblemError', status: 503, code: 'not_a_problem' })

@@ -41,7 +41,8 @@ async function ask(isOver: () => boolean, call: () => Promise<Answer>): Promise<
   const tookMs: number[] = []
   while (!isOver()) {
     const startedAt = performance.now()
-    expect((await call()).status).toBe(200)
+    const { status, json } = await call()
+    expect(status, JSON.stringify(json)).toBe(200)
     tookMs.push(performance.now() - startedAt)
   }
   return tookMs
