@@ -23,9 +23,9 @@ test('the API takes what the bench sends it: tokens, requests, pages; and the le
 }) => {
   const workDir = mkdtempSync(join(tmpdir(), 'bench-api-'))
   onTestFinished(() => rmSync(workDir, { recursive: true, force: true }))
-  const { db, pool, url } = await createDatabase()
+  const { pool, url } = await createDatabase()
   const installationId = randomUUID()
-  const topic = await claimInstallation(db, { installationId, topic: 'transactions', partitions: PARTITIONS })
+  const topic = await claimInstallation(pool, { installationId, topic: 'transactions', partitions: PARTITIONS })
   const users = await seedUsers({ pool, partitions: PARTITIONS, eventSource: topic.event_source }, USERS)
   const jwtSecret = randomUUID().repeat(2)
   const env = { DATABASE_URL: url, INSTALLATION_ID: installationId, JWT_SECRET: jwtSecret, EXPORT_DIR: workDir }

@@ -14,8 +14,8 @@ const WALLETS = 40
 test('a ledger grows into one that posting could have written, and its schema is what it was', async ({
   createDatabase,
 }) => {
-  const { db, pool, url } = await createDatabase()
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+  const { pool, url } = await createDatabase()
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   const users = await seedUsers({ pool, partitions: 4, eventSource: topic.event_source }, WALLETS, FIRST_AT)
   const schema = await dumpSchema(url)
   const chunks: number[] = []
@@ -41,8 +41,8 @@ test('a ledger grows into one that posting could have written, and its schema is
 })
 
 test('wallets take turns in the table, as they would under load', async ({ createDatabase }) => {
-  const { db, pool } = await createDatabase()
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+  const { pool } = await createDatabase()
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   const users = await seedUsers({ pool, partitions: 4, eventSource: topic.event_source }, WALLETS, FIRST_AT)
   const client = await pool.connect()
   await growLedger(client, { users, size: 2_000, signal: new AbortController().signal, onChunk: () => {} })
@@ -54,8 +54,8 @@ test('wallets take turns in the table, as they would under load', async ({ creat
 })
 
 test('a sample of histories is held to the same as all of them', async ({ createDatabase }) => {
-  const { db, pool } = await createDatabase()
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+  const { pool } = await createDatabase()
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   await seedUsers({ pool, partitions: 4, eventSource: topic.event_source }, 3)
   await pool.query('update wallets set balance = balance + 1 where id = 2')
   expect(await verifyWallets(pool, [1, 3])).toMatchObject({ wrong_balances: 0 })
@@ -63,8 +63,8 @@ test('a sample of histories is held to the same as all of them', async ({ create
 })
 
 test('what a ledger takes on the disk is told by table and by index', async ({ createDatabase }) => {
-  const { db, pool } = await createDatabase()
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+  const { pool } = await createDatabase()
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   await seedUsers({ pool, partitions: 4, eventSource: topic.event_source }, 2_000)
   const { figures, notes } = await measureSizes(pool, 2_000)
   expect(figures.find(({ name }) => name === 'table')?.median).toBeGreaterThan(0.1)

@@ -19,8 +19,8 @@ const NONE: LedgerFaults = {
 const WITHOUT_TRIGGERS = 'alter table transactions disable trigger transactions_append_only'
 
 /** Three wallets with two transactions each, every one with its outbox row. */
-async function makeLedger({ db, pool }: TestDatabase): Promise<void> {
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+async function makeLedger({ pool }: TestDatabase): Promise<void> {
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   const installation = { pool, partitions: topic.partitions, eventSource: topic.event_source }
   await seedUsers(installation, 3)
   const { rows } = await pool.query(
@@ -138,8 +138,8 @@ test('what a consumer has noted arrives beside the ledger as it was', async ({ c
 test('a history that is written without requests is one that posting could have written', async ({
   createDatabase,
 }) => {
-  const { db, pool } = await createDatabase()
-  const topic = await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
+  const { pool } = await createDatabase()
+  const topic = await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 4 })
   const users = await seedUsers({ pool, partitions: 4, eventSource: topic.event_source }, 3)
   await seedHistory(pool, { users: users.slice(0, 2), rows: [1_000, 10] })
   const { transactions, faults } = await verifyLedger(pool)

@@ -1,4 +1,4 @@
-import { createDatabase, isUnavailable } from '@streamledger/db'
+import { createPool, isUnavailable } from '@streamledger/db'
 import type { Pool } from 'pg'
 import { CliError } from './errors.ts'
 
@@ -23,20 +23,20 @@ export async function withDatabase<T>(
   use: (pool: Pool) => Promise<T>,
   { writes = false }: DatabaseUse = {},
 ): Promise<T> {
-  const { pool, close } = open(url, writes)
+  const pool = open(url, writes)
   try {
     return await use(pool)
   } catch (error) {
     throw explain(url, error)
   } finally {
-    await close().catch(() => {})
+    await pool.end().catch(() => {})
   }
 }
 
 function open(text: string, writes: boolean) {
   const url = parseUrl(text)
   try {
-    return createDatabase((writes ? url : readOnly(url)).href, {
+    return createPool((writes ? url : readOnly(url)).href, {
       applicationName: 'streamledger cli',
       connectionsMax: CONNECTIONS_MAX,
       statementTimeoutMs: STATEMENT_TIMEOUT_MS,

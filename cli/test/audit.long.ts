@@ -1,4 +1,5 @@
-import { createDatabase, migrate } from '@streamledger/db'
+import { migrate } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, waitFor } from '@streamledger/testkit'
 import { judged, NONE, post, postMore, test } from './audit-test.ts'
 import { publishOutbox } from './forge.ts'

@@ -1,4 +1,5 @@
-import { createDatabase, type Database, migrate } from '@streamledger/db'
+import { migrate } from '@streamledger/db'
+import { createDatabase, type Database } from '@streamledger/db/database'
 import { test as base, expect, type OwnPostgres, type ServiceProcess, waitFor } from '@streamledger/testkit'
 import { readOutbox, write } from './forge.ts'
 import { type Ledger, makeLedger } from './ledger.ts'

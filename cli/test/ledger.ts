@@ -25,10 +25,10 @@ export async function makeLedger(
   partitions = 2,
   of?: Ledger,
 ): Promise<Ledger> {
-  const { db, pool, url } = database
+  const { pool, url } = database
   const installationId = of?.installationId ?? randomUUID()
   const name = of?.topic.name ?? (await kafka.createTopic(partitions))
-  const topic = of ? { ...of.topic } : await claimInstallation(db, { installationId, topic: name, partitions })
+  const topic = of ? { ...of.topic } : await claimInstallation(pool, { installationId, topic: name, partitions })
   return {
     ...{ pool, topic, installationId, env: { DATABASE_URL: url, KAFKA_BROKERS: kafka.brokers } },
     addWallets: (count) => addWallets(pool, count),

@@ -1,4 +1,5 @@
-import { createDatabase, migrate } from '@streamledger/db'
+import { migrate } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, type Person, type ServiceProcess, signUp, test, waitFor } from '@streamledger/testkit'
 import { type Ledger, makeLedger } from './ledger.ts'
 import { runCli } from './run-cli.ts'

@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
+import type { Pool, PoolClient } from 'pg'
 import { DatabaseError } from './errors.ts'
-import type { Db, Topic } from './schema.ts'
+import type { Topic } from './schema.ts'
 
 export interface ClaimInstallation {
   /** The uuid from the service's configuration. */
@@ -16,46 +16,59 @@ export interface ClaimInstallation {
  * @throws DatabaseError `installation_differs` for a database that belongs to another configuration, or whose Postgres
  * cluster is not the one it was made on; `topic_differs`.
  */
-export async function claimInstallation(db: Db, claim: ClaimInstallation): Promise<Topic> {
-  const { rows } = await sql<{ system_identifier: string }>`
-    select system_identifier::text from pg_control_system()`.execute(db)
-  const systemIdentifier = rows[0]?.system_identifier ?? ''
-  return db.transaction().execute(async (trx) => {
-    await trx
-      .insertInto('installation')
-      .values({ id: claim.installationId, system_identifier: systemIdentifier })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-    const installation = await trx.selectFrom('installation').selectAll().executeTakeFirstOrThrow()
-    if (installation.id !== claim.installationId) {
-      throw new DatabaseError(
-        'installation_differs',
-        `It is ${installation.id}, and INSTALLATION_ID says ${claim.installationId}. If this database is the original, set INSTALLATION_ID=${installation.id}.`,
-      )
-    }
-    if (installation.system_identifier !== systemIdentifier) {
-      throw new DatabaseError(
-        'installation_differs',
-        `It was made on Postgres cluster ${installation.system_identifier} and is now on ${systemIdentifier}: a reloaded dump must be resolved before it publishes, with "streamledger relay resolve --all", see docs/runbook.md.`,
-      )
-    }
-    await trx
-      .insertInto('topic')
-      .values({
-        name: claim.topic,
-        partitions: claim.partitions,
-        event_source: `urn:streamledger:${claim.installationId}`,
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute()
-    const topic = await trx.selectFrom('topic').selectAll().executeTakeFirstOrThrow()
-    if (topic.name !== claim.topic) {
-      throw new DatabaseError('topic_differs', `It is ${topic.name}, and KAFKA_TOPIC says ${claim.topic}.`)
-    }
-    await sql`
-      insert into relay_partitions (partition)
-      select generate_series(0, ${topic.partitions}::int - 1)
-      on conflict do nothing`.execute(trx)
+export async function claimInstallation(pool: Pool, claim: ClaimInstallation): Promise<Topic> {
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    await claimDatabase(client, claim.installationId)
+    const topic = await claimTopic(client, claim)
+    await client.query('commit')
     return topic
-  })
+  } finally {
+    await client.query('rollback').catch(() => {}) // of what was not committed
+    client.release()
+  }
+}
+
+async function claimDatabase(client: PoolClient, installationId: string): Promise<void> {
+  await client.query(
+    `insert into installation (id, system_identifier)
+     select $1, system_identifier::text from pg_control_system() on conflict do nothing`,
+    [installationId],
+  )
+  const { rows } = await client.query<{ id: string; made_on: string; now_on: string }>(
+    `select id, i.system_identifier as made_on, c.system_identifier::text as now_on
+       from installation i cross join pg_control_system() c`,
+  )
+  const [{ id, made_on, now_on }] = rows as [(typeof rows)[number]]
+  if (id !== installationId) {
+    throw new DatabaseError(
+      'installation_differs',
+      `It is ${id}, and INSTALLATION_ID says ${installationId}. If this database is the original, set INSTALLATION_ID=${id}.`,
+    )
+  }
+  if (made_on !== now_on) {
+    throw new DatabaseError(
+      'installation_differs',
+      `It was made on Postgres cluster ${made_on} and is now on ${now_on}: a reloaded dump must be resolved before it publishes, with "streamledger relay resolve --all", see docs/runbook.md.`,
+    )
+  }
+}
+
+async function claimTopic(client: PoolClient, claim: ClaimInstallation): Promise<Topic> {
+  await client.query('insert into topic (name, partitions, event_source) values ($1, $2, $3) on conflict do nothing', [
+    claim.topic,
+    claim.partitions,
+    `urn:streamledger:${claim.installationId}`,
+  ])
+  const { rows } = await client.query<Topic>('select * from topic')
+  const [topic] = rows as [Topic]
+  if (topic.name !== claim.topic) {
+    throw new DatabaseError('topic_differs', `It is ${topic.name}, and KAFKA_TOPIC says ${claim.topic}.`)
+  }
+  await client.query(
+    'insert into relay_partitions (partition) select generate_series(0, $1::int - 1) on conflict do nothing',
+    [topic.partitions],
+  )
+  return topic
 }

@@ -7,9 +7,9 @@ const claim = { topic: 'transactions', partitions: 3 }
 test('the first service makes an empty database its own, with a lane for each partition', async ({
   createDatabase,
 }) => {
-  const { db } = await createDatabase()
+  const { db, pool } = await createDatabase()
   const installationId = randomUUID()
-  const topics = await Promise.all([1, 2, 3].map(() => claimInstallation(db, { ...claim, installationId })))
+  const topics = await Promise.all([1, 2, 3].map(() => claimInstallation(pool, { ...claim, installationId })))
   for (const topic of topics) expect(topic).toMatchObject({ name: 'transactions', partitions: 3, paused: false })
   const lanes = await db.selectFrom('relay_partitions').select('partition').orderBy('partition').execute()
   expect(lanes.map(({ partition }) => partition)).toEqual([0, 1, 2])
@@ -18,25 +18,25 @@ test('the first service makes an empty database its own, with a lane for each pa
 test('the partition count in the configuration counts once: afterwards the database knows', async ({
   createDatabase,
 }) => {
-  const { db } = await createDatabase()
+  const { pool } = await createDatabase()
   const installationId = randomUUID()
-  await claimInstallation(db, { ...claim, installationId })
-  expect(await claimInstallation(db, { ...claim, installationId, partitions: 9 })).toMatchObject({ partitions: 3 })
+  await claimInstallation(pool, { ...claim, installationId })
+  expect(await claimInstallation(pool, { ...claim, installationId, partitions: 9 })).toMatchObject({ partitions: 3 })
 })
 
 test('another configuration, another topic, or another Postgres cluster is refused', async ({ createDatabase }) => {
-  const { db, pool } = await createDatabase()
+  const { pool } = await createDatabase()
   const installationId = randomUUID()
-  await claimInstallation(db, { ...claim, installationId })
-  await expect(claimInstallation(db, { ...claim, installationId: randomUUID() })).rejects.toMatchObject({
+  await claimInstallation(pool, { ...claim, installationId })
+  await expect(claimInstallation(pool, { ...claim, installationId: randomUUID() })).rejects.toMatchObject({
     code: 'installation_differs',
     message: expect.stringContaining(`set INSTALLATION_ID=${installationId}`),
   })
-  await expect(claimInstallation(db, { ...claim, installationId, topic: 'other' })).rejects.toMatchObject({
+  await expect(claimInstallation(pool, { ...claim, installationId, topic: 'other' })).rejects.toMatchObject({
     code: 'topic_differs',
   })
   await pool.query(`update installation set system_identifier = '1'`)
-  await expect(claimInstallation(db, { ...claim, installationId })).rejects.toMatchObject({
+  await expect(claimInstallation(pool, { ...claim, installationId })).rejects.toMatchObject({
     code: 'installation_differs',
   })
 })

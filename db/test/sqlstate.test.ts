@@ -1,4 +1,5 @@
-import { createDatabase, isUnavailable } from '@streamledger/db'
+import { isUnavailable } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { inTransaction } from '../src/transaction.ts'

@@ -1,4 +1,4 @@
-import { createDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { Kafka, logLevel } from 'kafkajs'
 
 const ANSWER_TIMEOUT_MS = 5_000

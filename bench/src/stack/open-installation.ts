@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
+import { claimInstallation, prepareDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { executeStatement } from '@streamledger/engines'
 import type pg from 'pg'
 import type { Watched } from '../measure/process-usage.ts'
@@ -50,7 +51,7 @@ export async function openInstallation(deps: BenchDeps, engines: Engines, kept?:
   const installationId = claimed?.id ?? randomUUID()
   const known = await db.selectFrom('topic').select('name').executeTakeFirst()
   const topicName = known?.name ?? name
-  const topic = await claimInstallation(db, { installationId, topic: topicName, partitions: PARTITIONS })
+  const topic = await claimInstallation(pool, { installationId, topic: topicName, partitions: PARTITIONS })
   const jwtSecret = randomBytes(SECRET_BYTES).toString('base64url')
   const env = {
     DATABASE_URL: url.href,

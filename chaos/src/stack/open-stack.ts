@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import type { RunLock } from '@streamledger/engines'
 import { type KafkaEngine, type PostgresEngine, pickFreePort, startKafka, startPostgres } from '@streamledger/engines'
 import { startTcpProxy, type TcpProxy } from '@streamledger/testkit/tcp-proxy'

@@ -1,7 +1,7 @@
 import { TransactionPosted } from '@streamledger/events'
 import type { Pool, PoolClient } from 'pg'
 import type { Static } from 'typebox'
-import { Value } from 'typebox/value'
+import { Check } from 'typebox/schema'
 import type { TopicRow } from '../read-topic-row.ts'
 import type { TopicRecord } from '../reconcile/topic-log.ts'
 import { isOurs } from './event-source.ts'
@@ -63,7 +63,7 @@ async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicReco
 export function parsePosted({ key, value, headers }: TopicRecord): Posted | undefined {
   try {
     const posted = JSON.parse(value ?? '')
-    const isWhole = Value.Check(TransactionPosted, posted)
+    const isWhole = Check(TransactionPosted, posted)
     return isWhole && key === String(posted.user_id) && headers.ce_id === String(posted.transaction_id)
       ? posted
       : undefined

@@ -20,10 +20,10 @@ export interface Topic {
   eventOf(wallet: number, sequence: number): Message
 }
 
-export async function makeTopic({ db, pool, url }: TestDatabase, brokers: string): Promise<Topic> {
+export async function makeTopic({ pool, url }: TestDatabase, brokers: string): Promise<Topic> {
   const installationId = randomUUID()
   const name = `consumers-${installationId}`
-  await claimInstallation(db, { installationId, topic: name, partitions: PARTITIONS })
+  await claimInstallation(pool, { installationId, topic: name, partitions: PARTITIONS })
   const rowOf = (wallet: number, sequence: number) =>
     transactionPosted(
       {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createDatabase, type Database } from '@streamledger/db'
+import { createDatabase, type Database } from '@streamledger/db/database'
 import { executeStatement } from '@streamledger/engines'
 
 const CONNECTIONS_MAX = 20

@@ -38,7 +38,7 @@ async function startApi(): Promise<RunningService> {
   const { url, startTimeoutMs } = config.database
   const patience = { startTimeoutMs, ...logPreparation(logger) }
   await prepareDatabase(url, patience)
-  await awaitDatabase(url, () => claimInstallation(db, config.installation), patience)
+  await awaitDatabase(url, () => claimInstallation(databases.main.pool, config.installation), patience)
 
   const posting = createPosting(databases.posting.pool, config.posting, createPostingObserver(registry))
   const passwords = createPasswords(config.passwords)

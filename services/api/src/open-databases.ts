@@ -1,4 +1,4 @@
-import { createDatabase, type Database } from '@streamledger/db'
+import { createDatabase, type Database } from '@streamledger/db/database'
 import type { Logger } from '@streamledger/runtime'
 import type { ApiConfig } from './config.ts'
 

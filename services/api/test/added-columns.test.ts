@@ -5,8 +5,8 @@ import { claimTopic } from './claim-topic.ts'
 import type { Answer } from './client.ts'
 
 const test = base.extend('own', async ({ createDatabase }, { onCleanup }) => {
-  const { db, url } = await createDatabase()
-  await claimTopic(db)
+  const { db, pool, url } = await createDatabase()
+  await claimTopic(pool)
   // Two connections: what one call has prepared is used by the next.
   const api = await startApi(url, { DATABASE_POOL_MAX: '2', POSTING_BATCHES_MAX: '1' })
   onCleanup(() => api.stop())

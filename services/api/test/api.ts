@@ -95,7 +95,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
 
 /** vitest's `test` with the API on the file's own database. */
 export const test = base.extend('api', { scope: 'file' }, async ({ database }, { onCleanup }) => {
-  await claimTopic(database.db)
+  await claimTopic(database.pool)
   const api = await startApi(database.url)
   onCleanup(() => api.stop())
   return api

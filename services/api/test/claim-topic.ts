@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, type Db } from '@streamledger/db'
+import { claimInstallation } from '@streamledger/db'
+import type { Pool } from 'pg'
 
 /** Makes a migrated database an installation's, as a service does when it starts. */
-export function claimTopic(db: Db): ReturnType<typeof claimInstallation> {
-  return claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
+export function claimTopic(pool: Pool): ReturnType<typeof claimInstallation> {
+  return claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 12 })
 }

@@ -126,8 +126,8 @@ describe('the process', () => {
     createDatabase,
     spawnService,
   }) => {
-    const { url, db } = await createDatabase()
-    await claimTopic(db)
+    const { url, pool } = await createDatabase()
+    await claimTopic(pool)
     for (const [env, line] of [
       [{}, 'belongs to another installation'],
       [{ JWT_SECRET: 'too short' }, 'JWT_SECRET must have at least 32 bytes'],

@@ -1,4 +1,4 @@
-import { createDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, type ServiceProcess, startTcpProxy, test, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { spawnApis } from './api-processes.ts'

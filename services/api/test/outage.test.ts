@@ -146,8 +146,8 @@ test('more requests than connections wait their turn, and all are answered', asy
 test('a statement that Postgres ends for taking too long is answered 503, and the next one is not', async ({
   createDatabase,
 }) => {
-  const { url, pool, db } = await createDatabase()
-  await claimTopic(db)
+  const { url, pool } = await createDatabase()
+  await claimTopic(pool)
   const hasty = await startApi(url, { STATEMENT_TIMEOUT_MS: '300' })
   try {
     const client = await hasty.signUp()
@@ -175,8 +175,8 @@ test('a statement that Postgres ends for taking too long is answered 503, and th
 test('when every connection is taken for too long, who waits is answered 503 in time, and then it flows', async ({
   createDatabase,
 }) => {
-  const { url, pool, db } = await createDatabase()
-  await claimTopic(db)
+  const { url, pool } = await createDatabase()
+  await claimTopic(pool)
   const env = { DATABASE_POOL_MAX: '2', DATABASE_CONNECT_TIMEOUT_MS: '500', DATABASE_LOCK_TIMEOUT_MS: '4000' }
   const narrow = await startApi(url, env)
   const holder = await pool.connect()

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { awaitDatabase, createDatabase, type Database, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, prepareDatabase } from '@streamledger/db'
+import { createDatabase, type Database } from '@streamledger/db/database'
 import { EXPORT_TASK } from '@streamledger/events'
 import { openBucket } from '@streamledger/export-files'
 import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'

@@ -1,4 +1,5 @@
-import { createDatabase, type Db } from '@streamledger/db'
+import type { Db } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { makeHistory } from './make-history.ts'

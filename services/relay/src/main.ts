@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { awaitDatabase, claimInstallation, createDatabase, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, claimInstallation, createPool, prepareDatabase } from '@streamledger/db'
 import {
   backOffMs,
   createLogger,
@@ -36,7 +36,7 @@ const PRODUCER_ROWS_MAX = 2 ** 30
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
 await runService(logger, config.service.drainTimeoutMs, async () => {
-  const { db, pool, close } = createDatabase(config.database.url, {
+  const pool = createPool(config.database.url, {
     applicationName: 'streamledger relay',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: config.database.statementTimeoutMs,
@@ -58,7 +58,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
     topic: config.topic.name,
     partitions: config.topic.partitions,
   }
-  const topic = await awaitDatabase(url, () => claimInstallation(db, claim), patience)
+  const topic = await awaitDatabase(url, () => claimInstallation(pool, claim), patience)
 
   const work = (async () => {
     const kafka = await reachKafka(config, topic.partitions, logger, stop.signal)
@@ -96,7 +96,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       await work.catch(() => {})
       await tracing?.close(stopBy)
       await ops.close()
-      await close()
+      await pool.end()
     },
   }
 })

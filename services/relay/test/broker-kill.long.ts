@@ -15,7 +15,7 @@ test('a single broker that is killed three times under load loses nothing, and n
 }) => {
   const database = await createDatabase()
   const kafka = await startKafka()
-  const installation = await makeInstallation(database.db, 6)
+  const installation = await makeInstallation(database.pool, 6)
   const relay = await spawnService(RELAY, {
     ...relayEnvironment(database, kafka.brokers, installation),
     RELAY_BATCH_ROWS_MAX: '50',

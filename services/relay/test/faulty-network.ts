@@ -31,8 +31,8 @@ export const test = base.extend(
 )
 
 /** Rows for one installation, inserted bit by bit past the proxies. */
-export async function makeFlow({ pool, db }: TestDatabase, partitions: number) {
-  const installation = await makeInstallation(db, partitions)
+export async function makeFlow({ pool }: TestDatabase, partitions: number) {
+  const installation = await makeInstallation(pool, partitions)
   let inserted = 0
   return {
     installation,

@@ -55,7 +55,7 @@ test('a relay whose topic does not suit ends, and says why, rather than to try a
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 2)
+  const installation = await makeInstallation(database.pool, 2)
   await prepareTopic({ ...wanted(kafka.brokers, installation.topic), partitions: 1 }, logger)
   const relay = await spawnService(
     'services/relay/src/main.ts',

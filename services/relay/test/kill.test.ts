@@ -10,7 +10,7 @@ test('a relay killed ten times while it drains 20,000 rows publishes each exactl
   kafka,
   spawnService,
 }) => {
-  const installation = await makeInstallation(database.db, 6)
+  const installation = await makeInstallation(database.pool, 6)
   await insertRows(database.pool, installation, { keys: 100, rows: ROWS })
   // Small batches, so that a drain lasts long enough to be killed in.
   const env = {

@@ -12,7 +12,7 @@ test('no log line, of any level, has a secret or anything of an event in it', as
   const database = await createDatabase()
   const [proxy, kafka] = await Promise.all([startTcpProxy(database.url), startKafka()])
   try {
-    const installation = await makeInstallation(database.db, 3)
+    const installation = await makeInstallation(database.pool, 3)
     const env = {
       ...relayEnvironment({ url: proxy.address }, kafka.brokers, installation),
       ...{ LOG_LEVEL: 'trace', RELAY_LEASE_MS: '1000' },

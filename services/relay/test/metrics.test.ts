@@ -80,8 +80,8 @@ test('a relay tells how long its batches took, how late they were, and what it t
   kafka,
   spawnService,
 }) => {
-  const { db, pool, url } = await createDatabase()
-  const installation = await makeInstallation(db, 2)
+  const { pool, url } = await createDatabase()
+  const installation = await makeInstallation(pool, 2)
   const env = relayEnvironment({ url }, kafka.brokers, installation)
   const killed = await spawnService(RELAY, env)
   await killed.ready()

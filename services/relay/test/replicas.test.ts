@@ -10,7 +10,7 @@ test('replicas share the partitions fairly, and one that is told to stop hands i
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 6)
+  const installation = await makeInstallation(database.pool, 6)
   const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_LEASE_MS: String(LEASE_MS) }
   const first = await spawnService(RELAY, env)
   await first.ready()
@@ -43,7 +43,7 @@ test('replicas share the partitions fairly, and one that is told to stop hands i
 
 test('a replica with nothing to do keeps its partitions', async ({ createDatabase, kafka, spawnService }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 6)
+  const installation = await makeInstallation(database.pool, 6)
   // A lane rests far longer than a step may take.
   const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_STEP_TIMEOUT_MS: '500' }
   const relay = await spawnService(RELAY, { ...env, RELAY_LEASE_MS: String(LEASE_MS) })
@@ -73,7 +73,7 @@ test('a replica that sleeps past its lease and wakes is fenced: nothing is doubl
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 2)
+  const installation = await makeInstallation(database.pool, 2)
   const env = {
     ...relayEnvironment(database, kafka.brokers, installation),
     RELAY_LEASE_MS: String(LEASE_MS),
@@ -104,7 +104,7 @@ test('a lane that is stuck in one step loses its lease, though its process is we
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 1)
+  const installation = await makeInstallation(database.pool, 1)
   const proxy = await startTcpProxy(database.url)
   const relay = await spawnService(RELAY, {
     ...relayEnvironment({ url: proxy.address }, kafka.brokers, installation),
@@ -135,7 +135,7 @@ test('a partition whose receipt is ahead of Postgres halts and says so; the othe
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 2)
+  const installation = await makeInstallation(database.pool, 2)
   const env = { ...relayEnvironment(database, kafka.brokers, installation), RELAY_LEASE_MS: String(LEASE_MS) }
   await insertRows(database.pool, installation, { keys: 20, rows: 100 })
   const before = await spawnService(RELAY, env)
@@ -167,7 +167,7 @@ test('a database of another installation is refused with the line that helps', a
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 2)
+  const installation = await makeInstallation(database.pool, 2)
   const relay = await spawnService(RELAY, {
     ...relayEnvironment(database, kafka.brokers, installation),
     INSTALLATION_ID: '00000000-0000-4000-8000-000000000000',

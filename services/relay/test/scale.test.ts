@@ -33,7 +33,7 @@ test('from one replica to four and to two under load: fair shares, no long gap, 
   spawnService,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, PARTITIONS)
+  const installation = await makeInstallation(database.pool, PARTITIONS)
   const env = {
     ...relayEnvironment(database, kafka.brokers, installation),
     RELAY_LEASE_MS: String(LEASE_MS),

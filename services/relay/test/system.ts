@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, type Db } from '@streamledger/db'
+import { claimInstallation } from '@streamledger/db'
 import { partitionFor } from '@streamledger/events'
 import { expect, type TopicRecord, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
@@ -11,9 +11,9 @@ export interface Installation {
   partitions: number
 }
 
-export async function makeInstallation(db: Db, partitions: number): Promise<Installation> {
+export async function makeInstallation(pool: Pool, partitions: number): Promise<Installation> {
   const installation = { installationId: randomUUID(), topic: `relay-${randomUUID()}`, partitions }
-  await claimInstallation(db, installation)
+  await claimInstallation(pool, installation)
   return installation
 }
 

@@ -25,7 +25,7 @@ test('of a batch, each record whose trace is recorded has a span in it, and ever
   spawnService,
   startCollector,
 }) => {
-  const installation = await makeInstallation(database.db, 1)
+  const installation = await makeInstallation(database.pool, 1)
   const collector = await startCollector()
   const [first, second] = [makeTrace(), makeTrace()]
   const headers = [
@@ -67,7 +67,7 @@ test('a batch has a bounded number of spans, and the records beyond it are publi
   startCollector,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 1)
+  const installation = await makeInstallation(database.pool, 1)
   const collector = await startCollector()
   const [unrecorded, recorded] = [150, SPANS_PER_BATCH_MAX + 30]
   // Those that nobody records come first, and take no place from the others.
@@ -93,7 +93,7 @@ test('a batch whose outcome has to be asked for is told as such in its trace and
   startCollector,
 }) => {
   const database = await createDatabase()
-  const installation = await makeInstallation(database.db, 1)
+  const installation = await makeInstallation(database.pool, 1)
   const collector = await startCollector()
   const kafka = await startProxiedKafka()
   const relay = await spawnService(RELAY, {

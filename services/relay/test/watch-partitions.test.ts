@@ -39,7 +39,7 @@ function watch({ pool }: TestDatabase, found: number) {
 
 test('partitions that somebody added are told of once, and again when they are others', async ({ createDatabase }) => {
   const database = await createDatabase()
-  await makeInstallation(database.db, 2)
+  await makeInstallation(database.pool, 2)
   const watching = watch(database, 2)
   await watching.looked()
   expect(await watching.unknown()).toBe(0)
@@ -57,7 +57,7 @@ test('a topic that is being grown alarms nobody, though Kafka has its new partit
   createDatabase,
 }) => {
   const database = await createDatabase()
-  await makeInstallation(database.db, 2)
+  await makeInstallation(database.pool, 2)
   await database.pool.query(`update topic set paused = true, paused_reason = 'the topic grows to 5 partitions'`)
   const watching = watch(database, 5)
   await watching.looked()

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createDatabase, type Db } from '@streamledger/db'
+import type { Db } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, test } from '@streamledger/testkit'
 import fc from 'fast-check'
 import { LedgerError } from '../../src/ledger/errors.ts'
@@ -114,7 +115,7 @@ async function readStored(db: Db, user_id: number) {
 }
 
 test('no random history is answered or stored otherwise than the model says', async ({ database }) => {
-  await claimTopic(database.db)
+  await claimTopic(database.pool)
   const databases = Array.from({ length: REPLICAS }, () =>
     createDatabase(database.url, { applicationName: 'history', connectionsMax: 3, statementTimeoutMs: 10_000 }),
   )

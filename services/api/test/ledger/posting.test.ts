@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase, type Db } from '@streamledger/db'
+import { claimInstallation, type Db } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { afterAll, test as base, expect, startTcpProxy, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { LedgerError } from '../../src/ledger/errors.ts'
@@ -11,7 +12,7 @@ const PARTITIONS = 12
 
 const claimed = base.extend('claimed', { scope: 'file', auto: true }, async ({ database }) => {
   const installation = { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS }
-  return claimInstallation(database.db, installation)
+  return claimInstallation(database.pool, installation)
 })
 
 /** Two API replicas on one database, each with connections of its own. */
@@ -199,7 +200,7 @@ test('a user without a wallet is told so', async ({ replicas: [posting] }) => {
 
 test('nothing is posted while the topic is paused, replays are still answered', async ({ createDatabase: create }) => {
   const { db, pool } = await create()
-  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
+  await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
   const posting = createPosting(pool, OPTIONS)
   const user = await makeUser(db)
   const before = credit(user, 5)
@@ -226,7 +227,7 @@ test('a wallet that somebody has locked holds up nobody else, and is answered in
   createDatabase: create,
 }) => {
   const { db, url, pool: other } = await create()
-  await claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
+  await claimInstallation(other, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
   const { pool, close } = createDatabase(url, {
     ...{ applicationName: 'test', connectionsMax: 4, statementTimeoutMs: 5_000, lockTimeoutMs: 100 },
   })

@@ -118,8 +118,8 @@ describe('the topic that was remembered', () => {
     createDatabase,
     openReplica,
   }) => {
-    const { db, pool, url } = await createDatabase()
-    await claim(db)
+    const { pool, url } = await createDatabase()
+    await claim(pool)
     const replicas = [openReplica({ url }), openReplica({ url })]
     const users = await makeUsers(pool, 40)
     for (const user of users) await remember(replicas, user, 100)
@@ -140,7 +140,7 @@ describe('the topic that was remembered', () => {
     openReplica,
   }) => {
     const { db, pool, url } = await createDatabase()
-    await claim(db)
+    await claim(pool)
     const replicas = [openReplica({ url }), openReplica({ url })]
     const users = await makeUsers(pool, 10)
     const openings = users.map((user) => credit(user, 100))
@@ -161,8 +161,8 @@ describe('the topic that was remembered', () => {
     createDatabase,
     openReplica,
   }) => {
-    const { db, pool, url } = await createDatabase()
-    await claim(db)
+    const { pool, url } = await createDatabase()
+    await claim(pool)
     const replica = openReplica({ url, batchesMax: 1 })
     const [known, stranger] = await makeUsers(pool, 2)
     const opening = credit(known as number, 100)

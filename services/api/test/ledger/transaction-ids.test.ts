@@ -1,4 +1,4 @@
-import { createDatabase, type Database } from '@streamledger/db'
+import { createDatabase, type Database } from '@streamledger/db/database'
 import { expect, waitFor } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { createTransactionIds } from '../../src/ledger/transaction-ids.ts'

@@ -1,4 +1,4 @@
-import { createDatabase } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { expect, test } from '@streamledger/testkit'
 import type { QueryConfig } from 'pg'
 import { createPosting } from '../../src/ledger/posting.ts'
@@ -14,7 +14,7 @@ const TRIES_MAX = 1.8
 test('two replicas that post to one wallet take turns, and hardly ever try in vain', async ({
   database: { db, url, pool: own },
 }) => {
-  await claimTopic(db)
+  await claimTopic(own)
   const [user_id] = (await makeUsers(own, 1)) as [number]
   const open = () => createDatabase(url, { applicationName: 'test', connectionsMax: 4, statementTimeoutMs: 10_000 })
   const databases = [open(), open()]

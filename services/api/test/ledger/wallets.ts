@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { claimInstallation, createDatabase, type Db } from '@streamledger/db'
+import { claimInstallation, type Db } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { test as base, expect } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { LedgerError, type LedgerErrorCode, type LedgerErrorDetails } from '../../src/ledger/errors.ts'
@@ -23,7 +24,7 @@ export type OpenReplica = (options?: { url?: string; batchesMax?: number }) => R
 
 /** vitest's `test` with three API replicas on the file's own database, and with more of them where they are asked for. */
 export const test = base
-  .extend('claimed', { scope: 'file', auto: true }, async ({ database }) => claim(database.db))
+  .extend('claimed', { scope: 'file', auto: true }, async ({ database }) => claim(database.pool))
   .extend('openReplica', { scope: 'file' }, async ({ database, claimed: _ }, { onCleanup }): Promise<OpenReplica> => {
     const closing: (() => Promise<void>)[] = []
     onCleanup(async () => void (await Promise.all(closing.map((close) => close()))))
@@ -40,8 +41,8 @@ export const test = base
   })
   .extend('replicas', { scope: 'file' }, ({ openReplica }) => Array.from({ length: REPLICAS }, () => openReplica()))
 
-export function claim(db: Db) {
-  return claimInstallation(db, { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS })
+export function claim(pool: Pool) {
+  return claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS })
 }
 
 async function outcomeOf(posting: Posting, request: PostTransaction): Promise<Outcome> {

@@ -76,7 +76,7 @@ export async function openCell(
 ): Promise<Cell> {
   const database = await createDatabase()
   const { pool } = database
-  const installation = await makeInstallation(database.db, partitions)
+  const installation = await makeInstallation(database.pool, partitions)
   const folder = mkdtempSync(join(tmpdir(), 'crash-'))
   const faultFile = join(folder, 'fault.json')
   const environment = {

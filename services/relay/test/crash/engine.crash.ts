@@ -1,4 +1,5 @@
-import { createDatabase, migrate } from '@streamledger/db'
+import { migrate } from '@streamledger/db'
+import { createDatabase } from '@streamledger/db/database'
 import { type OwnPostgres, type ServiceProcess, test } from '@streamledger/testkit'
 import { type Cell, type CellParts, openCell, waitUntilStruck } from './cell.ts'
 import type { Point } from './fault.ts'

@@ -27,7 +27,7 @@ test('of three brokers the leader, the coordinators, and then each in turn go, a
 }) => {
   const database = await createDatabase()
   const kafka = await startKafkaCluster()
-  const installation = await makeInstallation(database.db, 4)
+  const installation = await makeInstallation(database.pool, 4)
   const env = {
     ...relayEnvironment(database, kafka.brokers, installation),
     TOPIC_REPLICATION_FACTOR: '3',
