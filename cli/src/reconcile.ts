@@ -48,11 +48,11 @@ export const reconcile: Command = {
   options: { since: { type: 'string' }, until: { type: 'string' }, partition: { type: 'string' } },
   async run({ options, env, progress }) {
     const asked = readOptions(options)
-    const { databaseUrl, brokers } = loadStreamConfig(env)
+    const { databaseUrl, kafka } = loadStreamConfig(env)
     const startedAt = performance.now()
     return withDatabase(databaseUrl, async (pool) => {
       const topic = await readTopicRow(pool)
-      const log = await openTopicLog(brokers, topic.name)
+      const log = await openTopicLog(kafka, topic.name)
       try {
         const onProgress = progress.report
         const reconciliation = await reconcileTopic({ pool, log, topic, onProgress }, asked)

@@ -72,8 +72,8 @@ export const relayResolve: Command = {
   },
   async run({ options, env, progress }) {
     const resolve = options.all ? prepareAll(options) : prepareOne(options)
-    const { databaseUrl, brokers } = loadStreamConfig(env)
-    return withDatabase(databaseUrl, (pool) => withLaneSession(pool, { brokers, progress }, resolve), {
+    const { databaseUrl, kafka } = loadStreamConfig(env)
+    return withDatabase(databaseUrl, (pool) => withLaneSession(pool, { kafka, progress }, resolve), {
       writes: options.yes === true,
     })
   },

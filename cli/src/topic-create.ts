@@ -36,9 +36,9 @@ export const topicCreate: Command = {
   help: HELP,
   options: { partitions: { type: 'string' }, 'replication-factor': { type: 'string' } },
   async run({ options, env }) {
-    const { brokers, ...configured } = loadTopicConfig(env)
+    const { kafka, ...configured } = loadTopicConfig(env)
     const wanted = { ...configured, ...readOptions(options) }
-    return withKafkaAdmin(brokers, async (admin) => renderResult(wanted, await createOrCompare(admin, wanted)))
+    return withKafkaAdmin(kafka, async (admin) => renderResult(wanted, await createOrCompare(admin, wanted)))
   },
 }
 

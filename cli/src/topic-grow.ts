@@ -49,12 +49,12 @@ export const topicGrow: Command = {
   },
   async run({ options, env, progress, catchStop }) {
     const { partitions, pauseMsMax, yes, abort } = readOptions(options)
-    const { databaseUrl, brokers } = loadStreamConfig(env)
+    const { databaseUrl, kafka } = loadStreamConfig(env)
     return withDatabase(
       databaseUrl,
       async (pool) => {
         if (abort) return abortGrowth(await readTopicRow(pool), () => unpausePosting(pool, growthReason(partitions)))
-        return withKafkaAdmin(brokers, async (admin) => {
+        return withKafkaAdmin(kafka, async (admin) => {
           const topic = await readTopicRow(pool)
           if (topic.partitions === partitions && !topic.paused) return renderResult(topic, partitions, 'there')
           const growth = { pool, admin, topic, partitions }

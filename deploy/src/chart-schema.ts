@@ -9,6 +9,7 @@ export const SET_BY_CHART: readonly string[] = [
   ...['DATABASE_URL', 'HOST', 'PORT', 'OPS_PORT', 'DRAIN_DELAY_MS', 'DRAIN_TIMEOUT_MS', 'AUDIT_STATE_FILE'],
   ...['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS'],
   ...['INSTALLATION_ID', 'KAFKA_TOPIC', 'TOPIC_PARTITIONS', 'TOPIC_REPLICATION_FACTOR', 'KAFKA_BROKERS'],
+  ...['KAFKA_TLS', 'KAFKA_TLS_CA_FILE', 'KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'],
   ...['EXPORT_STORE', 'EXPORT_DIR', 'EXPORT_S3_BUCKET', 'EXPORT_S3_REGION', 'EXPORT_S3_ENDPOINT'],
   ...['EXPORT_S3_PATH_STYLE', 'EXPORT_S3_ACCESS_KEY_ID', 'EXPORT_S3_SECRET_ACCESS_KEY'],
 ]
@@ -214,6 +215,18 @@ function monitoring(): Record<string, JsonSchema> {
   }
 }
 
+const KAFKA = object(
+  {
+    brokers: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\s,:]+:[0-9]+$' } },
+    tls: object({ enabled: BOOLEAN, caSecret: NAME_OR_EMPTY }),
+    sasl: object({
+      mechanism: { enum: ['', 'plain', 'scram-sha-256', 'scram-sha-512'] },
+      ...{ existingSecret: NAME_OR_EMPTY, usernameKey: KEY, passwordKey: KEY },
+    }),
+  },
+  ['brokers'],
+)
+
 function topicSchema(): JsonSchema {
   const { KAFKA_TOPIC, TOPIC_PARTITIONS, TOPIC_REPLICATION_FACTOR } = SERVICES.relay.properties
   return object({
@@ -230,10 +243,7 @@ export function chartSchema(): JsonSchema {
     image: IMAGE,
     installationId: { ...SERVICES.api.properties.INSTALLATION_ID },
     topic: topicSchema(),
-    kafka: object(
-      { brokers: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\s,:]+:[0-9]+$' } } },
-      ['brokers'],
-    ),
+    kafka: KAFKA,
     database: object({ existingSecret: NAME, key: KEY, caSecret: NAME_OR_EMPTY }, ['existingSecret']),
     jwt: object({ existingSecret: NAME, key: KEY, previousKey: KEY_OR_EMPTY }, ['existingSecret']),
     exports: exportsSchema(),

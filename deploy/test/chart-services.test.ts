@@ -30,6 +30,8 @@ const HELD: Record<string, string> = {
   EXPORT_S3_ACCESS_KEY_ID: 'key',
   EXPORT_S3_SECRET_ACCESS_KEY: 'secret',
   OTEL_EXPORTER_OTLP_HEADERS: 'authorization=secret',
+  KAFKA_SASL_USERNAME: 'relay',
+  KAFKA_SASL_PASSWORD: 'secret',
 }
 
 describe('the chart', () => {
@@ -72,7 +74,10 @@ describe('the chart', () => {
       const config = await import(resolve(ROOT, CONFIG_FILES[service]))
       const load = config[`load${name[0]?.toUpperCase()}${name.slice(1)}Config`] as (env: NodeJS.ProcessEnv) => object
       // Whatever a service needs is there, or this throws; where it listens, others must reach it.
-      expect(JSON.stringify(load(environmentOf(container)))).toContain('"host":"0.0.0.0"')
+      const environment = environmentOf(container)
+      // A file that is mounted there: any that is here.
+      if (environment.KAFKA_TLS_CA_FILE) environment.KAFKA_TLS_CA_FILE = import.meta.filename
+      expect(JSON.stringify(load(environment))).toContain('"host":"0.0.0.0"')
     }
   })
 
@@ -90,6 +95,18 @@ describe('the chart', () => {
     expect(shared).toContain('LOG_LEVEL')
     for (const name of ['api', 'relay', 'exporter'] as const) {
       expect(shared.filter((variable) => !(variable in SERVICES[name].properties))).toEqual([])
+    }
+  })
+
+  test('who speaks to Kafka has the file that is said to be there, and nobody else', () => {
+    for (const { of, name, pod, container } of eachPod()) {
+      const file = environmentOf(container).KAFKA_TLS_CA_FILE
+      const places = container.volumeMounts.map(({ mountPath }) => `${mountPath}/ca.crt`)
+      const volumes = pod.spec.volumes.map((volume) => volume.name)
+      const speaks = of === 'everything' && ['relay', 'audit'].includes(name)
+      expect({ of, name, file }).toEqual({ of, name, file: speaks ? '/etc/streamledger/kafka/ca.crt' : undefined })
+      expect(volumes.includes('kafka-ca')).toBe(speaks)
+      if (file) expect(places).toContain(file)
     }
   })
 

@@ -1,3 +1,4 @@
+import { kafkaEnv, readKafkaAccess } from '@streamledger/kafka'
 import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 import { explainConfiguration } from '../config.ts'
@@ -7,7 +8,7 @@ export const auditEnv = Type.Object({
   DATABASE_URL: serviceEnv.DATABASE_URL,
   HOST: serviceEnv.HOST,
   LOG_LEVEL: serviceEnv.LOG_LEVEL,
-  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
+  ...kafkaEnv,
   OPS_PORT: Type.Integer({
     minimum: 0,
     maximum: 65_535,
@@ -46,7 +47,7 @@ export function loadAuditConfig(env: NodeJS.ProcessEnv) {
   const vars = explainConfiguration(() => parseEnv(auditEnv, env))
   return {
     databaseUrl: vars.DATABASE_URL,
-    brokers: vars.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+    kafka: explainConfiguration(() => readKafkaAccess(vars)),
     logLevel: vars.LOG_LEVEL,
     ops: { host: vars.HOST, port: vars.OPS_PORT },
     stateFile: vars.AUDIT_STATE_FILE,

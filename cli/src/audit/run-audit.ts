@@ -14,7 +14,7 @@ export interface AuditDeps {
   state: AuditState
   metrics: AuditMetrics
   logger: Logger
-  config: Pick<AuditConfig, 'brokers' | 'pollMs' | 'sweep'>
+  config: Pick<AuditConfig, 'kafka' | 'pollMs' | 'sweep'>
   /** Told once it follows the topic. */
   onRunning: () => void
 }
@@ -50,7 +50,7 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   const topic = await readTopicRow(pool)
   const { rows } = await pool.query<{ id: string }>('select id from installation')
   state.claim(rows[0]?.id ?? '')
-  const log = await openTopicLog(config.brokers, topic.name, signal)
+  const log = await openTopicLog(config.kafka, topic.name, signal)
   try {
     const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)
     while (!signal.aborted) {

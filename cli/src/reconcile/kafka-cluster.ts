@@ -2,7 +2,7 @@
 // and says nothing, where an offset is out of range; it takes an answer that it could not decode for an empty one and goes
 // on; it needs a group, whose join takes three seconds and whose rebalance begins at the beginning. Below the consumer,
 // kafkajs speaks the protocol well. So this asks the cluster object of the pinned version directly, fetch by fetch.
-import { type InnerBroker, type InnerCluster, openInnerCluster } from '@streamledger/kafka'
+import { type InnerBroker, type InnerCluster, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 
 export type FetchedPartition = Awaited<ReturnType<InnerBroker['fetch']>>['responses'][number]['partitions'][number]
@@ -29,8 +29,8 @@ export interface KafkaCluster {
   close(): Promise<void>
 }
 
-export async function connectCluster(brokers: string[], topic: string): Promise<KafkaCluster> {
-  const cluster = createCluster(brokers)
+export async function connectCluster(access: KafkaAccess, topic: string): Promise<KafkaCluster> {
+  const cluster = createCluster(access)
   try {
     await cluster.connect()
     await cluster.addTargetTopic(topic)
@@ -68,10 +68,10 @@ export async function connectCluster(brokers: string[], topic: string): Promise<
   }
 }
 
-function createCluster(brokers: string[]): InnerCluster {
+function createCluster(access: KafkaAccess): InnerCluster {
   const kafka = new Kafka({
+    ...access,
     clientId: 'streamledger-cli',
-    brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: { retries: RETRIES_WITHIN_KAFKAJS, initialRetryTime: 100, maxRetryTime: 500 },

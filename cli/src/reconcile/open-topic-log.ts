@@ -1,4 +1,4 @@
-import type { InnerMessage } from '@streamledger/kafka'
+import type { InnerMessage, KafkaAccess } from '@streamledger/kafka'
 import { backOffMs, sleep } from '@streamledger/runtime'
 import { CliError } from '../errors.ts'
 import { committedRecords, type RawRecord } from './committed-records.ts'
@@ -15,11 +15,12 @@ const ABORT_MARK = Buffer.from([0, 0, 0, 0])
  *
  * @throws CliError `unavailable`
  */
-export async function openTopicLog(brokers: string[], topic: string, signal?: AbortSignal): Promise<TopicLog> {
-  const cluster = await connectCluster(brokers, topic).catch((error) => {
-    throw explain(brokers, topic, error)
+export async function openTopicLog(access: KafkaAccess, topic: string, signal?: AbortSignal): Promise<TopicLog> {
+  const cluster = await connectCluster(access, topic).catch((error) => {
+    throw explain(access.brokers, topic, error)
   })
-  const ask = <T>(request: () => Promise<T>): Promise<T> => askPatiently(cluster, { brokers, topic, signal }, request)
+  const ask = <T>(request: () => Promise<T>): Promise<T> =>
+    askPatiently(cluster, { brokers: access.brokers, topic, signal }, request)
   const all = async <T>(request: (partition: number) => Promise<T>): Promise<T[]> => {
     const answers: T[] = []
     for (const partition of cluster.partitions()) answers.push(await ask(() => request(partition)))

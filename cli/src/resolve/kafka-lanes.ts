@@ -1,9 +1,16 @@
-import { openInnerCluster, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from '@streamledger/kafka'
+import {
+  type KafkaAccess,
+  openInnerCluster,
+  parseReceipt,
+  type Receipt,
+  receiptGroupOf,
+  transactionalIdOf,
+} from '@streamledger/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
 export interface LaneStream {
-  brokers: string[]
+  kafka: KafkaAccess
   topic: string
   installationId: string
 }
@@ -34,8 +41,8 @@ const LATEST = '-1'
 /** @throws CliError `unavailable` */
 export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafka) => Promise<T>): Promise<T> {
   const kafka = new Kafka({
+    ...stream.kafka,
     clientId: 'streamledger-cli',
-    brokers: stream.brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
@@ -52,7 +59,7 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
     })
   } catch (error) {
     if (!(error as Error).name.startsWith('KafkaJS')) throw error
-    const text = `Kafka at ${stream.brokers.join(', ')} cannot be reached, or refuses (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
+    const text = `Kafka at ${stream.kafka.brokers.join(', ')} cannot be reached, or refuses (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
     throw new CliError('unavailable', text, { cause: error })
   } finally {
     await cluster.disconnect().catch(() => {})

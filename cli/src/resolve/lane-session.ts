@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os'
+import type { KafkaAccess } from '@streamledger/kafka'
 import type { Pool } from 'pg'
 import type { Progress } from '../output.ts'
 import { readTopicRow, type TopicRow } from '../read-topic-row.ts'
@@ -17,13 +18,13 @@ export interface LaneSession {
 
 export async function withLaneSession<T>(
   pool: Pool,
-  { brokers, progress }: { brokers: string[]; progress: Progress },
+  { kafka, progress }: { kafka: KafkaAccess; progress: Progress },
   use: (session: LaneSession) => Promise<T>,
 ): Promise<T> {
   const topic = await readTopicRow(pool)
   const { rows } = await pool.query<{ id: string }>('select id from installation')
-  const stream = { brokers, topic: topic.name, installationId: rows[0]?.id as string }
-  const log = await openTopicLog(brokers, topic.name)
+  const stream = { kafka, topic: topic.name, installationId: rows[0]?.id as string }
+  const log = await openTopicLog(kafka, topic.name)
   try {
     return await withLaneKafka(stream, (lanes) => use({ pool, topic, log, lanes, onProgress: progress.report }))
   } finally {

@@ -1,4 +1,4 @@
-import { createTopic, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
+import { createTopic, type KafkaAccess, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
@@ -25,10 +25,10 @@ export interface KafkaAdmin {
  *
  * @throws CliError `unavailable`
  */
-export async function withKafkaAdmin<T>(brokers: string[], use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
   const admin = new Kafka({
+    ...access,
     clientId: 'streamledger-cli',
-    brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
@@ -45,7 +45,7 @@ export async function withKafkaAdmin<T>(brokers: string[], use: (admin: KafkaAdm
       readBrokers: () => readBrokers(admin),
     })
   } catch (error) {
-    throw explain(brokers, error)
+    throw explain(access, error)
   } finally {
     await admin.disconnect().catch(() => {})
   }
@@ -66,7 +66,7 @@ async function readBrokers(admin: Admin) {
 }
 
 /** Errors of kafkajs, whose names all begin so; every other one is ours, or Postgres's. */
-function explain(brokers: string[], error: unknown): unknown {
+function explain({ brokers }: KafkaAccess, error: unknown): unknown {
   const { name = '', message = '' } = error as Error
   if (!name.startsWith('KafkaJS')) return error
   const text = `Kafka at ${brokers.join(', ')} cannot be reached, or refuses (${message}). Is it running, and is KAFKA_BROKERS right?`

@@ -47,8 +47,32 @@
 {{- end }}
 
 {{- define "streamledger.brokersEnv" -}}
+{{- with .Values.kafka }}
 - name: KAFKA_BROKERS
-  value: {{ join "," .Values.kafka.brokers }}
+  value: {{ join "," .brokers }}
+{{- if .tls.enabled }}
+- name: KAFKA_TLS
+  value: "true"
+{{- if .tls.caSecret }}
+- name: KAFKA_TLS_CA_FILE
+  value: /etc/streamledger/kafka/ca.crt
+{{- end }}
+{{- end }}
+{{- if .sasl.mechanism }}
+- name: KAFKA_SASL_MECHANISM
+  value: {{ .sasl.mechanism }}
+- name: KAFKA_SASL_USERNAME
+  valueFrom:
+    secretKeyRef:
+      name: {{ .sasl.existingSecret }}
+      key: {{ .sasl.usernameKey }}
+- name: KAFKA_SASL_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .sasl.existingSecret }}
+      key: {{ .sasl.passwordKey }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "streamledger.exportsEnv" -}}

@@ -70,6 +70,20 @@ api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
 {{- end }}
 {{- end }}
 
+{{/* By whom the brokers' certificates must be signed, for whoever speaks to Kafka. */}}
+{{- define "streamledger.kafkaMount" -}}
+{{- if .Values.kafka.tls.caSecret }}
+- { name: kafka-ca, mountPath: /etc/streamledger/kafka, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "streamledger.kafkaVolume" -}}
+{{- with .Values.kafka.tls.caSecret }}
+- name: kafka-ca
+  secret: { secretName: {{ . }}, items: [{ key: ca.crt, path: ca.crt }] }
+{{- end }}
+{{- end }}
+
 {{/* Nobody is root, has a capability or can write anywhere but where it must. */}}
 {{- define "streamledger.podSecurity" -}}
 runAsNonRoot: true

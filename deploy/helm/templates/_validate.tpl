@@ -23,6 +23,12 @@
 {{- if and .tracing.existingSecret (not .tracing.endpoint) }}
 {{- fail "tracing.existingSecret: without tracing.endpoint nothing is traced, so nobody would use it" }}
 {{- end }}
+{{- if and .kafka.tls.caSecret (not .kafka.tls.enabled) }}
+{{- fail "kafka.tls.caSecret: without kafka.tls.enabled no certificate is looked at, so nobody would use it" }}
+{{- end }}
+{{- if ne (empty .kafka.sasl.mechanism) (empty .kafka.sasl.existingSecret) }}
+{{- fail "kafka.sasl: a mechanism and existingSecret, where name and password are, go together" }}
+{{- end }}
 {{- if and .ingress.enabled (not .ingress.hosts) }}
 {{- fail "ingress.hosts: ingress.enabled needs a host" }}
 {{- end }}

@@ -1,5 +1,11 @@
 /** A further address of the broker; advertising another port than it listens on puts a proxy between clients and broker. */
-export type KafkaListener = { name: string; port: number; advertisedPort: number }
+export type KafkaListener = {
+  name: string
+  port: number
+  advertisedPort: number
+  /** PLAINTEXT unless it says otherwise. */
+  protocol?: 'SASL_SSL' | 'SSL'
+}
 
 /** One node's place in a cluster whose nodes are all brokers and controllers. */
 export type KafkaNode = { id: number; controllerPorts: readonly number[] }
@@ -39,7 +45,10 @@ export function kafkaProperties({
       `CONTROLLER://127.0.0.1:${controllerPorts[id - 1]}`,
     ].join(','),
     'advertised.listeners': all.map((l) => `${l.name}://127.0.0.1:${l.advertisedPort}`).join(','),
-    'listener.security.protocol.map': [...all.map((l) => `${l.name}:PLAINTEXT`), 'CONTROLLER:PLAINTEXT'].join(','),
+    'listener.security.protocol.map': [
+      ...all.map((l) => `${l.name}:${l.protocol ?? 'PLAINTEXT'}`),
+      'CONTROLLER:PLAINTEXT',
+    ].join(','),
     'log.dirs': logDir,
     'offsets.topic.replication.factor': replicas,
     'offsets.topic.num.partitions': '4',

@@ -1,4 +1,5 @@
 export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
+export { type KafkaAccess, kafkaEnv, readKafkaAccess } from './kafka-access.ts'
 export { produceDirectly } from './produce-directly.ts'
 export { parseOffset, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from './receipt.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { type KafkaEngine, startKafka } from '@streamledger/engines'
-import { type KafkaDoor, openWatchedKafkaDoor } from './kafka-door.ts'
+import { type KafkaEngine, type StartKafkaOptions, startKafka } from '@streamledger/engines'
+import { openWatchedKafkaDoor } from './kafka-door.ts'
 import type { KafkaProxy } from './kafka-proxy.ts'
 import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
@@ -23,10 +23,11 @@ export interface ProxiedKafka extends OwnKafka {
 export type StartOwnKafka = () => Promise<OwnKafka>
 export type StartProxiedKafka = () => Promise<ProxiedKafka>
 
-export async function startOwnKafka(door?: KafkaDoor): Promise<OwnKafka & { remove(): Promise<void> }> {
+export async function startOwnKafka(
+  more: Pick<StartKafkaOptions, 'listeners' | 'settings'> = {},
+): Promise<OwnKafka & { remove(): Promise<void> }> {
   const runDir = makeRunDir()
-  const listeners = door ? [door.listener] : []
-  const options = { dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, listeners }
+  const options = { dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, ...more }
   let engine: KafkaEngine = await startKafka(options)
   const { brokers, port } = engine
   // As for a run's own engines: Ctrl-C twice leaves nothing behind.
@@ -48,7 +49,7 @@ export async function startOwnKafka(door?: KafkaDoor): Promise<OwnKafka & { remo
 
 export async function startProxiedKafka(): Promise<ProxiedKafka & { remove(): Promise<void> }> {
   const door = await openWatchedKafkaDoor()
-  const kafka = await startOwnKafka(door)
+  const kafka = await startOwnKafka({ listeners: [door.listener] })
   return {
     ...{ ...kafka, proxiedBrokers: door.brokers, proxy: door.proxy },
     remove: async () => {

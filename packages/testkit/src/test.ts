@@ -5,6 +5,7 @@ import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxied
 import { type StartOwnKafkaCluster, startOwnKafkaCluster } from './own-kafka-cluster.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
 import { type StartOwnS3, startOwnS3 } from './own-s3.ts'
+import { type StartSecuredKafka, startSecuredKafka } from './secured-kafka.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
 import { createTestKafka } from './test-kafka.ts'
@@ -61,6 +62,11 @@ export const test = base
   .extend(
     'startProxiedKafka',
     ({ engines: _ }, { onCleanup }): StartProxiedKafka => removeAfter(onCleanup, startProxiedKafka),
+  )
+  // For tests about TLS and SASL.
+  .extend(
+    'startSecuredKafka',
+    ({ engines: _ }, { onCleanup }): StartSecuredKafka => removeAfter(onCleanup, startSecuredKafka),
   )
   // For tests about traces.
   .extend(

@@ -1,3 +1,4 @@
+import { kafkaEnv, readKafkaAccess } from '@streamledger/kafka'
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
@@ -12,7 +13,7 @@ export const relayEnv = Type.Object({
     default: 9101,
     description: 'Port of health checks and metrics.',
   }),
-  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
+  ...kafkaEnv,
   TOPIC_REPLICATION_FACTOR: Type.Integer({
     minimum: 1,
     maximum: 10,
@@ -111,7 +112,7 @@ export function loadRelayConfig(env: NodeJS.ProcessEnv) {
       replicationFactor: vars.TOPIC_REPLICATION_FACTOR,
     },
     kafka: {
-      brokers: vars.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+      access: readKafkaAccess(vars),
       stepTimeoutMs: vars.RELAY_STEP_TIMEOUT_MS,
       transactionTimeoutMs: vars.RELAY_TRANSACTION_TIMEOUT_MS,
     },

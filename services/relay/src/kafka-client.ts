@@ -1,6 +1,8 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { KafkaAccess } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import { type ISocketFactory, Kafka, logLevel } from 'kafkajs'
+import { openSocket } from './kafka-socket.ts'
 
 /** Marks a batch's first record, so that a batch can be found in the topic without its receipt. */
 export const BATCH_HEADER = 'streamledger_batch'
@@ -21,12 +23,12 @@ export interface KafkaClient {
   cutOff(): void
 }
 
-export function createKafkaClient(brokers: string[], logger: Logger, requestTimeoutMs: number): KafkaClient {
+export function createKafkaClient(access: KafkaAccess, logger: Logger, requestTimeoutMs: number): KafkaClient {
   const { socketFactory, cutOff } = trackSockets()
   const kafka = new Kafka({
+    ...access,
     socketFactory,
     clientId: 'streamledger-relay',
-    brokers,
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: requestTimeoutMs,
     retry: RETRY,
@@ -46,9 +48,9 @@ function trackSockets(): { socketFactory: ISocketFactory; cutOff(): void } {
   const sockets = new Set<Socket>()
   let isCutOff = false
   return {
-    socketFactory: ({ host, port, onConnect }) => {
+    socketFactory: ({ onConnect, ...broker }) => {
       if (isCutOff) throw new Error('this client has been given up')
-      const socket = connect({ host, port }, onConnect).setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
+      const socket = openSocket(broker, onConnect).setKeepAlive(true, KEEP_ALIVE_DELAY_MS)
       sockets.add(socket)
       return socket.once('close', () => sockets.delete(socket))
     },

@@ -1,7 +1,7 @@
 // Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). Its
 // admin asks for the last stable offset where the log's end is meant, and takes five requests for what needs two; its
 // consumer needs a group, and tells aborted records from committed ones wrongly where two producers overlap.
-import { type InnerCluster, type InnerMessage, openInnerCluster } from '@streamledger/kafka'
+import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
@@ -57,12 +57,12 @@ interface Connection {
 
 /** Connects when it is first asked, and again after each error: the connection may be dead, a leader another one. */
 export function createLog(
-  { brokers, topic, stepTimeoutMs }: { brokers: string[]; topic: string; stepTimeoutMs: number },
+  { access, topic, stepTimeoutMs }: { access: KafkaAccess; topic: string; stepTimeoutMs: number },
   logger: Logger,
 ): KafkaLog {
   let current: Promise<Connection> | undefined
   async function asking<T>(what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
-    current ??= openConnection(brokers, topic, logger, stepTimeoutMs)
+    current ??= openConnection(access, topic, logger, stepTimeoutMs)
     const connection = current
     try {
       return await withDeadline(what, stepTimeoutMs, connection.then(ask))
@@ -86,12 +86,12 @@ export function createLog(
 }
 
 async function openConnection(
-  brokers: string[],
+  access: KafkaAccess,
   topic: string,
   logger: Logger,
   timeoutMs: number,
 ): Promise<Connection> {
-  const { kafka, cutOff } = createKafkaClient(brokers, logger, timeoutMs)
+  const { kafka, cutOff } = createKafkaClient(access, logger, timeoutMs)
   const cluster = openInnerCluster(kafka)
   const open = async (): Promise<void> => {
     await cluster.connect()

@@ -1,5 +1,6 @@
 // The only file that publishes with kafkajs, and the place of the guards against what it does wrong.
 import {
+  type KafkaAccess,
   parseOffset,
   parseReceipt,
   produceDirectly,
@@ -16,7 +17,7 @@ import { scanForBatch } from './kafka-scan.ts'
 import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 
 export interface KafkaOptions {
-  brokers: string[]
+  access: KafkaAccess
   topic: string
   installationId: string
   /** Longest that one step may take before its outcome counts as unknown, in ms. */
@@ -26,16 +27,16 @@ export interface KafkaOptions {
 }
 
 export async function connectKafka(options: KafkaOptions, logger: Logger): Promise<Kafka> {
-  const { brokers, topic, installationId, stepTimeoutMs } = options
+  const { access, topic, installationId, stepTimeoutMs } = options
   const groupId = receiptGroupOf(installationId)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
-  const log = createLog({ brokers, topic, stepTimeoutMs }, logger)
+  const log = createLog({ access, topic, stepTimeoutMs }, logger)
   await log.readEnds('everyone')
 
   return {
     async openPublisher(partition) {
       await log.include(partition)
-      const client = createKafkaClient(brokers, logger, stepTimeoutMs)
+      const client = createKafkaClient(access, logger, stepTimeoutMs)
       rememberCoordinators(client.kafka)
       produceDirectly(client.kafka)
       const producer = client.kafka.producer({

@@ -1,4 +1,11 @@
-import { createTopic, messageBytesMin, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
+import {
+  createTopic,
+  type KafkaAccess,
+  messageBytesMin,
+  readTopicState,
+  type TopicState,
+  type WantedTopic,
+} from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
@@ -7,7 +14,7 @@ import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
 
 /** With as many partitions as the database says. */
 export interface TopicOptions extends WantedTopic {
-  brokers: string[]
+  access: KafkaAccess
   stepTimeoutMs: number
 }
 
@@ -21,7 +28,7 @@ const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 
 /** Makes the topic if there is none, and holds an existing one to what the protocol rests on. */
 export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
-  const admin = createKafkaClient(options.brokers, logger, options.stepTimeoutMs).kafka.admin()
+  const admin = createKafkaClient(options.access, logger, options.stepTimeoutMs).kafka.admin()
   try {
     await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
     await checkVersion(options, logger)
@@ -36,8 +43,10 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
   }
 }
 
-async function checkVersion({ brokers, stepTimeoutMs }: TopicOptions, logger: Logger): Promise<void> {
-  const asked = await Promise.allSettled(brokers.map((broker) => readKafkaVersion(broker, stepTimeoutMs)))
+async function checkVersion({ access, stepTimeoutMs }: TopicOptions, logger: Logger): Promise<void> {
+  const { brokers } = access
+  const how = { ...access, timeoutMs: stepTimeoutMs }
+  const asked = await Promise.allSettled(brokers.map((broker) => readKafkaVersion(broker, how)))
   // One that does not answer may be down, which the others make up for; if none does, nothing is known.
   const answered = asked.find(({ status }) => status === 'fulfilled')
   if (!answered) throw new Error(`no broker of ${brokers.join(', ')} tells its version`, { cause: asked[0] })

@@ -1,5 +1,7 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { KafkaAccess } from '@streamledger/kafka'
 import { withDeadline } from './deadline.ts'
+import { openSocket } from './kafka-socket.ts'
 
 // Kafka's protocol, as far as the question "how old are you?" needs it. kafkajs asks an older form of it, in which a
 // broker does not tell its features, and keeps the answer to itself.
@@ -28,11 +30,16 @@ export interface KafkaVersion {
   mayLeaveMarkOut: boolean | undefined
 }
 
-export async function readKafkaVersion(broker: string, timeoutMs: number): Promise<KafkaVersion> {
+/** A broker tells it before it asks who we are. */
+export async function readKafkaVersion(
+  broker: string,
+  { ssl, timeoutMs }: Pick<KafkaAccess, 'ssl'> & { timeoutMs: number },
+): Promise<KafkaVersion> {
   const separator = broker.lastIndexOf(':')
-  const socket = connect({
+  const socket = openSocket({
     host: broker.slice(0, separator).replace(/^\[|\]$/g, ''),
     port: Number(broker.slice(separator + 1)),
+    ssl,
   })
   try {
     const response = readFrame(socket)

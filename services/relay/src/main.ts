@@ -108,13 +108,13 @@ async function reachKafka(
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Kafka | undefined> {
-  const { brokers, stepTimeoutMs, transactionTimeoutMs } = kafka
+  const { access, stepTimeoutMs, transactionTimeoutMs } = kafka
   const { name, replicationFactor } = topic
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
       const batchBytesMax = batch.bytesMax
-      await prepareTopic({ brokers, topic: name, partitions, replicationFactor, batchBytesMax, stepTimeoutMs }, logger)
-      return await connectKafka({ brokers, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }, logger)
+      await prepareTopic({ access, topic: name, partitions, replicationFactor, batchBytesMax, stepTimeoutMs }, logger)
+      return await connectKafka({ access, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }, logger)
     } catch (error) {
       if (error instanceof TopicError) throw error
       logger.warn({ err: error, attempt }, 'Kafka cannot be reached, trying again')

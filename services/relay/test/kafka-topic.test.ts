@@ -9,7 +9,7 @@ const BATCH_BYTES_MAX = 16_384
 const logger = createLogger({ service: 'test', level: 'silent' })
 
 const wanted = (brokers: string, topic: string) => ({
-  ...{ brokers: [brokers], topic, stepTimeoutMs: 5_000 },
+  ...{ access: { brokers: [brokers] }, topic, stepTimeoutMs: 5_000 },
   ...{ partitions: 2, replicationFactor: 1, batchBytesMax: BATCH_BYTES_MAX },
 })
 

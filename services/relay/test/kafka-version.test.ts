@@ -49,7 +49,10 @@ function offers(fetchMin: number, features: [name: string, max: number][] = []):
 const UNSUPPORTED_VERSION = frame(0, 0, 0, 1, 0, 35, 0, 0, 0, 0)
 
 test('the Kafka that the tests run on is new enough, and leaves no mark out', async ({ engines }) => {
-  expect(await readKafkaVersion(engines.brokers, TIMEOUT_MS)).toEqual({ isKafka4: true, mayLeaveMarkOut: false })
+  expect(await readKafkaVersion(engines.brokers, { timeoutMs: TIMEOUT_MS })).toEqual({
+    isKafka4: true,
+    mayLeaveMarkOut: false,
+  })
 })
 
 test.for([
@@ -77,16 +80,16 @@ test.for([
   ['that tells no features', offers(4), { isKafka4: true, mayLeaveMarkOut: undefined }],
 ] as const)('a Kafka %s is told by its answer', async ([, answer, expected]) => {
   const { broker, close } = await answering(answer)
-  expect(await readKafkaVersion(broker, TIMEOUT_MS)).toEqual(expected)
+  expect(await readKafkaVersion(broker, { timeoutMs: TIMEOUT_MS })).toEqual(expected)
   close()
 })
 
 test('something that is no Kafka, or nothing at all, is an error and no verdict', async () => {
   const web = await answering(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))
-  await expect(readKafkaVersion(web.broker, TIMEOUT_MS)).rejects.toThrow('not one of Kafka')
+  await expect(readKafkaVersion(web.broker, { timeoutMs: TIMEOUT_MS })).rejects.toThrow('not one of Kafka')
   web.close()
   const silent = await answering(Buffer.alloc(0))
-  await expect(readKafkaVersion(silent.broker, 100)).rejects.toThrow('took longer')
+  await expect(readKafkaVersion(silent.broker, { timeoutMs: 100 })).rejects.toThrow('took longer')
   silent.close()
-  await expect(readKafkaVersion('127.0.0.1:9', TIMEOUT_MS)).rejects.toThrow('ECONNREFUSED')
+  await expect(readKafkaVersion('127.0.0.1:9', { timeoutMs: TIMEOUT_MS })).rejects.toThrow('ECONNREFUSED')
 })

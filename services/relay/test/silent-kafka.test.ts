@@ -11,7 +11,7 @@ test('what is not answered is given up in time, its connection is closed, and th
   startProxiedKafka,
 }) => {
   const { proxy, proxiedBrokers, createTopic } = await startProxiedKafka()
-  const log = createLog({ brokers: [proxiedBrokers], topic: await createTopic(1), stepTimeoutMs }, logger)
+  const log = createLog({ access: { brokers: [proxiedBrokers] }, topic: await createTopic(1), stepTimeoutMs }, logger)
   const ends = new Map([[0, 0]])
   await waitFor(async () => expect(await log.readEnds('everyone')).toEqual(ends), { timeoutMs: 30_000 })
   const { connections } = proxy
@@ -30,7 +30,10 @@ test('what kafkajs tries again and again is given up when the time of the whole 
   startProxiedKafka,
 }) => {
   const { proxy, proxiedBrokers, createTopic } = await startProxiedKafka()
-  const log = createLog({ brokers: [proxiedBrokers], topic: await createTopic(1), stepTimeoutMs: 500 }, logger)
+  const log = createLog(
+    { access: { brokers: [proxiedBrokers] }, topic: await createTopic(1), stepTimeoutMs: 500 },
+    logger,
+  )
   await waitFor(() => log.readEnds('everyone'), { timeoutMs: 30_000 })
   // It is sixty times that kafkajs asks then, which takes more than a second.
   proxy.disturb('FindCoordinator', { kind: 'rewrite', rewrite: notAvailable }, Number.POSITIVE_INFINITY)
@@ -61,7 +64,7 @@ test('a broker that takes connections and says nothing is left alone when its ti
   onTestFinished(() => void server.close())
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   const broker = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const log = createLog({ brokers: [broker], topic: 'none', stepTimeoutMs }, logger)
+  const log = createLog({ access: { brokers: [broker] }, topic: 'none', stepTimeoutMs }, logger)
   await expect(log.readEnds('everyone')).rejects.toThrow('took longer than 2000 ms')
   // Whoever asks next is alone before its own time is over: the first is gone, and does not come again.
   const again = log.readEnds('everyone')

@@ -9,7 +9,7 @@ test('copies that are fewer than configured are told of: of the topic, of transa
 }) => {
   const topic = await kafka.createTopic(1)
   const silent = createLogger({ service: 'test', level: 'silent' })
-  const options = { brokers: [kafka.brokers], topic, stepTimeoutMs: 5_000 }
+  const options = { access: { brokers: [kafka.brokers] }, topic, stepTimeoutMs: 5_000 }
   // Kafka makes its own topics when somebody needs them.
   const client = await openKafka(kafka.brokers, topic)
   const publisher = await client.openPublisher(0)

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import type { ConnectionOptions } from 'node:tls'
+import type { SASLOptions } from 'kafkajs'
+import Type, { type Static } from 'typebox'
+
+/** How Kafka is reached, for whoever speaks to it. */
+export const kafkaEnv = {
+  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
+  KAFKA_TLS: Type.Boolean({ default: false, description: 'Whether the brokers are spoken to over TLS.' }),
+  KAFKA_TLS_CA_FILE: Type.Optional(
+    Type.String({
+      description: "PEM file of who signed the brokers' certificates, if not one of those that Node trusts.",
+    }),
+  ),
+  KAFKA_SASL_MECHANISM: Type.Optional(
+    Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
+      description: 'How we prove who we are: plain, scram-sha-256 or scram-sha-512.',
+    }),
+  ),
+  KAFKA_SASL_USERNAME: Type.Optional(Type.String({ minLength: 1, description: 'Who we are, for SASL.' })),
+  KAFKA_SASL_PASSWORD: Type.Optional(Type.String({ minLength: 1, description: 'And our password.' })),
+}
+
+const variables = Type.Object(kafkaEnv)
+
+/** As kafkajs wants it. */
+export interface KafkaAccess {
+  brokers: string[]
+  ssl?: ConnectionOptions
+  sasl?: SASLOptions
+}
+
+/** @throws Error that names a variable that is missing, or cannot be what it says beside the others. */
+export function readKafkaAccess(vars: Static<typeof variables>): KafkaAccess {
+  const ssl = readTls(vars)
+  const sasl = readSasl(vars)
+  return {
+    brokers: vars.KAFKA_BROKERS.split(',').map((broker) => broker.trim()),
+    ...(ssl && { ssl }),
+    ...(sasl && { sasl }),
+  }
+}
+
+function readTls({ KAFKA_TLS, KAFKA_TLS_CA_FILE: caFile }: Static<typeof variables>): ConnectionOptions | undefined {
+  if (!KAFKA_TLS) {
+    if (caFile) throw new Error('configuration: KAFKA_TLS_CA_FILE is set, and KAFKA_TLS is not true')
+    return undefined
+  }
+  try {
+    return caFile ? { ca: readFileSync(caFile, 'utf8') } : {}
+  } catch (error) {
+    throw new Error(`configuration: KAFKA_TLS_CA_FILE cannot be read: ${(error as Error).message}`)
+  }
+}
+
+function readSasl(vars: Static<typeof variables>): SASLOptions | undefined {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password } = vars
+  if (mechanism === undefined && username === undefined && password === undefined) return undefined
+  if (mechanism === undefined || username === undefined || password === undefined) {
+    throw new Error('configuration: KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD go together')
+  }
+  return { mechanism, username, password }
+}

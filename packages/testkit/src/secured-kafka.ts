@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { fetchKafkaJars, findJava, pickFreePort } from '@streamledger/engines'
+import { type OwnKafka, startOwnKafka } from './own-kafka.ts'
+
+const run = promisify(execFile)
+const STORE_PASSWORD = 'of-the-key-store'
+
+/** A Kafka with a second listener, for which one needs TLS, a name and a password. */
+export interface SecuredKafka extends OwnKafka {
+  readonly securedBrokers: string
+  /** PEM file of who signed its certificate. */
+  readonly caFile: string
+  /** May come in by PLAIN. */
+  readonly plain: Credentials
+  /** May come in by SCRAM-SHA-512. */
+  readonly scram: Credentials
+}
+
+interface Credentials {
+  username: string
+  password: string
+}
+
+export type StartSecuredKafka = () => Promise<SecuredKafka>
+
+export async function startSecuredKafka(): Promise<SecuredKafka & { remove(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'secured-kafka-'))
+  const { keyStore, caFile } = await makeCertificate(folder)
+  const plain = { username: 'plain-relay', password: 'by heart' }
+  const scram = { username: 'scram-relay', password: 'salted' }
+  const port = await pickFreePort()
+  const kafka = await startOwnKafka({
+    listeners: [{ name: 'SECURED', port, advertisedPort: port, protocol: 'SASL_SSL' }],
+    settings: securitySettings(keyStore, plain),
+  })
+  await addScramUser(kafka.brokers, scram)
+  return {
+    ...{ ...kafka, securedBrokers: `127.0.0.1:${port}`, caFile, plain, scram },
+    remove: async () => {
+      await kafka.remove()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Java's own tool: Node makes keys, and no certificates. */
+async function makeCertificate(folder: string): Promise<{ keyStore: string; caFile: string }> {
+  const java = await findJava()
+  const keytool = java.includes('/') ? join(dirname(java), 'keytool') : 'keytool'
+  const keyStore = join(folder, 'broker.p12')
+  const caFile = join(folder, 'ca.pem')
+  const store = ['-alias', 'broker', '-keystore', keyStore, '-storepass', STORE_PASSWORD, '-storetype', 'PKCS12']
+  const names = ['-dname', 'CN=broker', '-ext', 'san=ip:127.0.0.1', '-keyalg', 'EC', '-validity', '2']
+  await run(keytool, ['-genkeypair', ...store, ...names])
+  await run(keytool, ['-exportcert', '-rfc', '-file', caFile, ...store])
+  return { keyStore, caFile }
+}
+
+function securitySettings(keyStore: string, { username, password }: Credentials): Record<string, string> {
+  const modules = 'org.apache.kafka.common.security'
+  return {
+    'listener.name.secured.ssl.keystore.type': 'PKCS12',
+    'listener.name.secured.ssl.keystore.location': keyStore,
+    'listener.name.secured.ssl.keystore.password': STORE_PASSWORD,
+    'listener.name.secured.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512',
+    'listener.name.secured.plain.sasl.jaas.config': `${modules}.plain.PlainLoginModule required user_${username}="${password}";`,
+    'listener.name.secured.scram-sha-512.sasl.jaas.config': `${modules}.scram.ScramLoginModule required;`,
+  }
+}
+
+/** By Kafka's own tool: kafkajs knows no request for it. */
+async function addScramUser(brokers: string, { username, password }: Credentials): Promise<void> {
+  const [java, jars] = await Promise.all([findJava(), fetchKafkaJars()])
+  await run(java, [
+    ...['-cp', join(jars, '*'), 'kafka.admin.ConfigCommand', '--bootstrap-server', brokers, '--alter'],
+    ...['--entity-type', 'users', '--entity-name', username, '--add-config', `SCRAM-SHA-512=[password=${password}]`],
+  ])
+}
