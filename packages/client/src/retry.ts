@@ -21,17 +21,24 @@ export type Fetch = (request: Request) => Promise<Response>
  * A fetch for requests that are safe to repeat and answered in little: reads, and writes that carry a key of their own. It tries again on network
  * errors and on statuses that pass, until the time is up.
  *
- * @throws UnansweredError when the last try was not answered. A status that does not pass in time is returned as it is.
+ * @throws UnansweredError when the last try was not answered, which may have been cut short by the time that was left; of a
+ * read, when none was. A status that does not pass in time is returned as it is.
  */
 export function createRetryingFetch(fetch: Fetch, options: RetryOptions, key?: string): Fetch {
   return async (request) => {
     const deadline = performance.now() + options.timeoutMs
+    let passing: Response | undefined
     for (let tries = 1; ; tries += 1) {
       const left = deadline - performance.now()
       const outcome = await tryOnce(fetch, request, Math.ceil(Math.max(1, Math.min(options.tryTimeoutMs, left))))
       const pauseMs = Math.max(pauseAfter(tries, options), retryAfterMs(outcome))
       const isLast = performance.now() + pauseMs >= deadline || request.signal.aborted
-      if (outcome instanceof Response && (isLast || !PASSING_STATUSES.has(outcome.status))) return outcome
+      if (outcome instanceof Response) {
+        if (isLast || !PASSING_STATUSES.has(outcome.status)) return outcome
+        passing = outcome
+      }
+      // What a write did that was not answered, an earlier answer does not tell.
+      if (isLast && passing && request.method === 'GET') return passing
       if (isLast) throw new UnansweredError(request.url, tries, { key, cause: outcome })
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
