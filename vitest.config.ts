@@ -13,8 +13,8 @@ export default defineConfig({
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/.local/**', ...LEFT_OUT.flatMap((name) => ABOUT[name] ?? [])],
     globalSetup: ['packages/testkit/src/global-setup.ts'],
-    // A file waits for a third of its time, for engines and for leases: three at once fill two cores.
-    maxWorkers: 3,
+    // Each file brings services and clients of its own, beside PostgreSQL and Kafka: two files at once fill two cores.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,

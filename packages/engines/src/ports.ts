@@ -1,6 +1,10 @@
 import { randomInt } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
 import { EngineError } from './engine-error.ts'
+import { isProcess } from './processes.ts'
 
 const HOST = '127.0.0.1'
 
@@ -18,13 +22,37 @@ export function isPortFree(port: number): Promise<boolean> {
   })
 }
 
-/** Picks a port that nobody listens on. */
+/** Picks a port that nobody listens on, and that no other living process has picked: a server that is killed comes back to its own. */
 export async function pickFreePort(): Promise<number> {
   for (let attempt = 0; attempt < PICK_ATTEMPTS_MAX; attempt++) {
     const port = randomInt(PICKED_PORT_MIN, PICKED_PORT_MAX)
-    if (await isPortFree(port)) return port
+    if (reservePort(port) && (await isPortFree(port))) return port
   }
   throw new EngineError('port_busy', { detail: `No free port in ${PICK_ATTEMPTS_MAX} tries.` })
+}
+
+/** A file for each port that has been picked, with the process that did. */
+const RESERVATIONS = join(tmpdir(), `streamledger-ports-${userInfo().uid}`)
+
+/** Makes a port this process's, unless somebody has it. One whose process is gone is free for the next who asks. */
+export function reservePort(port: number): boolean {
+  mkdirSync(RESERVATIONS, { recursive: true })
+  const file = join(RESERVATIONS, String(port))
+  try {
+    writeFileSync(file, String(process.pid), { flag: 'wx' })
+    return true
+  } catch {
+    if (!isOwned(file)) rmSync(file, { force: true })
+    return false
+  }
+}
+
+function isOwned(file: string): boolean {
+  try {
+    return isProcess(Number(readFileSync(file, 'utf8')), [])
+  } catch {
+    return false
+  }
 }
 
 export type PortClaim = {
