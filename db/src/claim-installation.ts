@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { DatabaseError } from './errors.ts'
 import type { Topic } from './schema.ts'
+import { withTransaction } from './with-transaction.ts'
 
 export interface ClaimInstallation {
   /** The uuid from the service's configuration. */
@@ -17,17 +18,11 @@ export interface ClaimInstallation {
  * cluster is not the one it was made on; `topic_differs`.
  */
 export async function claimInstallation(pool: Pool, claim: ClaimInstallation): Promise<Topic> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
+  return withTransaction(pool, async (client) => {
     await claimDatabase(client, claim.installationId)
     const topic = await claimTopic(client, claim)
-    await client.query('commit')
     return topic
-  } finally {
-    await client.query('rollback').catch(() => {}) // of what was not committed
-    client.release()
-  }
+  })
 }
 
 async function claimDatabase(client: PoolClient, installationId: string): Promise<void> {

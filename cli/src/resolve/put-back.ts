@@ -1,3 +1,4 @@
+import { withTransaction } from '@streamledger/db'
 import { TransactionPosted } from '@streamledger/events'
 import type { Pool, PoolClient } from 'pg'
 import type { Static } from 'typebox'
@@ -36,17 +37,11 @@ const PUT_BACK = `
  */
 export async function putBack(pool: Pool, topic: TopicRow, records: readonly TopicRecord[]): Promise<TopicRecord[]> {
   if (records.length === 0) return []
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
+  return withTransaction(pool, async (client) => {
     const left: TopicRecord[] = []
     for (const record of records) if (!(await putBackOne(client, topic, record))) left.push(record)
-    await client.query('commit')
     return left
-  } finally {
-    await client.query('rollback').catch(() => {}) // of what was not committed
-    client.release()
-  }
+  })
 }
 
 async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicRecord): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { withTransaction } from '@streamledger/db'
 import type { Pool } from 'pg'
 import type { TopicRow } from '../read-topic-row.ts'
 import type { TopicRecord } from '../reconcile/topic-log.ts'
@@ -9,9 +10,7 @@ import { nextSource } from './event-source.ts'
  * and the ids and sequences of what was lost may come a second time. Rows that wait get the new source, too.
  */
 export async function renewSource(pool: Pool, topic: TopicRow, orphans: readonly TopicRecord[]): Promise<string> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
+  return withTransaction(pool, async (client) => {
     const { rows } = await client.query<{ timeline: number }>('select current_timeline() as timeline')
     const source = nextSource(topic, orphans, rows[0]?.timeline ?? 0)
     for (const orphan of orphans) {
@@ -27,10 +26,6 @@ export async function renewSource(pool: Pool, topic: TopicRow, orphans: readonly
       `update outbox set xid = default,
               headers = (headers::jsonb || jsonb_build_object('ce_source', (select event_source from topic)))::json`,
     )
-    await client.query('commit')
     return source
-  } finally {
-    await client.query('rollback').catch(() => {}) // of what was not committed
-    client.release()
-  }
+  })
 }

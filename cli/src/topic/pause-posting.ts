@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { withTransaction } from '@streamledger/db'
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
 import { NEXT_GENERATION } from './next-generation.ts'
@@ -35,20 +36,14 @@ export async function pausePosting(pool: Pool, reason: string): Promise<void> {
 }
 
 async function pauseOnce(pool: Pool, reason: string): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await client.query('begin')
+  await withTransaction(pool, async (client) => {
     await client.query(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
     await client.query('lock table topic in access exclusive mode')
     const { rows } = await client.query<{ paused: boolean; paused_reason: string | null }>('select * from topic')
     const [topic] = rows
     if (topic?.paused && topic.paused_reason !== reason) throw refuse(topic.paused_reason, reason)
     await client.query(`update topic set paused = true, paused_reason = $1, generation = ${NEXT_GENERATION}`, [reason])
-    await client.query('commit')
-  } finally {
-    await client.query('rollback').catch(() => {}) // of what was not committed; otherwise it does nothing
-    client.release()
-  }
+  })
 }
 
 function refuse(why: string | null, reason: string): CliError {
