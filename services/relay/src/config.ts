@@ -18,79 +18,82 @@ export const relayEnv = Type.Object({
     minimum: 1,
     maximum: 10,
     default: 1,
-    description: 'Copies of a new topic; 3 or more wherever the promise matters.',
+    description: 'Replication factor of a new topic; the relay warns about topics with fewer copies. Use 3 or more in production.',
   }),
   RELAY_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,
     maximum: 10_000,
     default: 1_000,
-    description: 'Most rows of one batch, which is one Kafka transaction.',
+    description: 'Maximum number of rows in a batch. One batch is one Kafka transaction.',
   }),
   RELAY_BATCH_BYTES_MAX: Type.Integer({
     minimum: 16_384,
     maximum: 33_554_432,
     default: 1_048_576,
-    description: "Most bytes of a batch's payloads and headers; the topic's max.message.bytes must be twice as large.",
+    description:
+      "Maximum size of a batch's payloads and headers, in bytes. The topic's max.message.bytes must be at least twice as large.",
   }),
   RELAY_LEASE_MS: Type.Integer({
     minimum: 1_000,
     maximum: 60_000,
     default: 3_000,
-    description: 'How long a lease lasts that is not renewed: a dead replica keeps its partitions this long.',
+    description: 'Duration of a partition lease, in ms. A dead replica blocks its partitions for up to this long.',
   }),
   RELAY_STEP_TIMEOUT_MS: Type.Integer({
     minimum: 500,
     maximum: 60_000,
     default: 5_000,
     description:
-      'Longest that one step may take: its outcome counts as unknown then, and a lane stuck in it is not renewed.',
+      'Timeout of one relay step, in ms. After it the outcome counts as unknown, and the lease of a stuck partition is not renewed.',
   }),
   RELAY_TRANSACTION_TIMEOUT_MS: Type.Integer({
     minimum: 1_000,
     maximum: 120_000,
     default: 10_000,
-    description: 'When Kafka aborts a transaction that nobody finishes; at least twice RELAY_STEP_TIMEOUT_MS.',
+    description:
+      'Timeout after which Kafka aborts an unfinished transaction, in ms; at least twice RELAY_STEP_TIMEOUT_MS.',
   }),
   RELAY_RECEIPT_PATIENCE_MS: Type.Integer({
     minimum: 0,
     maximum: 3_600_000,
     default: 60_000,
-    description: 'How long a receipt may lag behind Postgres before the partition halts: a restarted broker loads it.',
+    description:
+      'How long a receipt may lag behind Postgres before the partition is halted, in ms. A restarted broker needs time to load receipts.',
   }),
   RELAY_TOPIC_CHECK_MS: Type.Integer({
     minimum: 100,
     maximum: 3_600_000,
     default: 30_000,
-    description: 'How often the topic is asked whether somebody has added partitions that the database does not know.',
+    description: 'Interval of the check for topic partitions that the database does not know, in ms.',
   }),
   RELAY_POLL_MS: Type.Integer({
     minimum: 1,
     maximum: 1_000,
     default: 5,
-    description: 'How often the outbox is asked for rows while there are some.',
+    description: 'Polling interval of the outbox while rows arrive, in ms.',
   }),
   RELAY_POLL_IDLE_MS: Type.Integer({
     minimum: 1,
     maximum: 10_000,
     default: 100,
-    description: 'How often it is asked when it has long been empty.',
+    description: 'Longest polling interval of the outbox while it stays empty, in ms.',
   }),
   RELAY_LINGER_MS: Type.Integer({
     minimum: 0,
     maximum: 1_000,
     default: 80,
     description:
-      'Longest pause of a busy partition between batches, so that transactions are few and full: 4 ms for each row of the last one.',
+      'Longest pause between two batches of a busy partition, in ms. The pause grows by 4 ms per row of the last batch; it makes transactions fewer and fuller.',
   }),
 })
 
 export type RelayConfig = ReturnType<typeof loadRelayConfig>
 
-/** @throws Error that names every variable that is missing or does not parse. */
+/** @throws Error that names each variable that is missing or invalid. */
 export function loadRelayConfig(env: NodeJS.ProcessEnv) {
   const vars = parseEnv(relayEnv, env)
   if (vars.RELAY_TRANSACTION_TIMEOUT_MS < 2 * vars.RELAY_STEP_TIMEOUT_MS) {
-    // Otherwise Kafka could abort a transaction that the relay still believes in.
+    // Otherwise Kafka could abort a transaction that the relay still considers open.
     throw new Error('configuration: RELAY_TRANSACTION_TIMEOUT_MS must be at least twice RELAY_STEP_TIMEOUT_MS')
   }
   return {

@@ -1,15 +1,15 @@
-/** A step whose outcome is unknown because it took too long. */
+/** A step timed out; its outcome is unknown. */
 export class DeadlineError extends Error {
   override name = 'DeadlineError'
 }
 
-/** The result of `promise`, unless it takes longer than `ms`: kafkajs has promises that never settle. */
+/** Rejects if `promise` takes longer than `ms`: some promises of kafkajs never settle. */
 export async function withDeadline<T>(what: string, ms: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new DeadlineError(`${what} took longer than ${ms} ms`)), ms)
   })
-  // If it loses the race, its own late rejection is nobody's business any more.
+  // A rejection after the deadline is ignored, so that it does not count as unhandled.
   promise.catch(() => {})
   try {
     return await Promise.race([promise, late])

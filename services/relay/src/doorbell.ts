@@ -6,7 +6,7 @@ export interface Pace {
   lingerMs: number
 }
 
-/** One lane's bell: it rings when there may be something to do. */
+/** Wakes one lane when there may be rows to publish. */
 export class Doorbell {
   #rung = false
   #wake: (() => void) | undefined
@@ -16,12 +16,12 @@ export class Doorbell {
     this.#wake?.()
   }
 
-  /** Forgets a ring: whoever looks now sees what it was about. */
+  /** Clears an earlier ring. Call it right before reading the outbox: that read sees the rows the ring was for. */
   hush(): void {
     this.#rung = false
   }
 
-  /** Resolves when rung, also if that was before; after `ms` at the latest, or when aborted. */
+  /** Resolves when rung (an earlier ring counts), after `ms`, or when aborted. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung) {
       const rung = new AbortController()
@@ -33,7 +33,7 @@ export class Doorbell {
   }
 }
 
-/** How long to wait before the outbox is asked again: soon while rows come, ever longer while none do. */
+/** Delay before the next poll of the outbox: short while rows arrive, growing with the time since the last ones. */
 export function pollDelayMs(quietMs: number, { pollMs, pollIdleMs }: Pace): number {
   const QUIET_SHARE = 20 // after 1 s of quiet, 50 ms
   return Math.min(pollIdleMs, Math.max(pollMs, quietMs / QUIET_SHARE))

@@ -4,22 +4,22 @@ import type { Logger } from '@streamledger/runtime'
 import { type ISocketFactory, Kafka, logLevel } from 'kafkajs'
 import { openSocket } from './kafka-socket.ts'
 
-/** Marks a batch's first record, so that a batch can be found in the topic without its receipt. */
+/** Header of a batch's first record. It makes a batch findable in the topic without its receipt. */
 export const BATCH_HEADER = 'streamledger_batch'
-/** Marks a record that is there to be aborted: what it says is for whoever looks at the raw log. */
+/** Header of a fence record, which is always aborted. Its value only helps people who read the raw log. */
 export const FENCE_HEADER = 'streamledger_fence'
 
-// After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds; kafkajs's own 300 ms between
-// tries would mean four transactions a second. The tries are few: whatever lasts longer is settled by recovery.
+// After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds. With kafkajs's default of 300 ms
+// between tries a partition would reach four transactions a second. Recovery handles what outlasts these retries.
 export const RETRY = { initialRetryTime: 2, maxRetryTime: 20, multiplier: 1.5, factor: 0.2, retries: 60 }
 const CONNECT_TIMEOUT_MS = 3_000
 
-/** As in kafkajs. */
+/** The default of kafkajs. */
 const KEEP_ALIVE_DELAY_MS = 60_000
 
 export interface KafkaClient {
   kafka: Kafka
-  /** Ends its connections, whatever they wait for, and opens none any more. */
+  /** Closes all connections at once, with requests in flight, and refuses to open new ones. */
   cutOff(): void
 }
 
@@ -33,16 +33,15 @@ export function createKafkaClient(access: KafkaAccess, logger: Logger, requestTi
     requestTimeout: requestTimeoutMs,
     retry: RETRY,
     logLevel: logLevel.WARN,
-    // kafkajs calls every try that failed an error; what matters of it comes back to us as a rejection.
+    // kafkajs logs each failed try as an error. Failures that matter reach us as rejections.
     logCreator: () => (entry) => logger.debug({ kafkajs: entry.log.message, namespace: entry.namespace }, 'kafkajs'),
   })
   return { kafka, cutOff }
 }
 
 /**
- * kafkajs keeps a connection on which nothing is answered any more and asks on it again and again, waits for such
- * answers before it disconnects, and connects anew for tries that are still to come. So whoever is done with a client
- * ends its sockets here.
+ * Closes the sockets of a client that is no longer used. kafkajs does not: it keeps sending on a connection that no
+ * longer answers, waits for those answers before it disconnects, and reconnects for pending retries.
  */
 function trackSockets(): { socketFactory: ISocketFactory; cutOff(): void } {
   const sockets = new Set<Socket>()
@@ -56,7 +55,7 @@ function trackSockets(): { socketFactory: ISocketFactory; cutOff(): void } {
     },
     cutOff: () => {
       isCutOff = true
-      // With an error, which is what kafkajs listens for: it rejects the requests that are open.
+      // With an error, because kafkajs then rejects the requests in flight.
       for (const socket of sockets) socket.destroy(new Error('given up'))
     },
   }

@@ -1,6 +1,6 @@
-// Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). Its
-// admin asks for the last stable offset where the log's end is meant, and takes five requests for what needs two; its
-// consumer needs a group, and tells aborted records from committed ones wrongly where two producers overlap.
+// Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). The
+// admin client of kafkajs returns the last stable offset instead of the end of the log, and sends five requests where
+// two are enough. Its consumer needs a group, and confuses aborted and committed records where two producers overlap.
 import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
@@ -9,31 +9,31 @@ import { createKafkaClient } from './kafka-client.ts'
 
 export interface CommittedOffset {
   partition: number
-  /** -1: there is none. */
+  /** -1: no offset is committed. */
   offset: string
   metadata: string | null
 }
 
-/** A record as it lies in the log, whatever became of its transaction. */
+/** A record of the log, committed or not. */
 export interface LogRecord {
   offset: number
   producerId: string
   headers: IHeaders
-  /** Of the mark that ends a transaction: how it ended. */
+  /** Set only on a transaction marker, the control record that ends a transaction. */
   mark: 'commit' | 'abort' | undefined
 }
 
 export interface KafkaLog {
-  /** Makes sure that a partition is among those that are read: one that was added lately may not be known yet. */
+  /** Refreshes the metadata if this partition is not in it: the partition may be new. */
   include(partition: number): Promise<void>
   countPartitions(): Promise<number>
-  /** The group's offsets, of every partition of the topic. */
+  /** The group's committed offsets for all partitions of the topic. */
   readOffsets(groupId: string): Promise<CommittedOffset[]>
-  /** Where each partition ends: for everyone, or for a read_committed reader, which is the last stable offset. */
+  /** The end offset of each partition; for read_committed this is the last stable offset. */
   readEnds(reader: 'everyone' | 'read_committed'): Promise<Map<number, number>>
-  /** The partition's first offset: what was before it has been deleted. */
+  /** The partition's first offset that is not deleted. */
   readStart(partition: number): Promise<number>
-  /** Some records from this offset on: at least one where there are any. */
+  /** Some records from this offset on; at least one if any exist. */
   fetch(partition: number, offset: number): Promise<LogRecord[]>
   close(): Promise<void>
 }
@@ -42,20 +42,20 @@ const ISOLATION = { everyone: 0, read_committed: 1 }
 const LATEST = '-1'
 const EARLIEST = '-2'
 const FETCH_WAIT_MS = 500
-/** What one answer may hold; a single batch that is larger comes all the same. */
+/** Limit of one response; a single larger batch is still returned. */
 const FETCH_BYTES_MAX = 1024 * 1024
-/** A mark's key is a version and then its kind. */
+/** The key of a marker is a version (int16), then its kind (int16). */
 const MARK_KIND_AT = 2
 const MARK_COMMIT = 1
 
 interface Connection {
   cluster: InnerCluster
-  /** Of the group that was asked for: kafkajs would ask before each reading. */
+  /** Coordinator by group; kafkajs would look it up before each read. */
   coordinators: Map<string, number>
   close(): void
 }
 
-/** Connects when it is first asked, and again after each error: the connection may be dead, a leader another one. */
+/** Connects on first use, and reconnects after each error: the connection may be dead, or a leader may have moved. */
 export function createLog(
   { access, topic, stepTimeoutMs }: { access: KafkaAccess; topic: string; stepTimeoutMs: number },
   logger: Logger,
@@ -174,7 +174,7 @@ async function fetchRecords(
     topics: [{ topic, partitions }],
   })
   const messages = responses[0]?.partitions[0]?.messages ?? []
-  // A batch comes as a whole, also with what lies before the offset that was asked for.
+  // Kafka returns whole batches, including records before the requested offset.
   return messages.map(toLogRecord).filter((record) => record.offset >= offset)
 }
 

@@ -1,4 +1,4 @@
-// The only file that publishes with kafkajs, and the place of the guards against what it does wrong.
+// The only file that publishes with kafkajs. It works around the errors of kafkajs.
 import {
   type KafkaAccess,
   parseOffset,
@@ -20,9 +20,9 @@ export interface KafkaOptions {
   access: KafkaAccess
   topic: string
   installationId: string
-  /** Longest that one step may take before its outcome counts as unknown, in ms. */
+  /** Timeout of one step; after it the outcome counts as unknown. */
   stepTimeoutMs: number
-  /** When the broker aborts a transaction that nobody finishes, in ms. */
+  /** Timeout after which the broker aborts an unfinished transaction. */
   transactionTimeoutMs: number
 }
 
@@ -49,7 +49,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       })
       try {
         await step('connecting a producer', producer.connect())
-        // InitProducerId goes out with the first transaction(), not with connect(): only this fences older producers.
+        // The first transaction(), not connect(), sends InitProducerId, which fences older producers.
         const first = await step('fencing older producers', producer.transaction())
         return createPublisher({ client, producer, first, partition, topic, groupId, step })
       } catch (error) {
@@ -63,7 +63,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       const receipts = new Map(
         offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
       )
-      // A partition that is not in both answers is in none: that is no word on whether there is a receipt.
+      // A partition missing from one answer is left out: a missing answer does not mean that there is no receipt.
       const both = [...ends].filter(([partition]) => receipts.has(partition))
       return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
     },
@@ -95,7 +95,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
 interface PublisherParts {
   client: KafkaClient
   producer: Producer
-  /** Opened by the fencing, and so the one that the first batch goes into. */
+  /** The transaction that was opened to fence older producers; the first batch uses it. */
   first: Transaction
   partition: number
   topic: string
@@ -120,14 +120,14 @@ function createPublisher({ client, producer, first, partition, topic, groupId, s
 
   async function commitWithReceipt(transaction: Transaction, receipt: Receipt): Promise<void> {
     await sendReceipt(transaction, receipt)
-    // An error here leaves kafkajs stuck and the outcome open: recovery asks Kafka, nobody tries again.
+    // After an error here kafkajs is stuck and the outcome unknown. Do not retry: recovery asks Kafka.
     await step('committing', transaction.commit())
   }
 
   return {
     async publish(batch) {
       const transaction = await takeTransaction()
-      // One send, to one partition: over several leaders kafkajs can lose or double messages when it tries again.
+      // One send to one partition: with several leaders, kafkajs can lose or duplicate messages when it retries.
       const [sent] = await step('sending records', transaction.send({ topic, messages: messagesOf(batch, partition) }))
       const offset = parseOffset(sent?.baseOffset ?? '') + batch.rows.length
       const receipt = { seq: batch.seq, batchId: batch.batchId, offset }
@@ -161,11 +161,11 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
   }))
 }
 
-/** Whatever state it is in. What it still has to say must not be said: whoever comes next is about to fence it. */
+/** Works in any state. Cuts the sockets first, so that no late request is sent: the next producer is about to fence it. */
 async function disconnect({ cutOff }: KafkaClient, producer: Producer): Promise<void> {
   cutOff()
   await withDeadline('disconnecting', DISCONNECT_TIMEOUT_MS, producer.disconnect()).catch(() => {})
 }
 
-/** Nothing is waited for on the network any more. */
+/** Short, because the sockets are already closed. */
 const DISCONNECT_TIMEOUT_MS = 1_000

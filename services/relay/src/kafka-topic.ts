@@ -12,21 +12,21 @@ import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
 import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
 
-/** With as many partitions as the database says. */
+/** `partitions` comes from the database. */
 export interface TopicOptions extends WantedTopic {
   access: KafkaAccess
   stepTimeoutMs: number
 }
 
-/** What kept the relay from using the topic; it says what to do. */
+/** The topic cannot be used. The message says what to do; waiting does not help. */
 export class TopicError extends Error {
   override name = 'TopicError'
 }
 
-/** What becomes of a transaction is kept in one, and receipts in the other. Kafka makes them when they are first needed. */
+/** They hold transaction states and receipts. Kafka creates them on first use. */
 const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 
-/** Makes the topic if there is none, and holds an existing one to what the protocol rests on. */
+/** Creates the topic if it is missing, and checks that its settings are safe for the relay. */
 export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
   const admin = createKafkaClient(options.access, logger, options.stepTimeoutMs).kafka.admin()
   try {
@@ -47,22 +47,22 @@ async function checkVersion({ access, stepTimeoutMs }: TopicOptions, logger: Log
   const { brokers } = access
   const how = { ...access, timeoutMs: stepTimeoutMs }
   const asked = await Promise.allSettled(brokers.map((broker) => readKafkaVersion(broker, how)))
-  // One that does not answer may be down, which the others make up for; if none does, nothing is known.
+  // A broker that does not answer may be down; one answer is enough.
   const answered = asked.find(({ status }) => status === 'fulfilled')
-  if (!answered) throw new Error(`no broker of ${brokers.join(', ')} tells its version`, { cause: asked[0] })
+  if (!answered) throw new Error(`no broker of ${brokers.join(', ')} answered with its version`, { cause: asked[0] })
   const whose = (is: (version: KafkaVersion) => boolean | undefined): string[] =>
     brokers.filter((_, index) => asked[index]?.status === 'fulfilled' && is(asked[index].value))
   const old = whose(({ isKafka4 }) => !isKafka4)
   if (old.length > 0) {
     throw new TopicError(
-      `${old.join(', ')}: this is Kafka older than 4.0, where a receipt may be read too early; upgrade it`,
+      `${old.join(', ')}: Kafka is older than 4.0, where a receipt may be read too early; upgrade it`,
     )
   }
   const affected = whose(({ mayLeaveMarkOut }) => mayLeaveMarkOut)
   if (affected.length > 0) {
     logger.warn(
       { brokers: affected },
-      'this is Kafka 4.3 or 4.4: 4.3.x and 4.4.0 can lose a commit that they acknowledged (KAFKA-20734); see docs/runbook.md',
+      'Kafka is 4.3 or 4.4: 4.3.x and 4.4.0 can lose a commit that they acknowledged (KAFKA-20734); see docs/runbook.md',
     )
   }
 }
@@ -72,7 +72,7 @@ async function makeTopic(admin: Admin, options: TopicOptions, logger: Logger): P
   if (await createTopic(admin, options)) logger.info({ topic, partitions, replicationFactor }, 'topic created')
 }
 
-/** More than the database knows are watched for all the time, see watch-partitions.ts. */
+/** Fails if partitions are missing. watch-partitions.ts reports extra ones. */
 function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions): void {
   const found = state.partitions
   if (found < partitions) {
@@ -87,7 +87,7 @@ function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOpti
   const wanted = messageBytesMin(batchBytesMax)
   if (!(bytesMax >= wanted)) {
     throw new TopicError(
-      `topic ${topic} takes ${bytesMax} bytes at most: raise its max.message.bytes to ${wanted}, or lower RELAY_BATCH_BYTES_MAX`,
+      `topic ${topic} accepts at most ${bytesMax} bytes per message: raise its max.message.bytes to ${wanted}, or lower RELAY_BATCH_BYTES_MAX`,
     )
   }
   if (config.get('cleanup.policy') !== 'delete') {
@@ -95,7 +95,7 @@ function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOpti
   }
 }
 
-/** "Exactly once" is as good as the copies of three topics: what one of them loses, the relay can at best notice. */
+/** "Exactly once" needs all three topics to keep their data; the relay can only detect a loss. Warns about weak settings. */
 async function checkCopies(
   admin: Admin,
   topic: string,
@@ -113,10 +113,10 @@ async function checkCopies(
   if (inSync < replicationFactor - 1) {
     logger.warn(
       { topic, inSync, wanted: replicationFactor - 1 },
-      'min.insync.replicas is low: Kafka may acknowledge what only one broker has',
+      'min.insync.replicas is low: Kafka may acknowledge records that only one broker has',
     )
   }
   if (config.get('unclean.leader.election.enable') === 'true') {
-    logger.warn({ topic }, 'unclean leader election is on: Kafka may lose what it acknowledged')
+    logger.warn({ topic }, 'unclean leader election is on: Kafka may lose acknowledged records')
   }
 }

@@ -3,34 +3,34 @@ import type { KafkaAccess } from '@streamledger/kafka'
 import { withDeadline } from './deadline.ts'
 import { openSocket } from './kafka-socket.ts'
 
-// Kafka's protocol, as far as the question "how old are you?" needs it. kafkajs asks an older form of it, in which a
-// broker does not tell its features, and keeps the answer to itself.
+// The part of Kafka's protocol that asks a broker for its version. kafkajs sends an older version of this request,
+// whose answer has no features, and does not expose the answer.
 // Source: Apache Kafka protocol guide, ApiVersions request and response, version 3.
 const API_VERSIONS = 18
 const API_VERSIONS_VERSION = 3
 const SOFTWARE = 'streamledger-relay'
 const FETCH = 1
-/** Kafka 4.0 no longer speaks the Fetch versions below this one. */
+/** Kafka 4.0 dropped the Fetch versions below this one. */
 const FETCH_MIN_OF_KAFKA_4 = 4
-/** The tag under which a broker lists its features. */
+/** The tag of the list of supported features. */
 const SUPPORTED_FEATURES = 0
 const METADATA_VERSION = 'metadata.version'
 /** The newest metadata.version of 4.2 is 29; 4.3 has 30, 4.4 has 31 to 33, and 4.5 begins at 34. */
 const METADATA_VERSIONS_OF_4_3_AND_4_4 = { min: 30, max: 33 }
 const RESPONSE_BYTES_MAX = 64 * 1024
 
-/** What a broker's answer tells of its age. */
+/** What a broker's answer says about its version. */
 export interface KafkaVersion {
   /** Whether it is Kafka 4.0 or newer: only then is a receipt readable as soon as its transaction is committed. */
   isKafka4: boolean
   /**
-   * Whether it is a 4.3 or a 4.4: 4.3.x and 4.4.0 can leave a commit that they acknowledged without its mark (KAFKA-20734).
-   * A broker tells its release and not its patch; undefined: it did not tell.
+   * Whether it is 4.3 or 4.4: 4.3.x and 4.4.0 can leave out the marker of a commit that they acknowledged (KAFKA-20734).
+   * The answer contains the minor release but not the patch. Undefined: the answer does not say.
    */
   mayLeaveMarkOut: boolean | undefined
 }
 
-/** A broker tells it before it asks who we are. */
+/** Needs no authentication: a broker answers this request before SASL. */
 export async function readKafkaVersion(
   broker: string,
   { ssl, timeoutMs }: Pick<KafkaAccess, 'ssl'> & { timeoutMs: number },
@@ -50,7 +50,7 @@ export async function readKafkaVersion(
   }
 }
 
-/** Length; key, version, correlation id, a client id that is null, no tags; name and version of the client, no tags. */
+/** Length; key, version, correlation id, null client id, no tags; name and version of the client, no tags. */
 function encodeRequest(): Buffer {
   const header = Buffer.alloc(11)
   header.writeInt16BE(API_VERSIONS, 0)
@@ -75,16 +75,16 @@ function readFrame(socket: Socket): Promise<Buffer> {
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk as Buffer])
       const length = received.length >= 4 ? received.readInt32BE(0) : 0
-      if (length > RESPONSE_BYTES_MAX) reject(new Error('the answer is not one of Kafka'))
+      if (length > RESPONSE_BYTES_MAX) reject(new Error('the answer is not from Kafka'))
       else if (length > 0 && received.length >= 4 + length) resolve(received.subarray(4, 4 + length))
     })
   })
 }
 
-/** After the correlation id: an error code, the requests with their lowest and highest version, a throttle time, tags. */
+/** After the correlation id: error code; each request's key, lowest and highest version; throttle time; tags. */
 function decodeResponse(body: Buffer): KafkaVersion {
   const reader = createReader(body, 4)
-  // A broker older than 2.4 does not know this form of the question.
+  // A broker older than 2.4 does not support this version of the request.
   if (reader.int16() !== 0) return { isKafka4: false, mayLeaveMarkOut: undefined }
   let fetchMin = 0
   for (let left = reader.varint() - 1; left > 0; left -= 1) {

@@ -14,28 +14,28 @@ export interface LaneDeps {
   readBack: ReadBack
   logger: Logger
   metrics: RelayMetrics
-  /** Undefined where nothing is traced. */
+  /** Undefined: tracing is off. */
   startRecordSpans?: StartRecordSpans | undefined
   batch: { rowsMax: number; bytesMax: number }
   pace: Pace
-  /** After as many records of one producer a new one takes over: kafkajs resets sequence numbers at 2^31, where they should wrap. */
+  /** Records per producer before it is replaced: kafkajs resets sequence numbers at 2^31, where they should wrap. */
   producerRowsMax: number
-  /** How long a receipt may lag behind before that is taken for the truth, in ms. */
+  /** How long a receipt may lag behind Postgres before the partition is halted. */
   receiptPatienceMs: number
 }
 
-/** A lease as its lane sees it. */
+/** A lease, and the state that its lane shares with the relay. */
 export interface HeldLease extends PartitionLease {
   bell: Doorbell
-  /** It will look by itself, and needs no ring. */
+  /** The lane pauses between batches. It then reads the outbox by itself and needs no ring. */
   lingers: boolean
-  /** The receipt must be written for its own sake before Kafka forgets it. */
+  /** The receipt must be written again before Kafka deletes it (offsets.retention.minutes). */
   receiptStale: boolean
-  /** Of a record of the batch that was published last, if one of them is traced; for the log. */
+  /** Trace of a record in the last published batch, if any is traced; for the log. */
   trace?: TraceContext | undefined
-  /** Tells that a step begins: a lane that is stuck in one loses its lease. */
+  /** A step begins. A lane that is stuck in a step loses its lease. */
   progressed(): void
-  /** Tells that the lane only waits, for rows or for better times: that is nothing to be stuck in. */
+  /** The lane waits for rows or for its next retry; it cannot be stuck until the next step. */
   resting(): void
 }
 
@@ -43,22 +43,22 @@ export interface HeldLease extends PartitionLease {
 export interface Position {
   publisher: Publisher
   batchSeq: number
-  /** In Kafka, after the last batch. */
+  /** The Kafka offset after the last batch. */
   nextOffset: number
-  /** A batch is published and not yet confirmed in Postgres. */
+  /** The last batch is published but not yet confirmed in Postgres. */
   unconfirmed: boolean
-  /** How many records the publisher has sent. */
+  /** Number of records the publisher has sent. */
   sent: number
-  /** Settles when Kafka shows what was published last; undefined: it has. */
+  /** Resolves when the last batch is visible in Kafka; undefined: it already is. */
   shown: Promise<Sight> | undefined
 }
 
-/** The partition is stopped, in Postgres too; or it is not ours any more. Nothing to retry. */
+/** The partition is halted, or another replica holds its lease. Do not retry. */
 export class LaneEndedError extends Error {
   override name = 'LaneEndedError'
 }
 
-/** The batch id of a receipt that was written by itself. */
+/** The batch id of a receipt that belongs to no batch. */
 const NO_BATCH = '00000000-0000-0000-0000-000000000000'
 
 export async function publish(deps: LaneDeps, lease: HeldLease, position: Position, batch: Batch): Promise<void> {
@@ -74,13 +74,16 @@ export async function publish(deps: LaneDeps, lease: HeldLease, position: Positi
   position.unconfirmed = true
   position.sent += batch.rows.length
   position.shown = seeReceipt(deps, lease.partition, receipt)
-  // Whoever waits for it hears of it; until then it is nobody's unhandled rejection.
+  // relayOnce awaits it later; until then a rejection must not count as unhandled.
   position.shown.catch(() => {})
   metrics.published.inc(batch.rows.length)
   metrics.batches.inc()
 }
 
-/** A commit that was acknowledged counts when its mark is in the group and in the partition: a broker can leave out either. */
+/**
+ * Waits until the commit marker is visible both in the consumer group and in the partition. An acknowledgement is not
+ * enough: a broker can leave out either marker.
+ */
 export function seeReceipt({ readBack }: LaneDeps, partition: number, receipt: Receipt): Promise<Sight> {
   return readBack.until(
     partition,
@@ -93,7 +96,7 @@ export function isShown({ receipt }: Sight, { seq, batchId, offset }: Receipt): 
   return typeof receipt === 'object' && receipt.seq === seq && receipt.batchId === batchId && receipt.offset === offset
 }
 
-/** Writes a receipt that is of no batch: the first one, or one that Kafka is about to forget. */
+/** Writes a receipt without a batch: the first one, or one that Kafka would soon delete. */
 export async function writeReceipt(deps: LaneDeps, lease: HeldLease, position: Position): Promise<void> {
   const receipt = { seq: position.batchSeq, batchId: NO_BATCH, offset: position.nextOffset }
   await position.publisher.writeReceipt(receipt)
@@ -113,7 +116,7 @@ export async function halt(
     metrics.halts.inc()
     logger.error(
       { partition, reason, ...traceFields(lease.trace) },
-      'partition halted: what is published cannot be decided; see docs/runbook.md',
+      'partition halted: it is unclear what is published; see docs/runbook.md',
     )
   }
   throw new LaneEndedError(`partition ${partition} is halted`)

@@ -13,19 +13,19 @@ import { ForeignRowsError } from './outbox.ts'
 import { type Doubt, recover } from './settle-doubt.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
-/** An idle lane confirms its last batch after this long, so that the rows do not wait in the table for the next event. */
+/** An idle lane confirms its last batch after this long, so that its rows do not stay in the outbox until the next event. */
 const CONFIRM_AFTER_MS = 250
-/** An idle lane looks by itself this often, should a ring ever be missed. */
+/** An idle lane polls this often, in case a ring is missed. */
 const IDLE_MS = 5_000
 /**
- * How long a lane lingers for each row of its last batch but the first: the more come, the fewer and fuller its
- * transactions, each of which costs the broker as much as hundreds of rows. A single row lingers for nobody.
+ * Pause per row of the last batch, not counting the first. Under load this makes transactions fewer and fuller: one
+ * transaction costs the broker as much as hundreds of rows. After a single row there is no pause.
  */
 const LINGER_MS_PER_ROW = 4
 
-/** Publishes one partition's rows until aborted, then confirms and lets go. Returns when the lane has ended. */
+/** Publishes one partition's rows until aborted, then confirms the last batch. Returns when the lane has ended. */
 export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSignal): Promise<void> {
-  let position: Position | undefined // none: whatever was sent before is in doubt
+  let position: Position | undefined // undefined: earlier batches are in doubt, recover first
   let failures = 0
   const doubt: Doubt = { behindSince: undefined }
   while (!signal.aborted) {
@@ -58,14 +58,14 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
   await finish(deps, lease, position)
 }
 
-/** Intends one batch, which confirms the one before, and publishes it. Returns its number of rows. */
+/** Confirms the previous batch, names the next one (one statement does both) and publishes it. Returns its row count. */
 export async function relayOnce(
   deps: LaneDeps,
   lease: HeldLease,
   position: Position,
   rowsMax = deps.batch.rowsMax,
 ): Promise<number> {
-  // The intent deletes the rows of the batch before, by which alone it could be published again.
+  // The intent deletes the rows of the previous batch. Without them that batch could not be published again.
   if (position.shown) {
     deps.readBack.hurry()
     await position.shown
@@ -96,7 +96,7 @@ function haltForeignRows(deps: LaneDeps, lease: HeldLease, { batchSeq }: Positio
   throw error
 }
 
-/** After a full batch not at all, after a good one the linger, and when nothing waits, until the bell rings. */
+/** Pauses before the next batch: not after a full one, for the linger time after several rows, else until the bell rings. */
 async function rest(
   { batch, pace }: LaneDeps,
   lease: HeldLease,
@@ -112,7 +112,7 @@ async function rest(
   } else await lease.bell.wait(position.unconfirmed ? CONFIRM_AFTER_MS : IDLE_MS, signal)
 }
 
-/** Confirms what is published, so that the next holder has nothing in doubt. */
+/** Confirms the last batch, so that the next lease holder has nothing in doubt. */
 async function finish(deps: LaneDeps, lease: HeldLease, position: Position | undefined): Promise<void> {
   if (!position) return
   try {
@@ -120,7 +120,7 @@ async function finish(deps: LaneDeps, lease: HeldLease, position: Position | und
   } catch (error) {
     deps.logger.warn(
       { err: error, partition: lease.partition },
-      'last batch left unconfirmed, the next holder will settle it',
+      'last batch left unconfirmed, the next lease holder will settle it',
     )
   } finally {
     await position.publisher.discard()

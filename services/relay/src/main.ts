@@ -29,9 +29,9 @@ keepHeapSmall()
 const config = readConfig(loadRelayConfig)
 const logger = createLogger({ service: 'relay', level: config.service.logLevel })
 
-/** More lanes than connections is fine: a lane needs one for a few milliseconds a batch. */
+/** Lanes may outnumber connections: a lane needs one for a few milliseconds per batch. */
 const CONNECTIONS_MAX = 8
-/** Half of what kafkajs can count. */
+/** Half of the range of kafkajs's sequence numbers. */
 const PRODUCER_ROWS_MAX = 2 ** 30
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
@@ -65,7 +65,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
     if (!kafka) return
     running = true
     const instance = randomUUID()
-    // As lease_owner in relay_partitions names it.
+    // `instance` is the lease_owner in relay_partitions.
     logger.info({ instance, partitions: topic.partitions }, 'relay is running')
     const relay = new Relay({
       outbox: createOutbox(pool),
@@ -86,7 +86,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
     await watching
     await kafka.close()
   })()
-  // A topic that cannot be used ends the process, as any error that nobody caught.
+  // Ends the process, for example when the topic cannot be used.
   work.catch((error) => process.emit('uncaughtException', error))
 
   return {
@@ -101,7 +101,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   }
 })
 
-/** The broker may come up after the relay; a topic that does not fit will not get better by waiting. */
+/** Retries until Kafka answers, because the broker may start after the relay. A TopicError is final: waiting does not help. */
 async function reachKafka(
   { kafka, topic, batch, installationId }: RelayConfig,
   partitions: number,

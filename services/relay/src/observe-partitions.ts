@@ -1,9 +1,9 @@
 import type { Pool } from 'pg'
 import { Gauge, type Registry } from 'prom-client'
 
-/** Rows of one partition that are counted at most: to count them all could take longer than to publish them. */
+/** Counting stops here: counting all rows of a large backlog could take longer than publishing them. */
 export const BACKLOG_COUNTED_MAX = 10_000
-/** How often rows are counted at most, however often the metrics are asked for. */
+/** Minimum interval between two counts, regardless of the scrape interval. */
 const BACKLOG_INTERVAL_MS = 10_000
 
 interface PartitionValue {
@@ -11,7 +11,7 @@ interface PartitionValue {
   value: number
 }
 
-// Each in a form in which Postgres can only probe the primary key from the floor on, as for WITH_ROWS of outbox.ts.
+// Written so that Postgres can only use the primary key, starting at the floor, like WITH_ROWS in outbox.ts.
 const AGES = `
   select p.partition, extract(epoch from now() - o.created_at)::float8 as value
     from relay_partitions p
@@ -30,7 +30,7 @@ const RECEIPT_AGES = `
   select partition, extract(epoch from now() - receipt_at)::float8 as value
     from relay_partitions where receipt_at is not null`
 
-/** What Postgres says of all partitions, asked when the metrics are: while it is down, the rest is told all the same. */
+/** Gauges that read Postgres on each scrape. While Postgres is down they are empty, and all other metrics still work. */
 export function observePartitions(registry: Registry, pool: Pool): void {
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => Promise<PartitionValue[] | undefined>) =>
@@ -49,11 +49,11 @@ export function observePartitions(registry: Registry, pool: Pool): void {
   const ask = async (statement: string, parameters: unknown[] = []): Promise<PartitionValue[]> =>
     (await pool.query<PartitionValue>(statement, parameters)).rows
 
-  gauge('outbox_oldest_seconds', 'Age of the oldest row that waits in the outbox, by partition.', () => ask(AGES))
+  gauge('outbox_oldest_seconds', 'Age of the oldest row in the outbox, by partition.', () => ask(AGES))
   let countedAt = Number.NEGATIVE_INFINITY
   gauge(
     'outbox_rows',
-    `Rows in the outbox, by partition, counted up to ${BACKLOG_COUNTED_MAX} and every 10 s at most.`,
+    `Rows in the outbox, by partition, counted up to ${BACKLOG_COUNTED_MAX}, at most every 10 s.`,
     async () => {
       const now = performance.now()
       if (now - countedAt < BACKLOG_INTERVAL_MS) return undefined
@@ -63,7 +63,7 @@ export function observePartitions(registry: Registry, pool: Pool): void {
   )
   gauge(
     'relay_receipt_age_seconds',
-    "Time since a partition's receipt was written into Kafka's consumer group, which forgets it after offsets.retention.minutes.",
+    "Time since a partition's receipt was last written; Kafka deletes it from the consumer group after offsets.retention.minutes.",
     () => ask(RECEIPT_AGES),
   )
   observeHalts(registry, pool)
@@ -72,14 +72,14 @@ export function observePartitions(registry: Registry, pool: Pool): void {
 function observeHalts(registry: Registry, pool: Pool): void {
   new Gauge({
     name: 'streamledger_relay_partitions_halted',
-    help: 'Partitions that wait for someone to resolve them.',
+    help: 'Halted partitions; each waits for an operator to resolve it.',
     registers: [registry],
     async collect() {
       const halted = await pool
         .query('select count(*)::int as halted from relay_partitions where halted_at is not null')
         .then(({ rows }) => rows[0].halted)
         .catch(() => undefined)
-      // While Postgres does not answer, what it said last still holds: nobody resolves a partition without it.
+      // Keep the last value while Postgres does not answer: a partition cannot be resolved without Postgres.
       if (halted !== undefined) this.set(halted)
     },
   })

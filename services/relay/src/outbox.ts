@@ -1,51 +1,52 @@
 import type { Pool } from 'pg'
 import type { Batch, OutboxRow } from './publisher.ts'
 
-/** A partition as Postgres knows it, seen by the holder of its lease. */
+/** A partition's row in relay_partitions, read by the holder of its lease. */
 export interface Lane {
   partition: number
   batchSeq: number
-  /** The batch that may or may not be in Kafka; undefined when none is open. */
+  /** The open batch, which may or may not be in Kafka; undefined: none is open. */
   batch: { batchId: string; rows: number } | undefined
-  /** In Kafka, after the last confirmed batch. */
+  /** The Kafka offset after the last confirmed batch. */
   nextOffset: number | undefined
-  /** An operator has settled what was in doubt, with the partition ending here; undefined: nobody had to. */
+  /** The end of the partition when an operator resolved it; undefined: not resolved by an operator. */
   resolvedEnd: number | undefined
 }
 
 export interface Intent {
   partition: number
   token: string
-  /** As last read: the intent lands only on this. */
+  /** The intent applies only if Postgres is still at this batch. */
   batchSeq: number
-  /** In Kafka, after the batch that this intent confirms. */
+  /** The Kafka offset after the batch that this intent confirms. */
   nextOffset: number | undefined
   rowsMax: number
   bytesMax: number
 }
 
-/** Why an intent did not land: the lease or the batch number is not what the lane believes. */
+/** The intent did not apply: the lease or the batch number has changed. */
 export class LaneMovedError extends Error {
   override name = 'LaneMovedError'
 }
 
-/** Rows that this Postgres cannot have written: it went back in time, or it is another one. */
+/** The outbox has rows that this database cannot have written: it was restored to an earlier state, or replaced. */
 export class ForeignRowsError extends Error {
   override name = 'ForeignRowsError'
 }
 
-// Everything hangs on the one UPDATE: if it matches nothing, nothing is deleted and nothing is returned (a DELETE in a
-// WITH would run by itself otherwise). It confirms the open batch, which is published by now: its rows are deleted by
-// the same predicate that chose them, so a row that committed late with a lower id is not among them. In the same step
-// it names the next batch: the rows that this statement's snapshot sees. A row is seen by Postgres, and yet not in the
-// snapshot by its xid, only if it was written by another history of this database.
+// All depends on the one UPDATE: if it matches no row, nothing is deleted and nothing is returned. (The DELETE reads from
+// it, because a DELETE in a WITH runs in any case.) The UPDATE confirms the open batch, which is published by now. Its
+// rows are deleted by the predicate that chose them, so a row with a lower id that committed late stays. The UPDATE also
+// names the next batch: the rows in this statement's snapshot. A row that is visible although its xid is not in the
+// snapshot was written by another history of this database, for example before a restore.
 //
-// The floor: what is deleted stays in the index until it is vacuumed, and an old transaction can hold that up for hours.
-// So each look begins above an id that is proved to have nothing to publish at or below it. `drawn` is the highest id that
-// anybody has drawn so far, and is read before this statement gets a transaction id of its own. Who has drawn one has had
-// a transaction id before that (the column's default sees to it), hence a lower one. When the oldest transaction that
-// runs is at or past ours, they have all ended, and the statement sees their rows: what it does not find is not there.
-// Where the UPDATE has to wait and is evaluated anew, `drawn` stays as it was read first, since it comes from a FROM.
+// The floor: deleted rows stay in the index until vacuum removes them, and an old transaction can delay that for hours.
+// So each read starts above the floor, an id at or below which no row is left to publish. The proof:
+// - `drawn` is the highest id drawn so far. It is read before this statement gets its transaction id.
+// - Each transaction that drew an id already had a transaction id (the column's default sees to that), so a lower one.
+// - Once the oldest running transaction is this one or a later one, all those transactions have ended, and the statement
+//   sees their rows. Rows at or below `drawn` that it does not find do not exist.
+// - If the UPDATE waits for a lock and is re-evaluated, `drawn` keeps its first value, because it comes from a FROM.
 const INTEND = `
   with open as materialized (
     select * from relay_partitions where partition = $1 and lease_token = $2 and batch_seq = $3 and halted_at is null
@@ -106,7 +107,7 @@ const OPEN_BATCH_ROWS = `
      and o.id > p.floor_id and o.id <= p.batch_last_id and pg_visible_in_snapshot(o.xid, p.batch_snapshot)
    order by o.id`
 
-// In this form Postgres can only probe the primary key, once a partition and at its floor, whatever the statistics say.
+// Written so that Postgres can only use the primary key, once per partition from its floor on, for any statistics.
 const WITH_ROWS = `
   select p.partition
     from relay_partitions p
@@ -118,10 +119,10 @@ const WITH_ROWS = `
    ) o
    where p.partition = any($1::int[])`
 
-/** For those who look at their plans. */
+/** Exported for tests of the query plans. */
 export const STATEMENTS = { intend: INTEND, withRows: WITH_ROWS } as const
 
-/** All that the relay says to Postgres about rows and batches. */
+/** All SQL of the relay for rows and batches. */
 export function createOutbox(pool: Pool) {
   return {
     /** Undefined: the lease is no longer ours. */
@@ -143,9 +144,9 @@ export function createOutbox(pool: Pool) {
     },
 
     /**
-     * Confirms the open batch and names the next one, which is empty when nothing waits (or `rowsMax` is 0).
+     * Confirms the open batch and names the next one, which is empty if no rows wait or `rowsMax` is 0.
      *
-     * @throws LaneMovedError, ForeignRowsError; after any other error it may or may not have landed.
+     * @throws LaneMovedError, ForeignRowsError; after any other error it may or may not have been applied.
      */
     async intend(intent: Intent): Promise<Batch> {
       const { partition, token, batchSeq, rowsMax, bytesMax, nextOffset } = intent
@@ -168,13 +169,13 @@ export function createOutbox(pool: Pool) {
       }
     },
 
-    /** The rows of the open batch, the same and in the same order as when it was named. */
+    /** The rows of the open batch, in the order in which it was named. */
     async readOpenBatch(partition: number, token: string, batchSeq: number): Promise<OutboxRow[]> {
       const { rows } = await pool.query<OutboxRow>(OPEN_BATCH_ROWS, [partition, token, batchSeq])
       return rows
     },
 
-    /** Remembers that a receipt was written by itself. */
+    /** Records that a receipt without a batch was written. */
     async noteReceipt(partition: number, token: string, nextOffset: number): Promise<void> {
       await pool.query(
         'update relay_partitions set receipt_at = now(), next_offset = $3, resolved_end = null where partition = $1 and lease_token = $2',
@@ -182,7 +183,10 @@ export function createOutbox(pool: Pool) {
       )
     },
 
-    /** Stops a partition until someone resolves it. One that moved on meanwhile is left alone: a zombie halts nobody. */
+    /**
+     * Stops a partition until an operator resolves it. Returns false, and changes nothing, if the partition has moved on:
+     * a replica that lost its lease must not halt the partition of the new holder.
+     */
     async halt(partition: number, token: string, batchSeq: number, reason: string): Promise<boolean> {
       const { rowCount } = await pool.query(
         `update relay_partitions
@@ -194,7 +198,7 @@ export function createOutbox(pool: Pool) {
       return rowCount === 1
     },
 
-    /** Which of these partitions have rows that are in no batch yet. */
+    /** Returns those of the partitions that have rows in no batch yet. */
     async partitionsWithRows(partitions: readonly number[]): Promise<number[]> {
       const { rows } = await pool.query({ name: 'relay-with-rows', text: WITH_ROWS, values: [partitions] })
       return rows.map((row) => row.partition)

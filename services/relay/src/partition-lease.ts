@@ -6,35 +6,35 @@ export interface PartitionLease {
 }
 
 export interface ClaimedLease extends PartitionLease {
-  /** Another replica held it and did not let go: it died, or was stuck. */
+  /** The lease of another replica expired: that replica died or was stuck. */
   takenOver: boolean
 }
 
 export interface RenewedLease extends PartitionLease {
-  /** The receipt was last written so long ago that Kafka may forget it. */
+  /** The receipt is so old that Kafka may soon delete it. */
   receiptStale: boolean
 }
 
 export interface Survey {
   /** How many partitions this replica should hold. */
   share: number
-  /** In how many ms the first lease of another replica runs out, unless it is renewed; null: nobody else has one. */
+  /** Time until the first lease of another replica expires, unless renewed; null: no other replica holds one. */
   nextExpiryMs: number | null
 }
 
-/** Kafka forgets a group's offsets after a week without a commit (offsets.retention.minutes); this leaves six days. */
+/** Kafka deletes a group's offsets after a week without a commit (offsets.retention.minutes); this leaves six days. */
 const RECEIPT_STALE = '1 day'
 
-/** The share of one replica among `instances`, by its rank: they differ by one at most and add up to all. */
+/** The share of one replica among `instances`, by its rank. Shares differ by at most one and add up to `partitions`. */
 export function fairShare(partitions: number, instances: number, rank: number): number {
   return Math.floor(partitions / instances) + (rank < partitions % instances ? 1 : 0)
 }
 
-/** The small tables that replicas share partitions by. Only Postgres's clock is read. */
+/** The tables by which replicas share partitions. Only the clock of Postgres is used. */
 export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
   const lease = `${leaseMs} milliseconds`
   return {
-    /** Says that this replica is there, and learns its share. One that was not heard of for a lease counts as gone. */
+    /** Records this replica's heartbeat and returns its share. A replica without a heartbeat for one lease is not counted. */
     async survey(): Promise<Survey> {
       await pool.query(
         `with gone as (delete from relay_instances where heartbeat_at < now() - interval '1 hour')
@@ -53,7 +53,7 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
       return { share: fairShare(partitions, Math.max(1, instances), rank), nextExpiryMs }
     },
 
-    /** Takes up to `count` partitions that nobody holds. */
+    /** Takes up to `count` partitions that have no holder or an expired lease. */
     async claim(count: number): Promise<ClaimedLease[]> {
       const { rows } = await pool.query<ClaimedLease>(
         `update relay_partitions p
@@ -68,7 +68,7 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
       return rows
     },
 
-    /** Prolongs leases; those that do not come back are lost. */
+    /** Renews leases and returns those that were renewed; the others are lost. */
     async renew(leases: readonly PartitionLease[]): Promise<RenewedLease[]> {
       const { rows } = await pool.query<RenewedLease>(
         `update relay_partitions p set lease_expires_at = now() + $3::interval
@@ -89,7 +89,7 @@ export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
       )
     },
 
-    /** Takes this replica off the list, so that the others share what it held at once. */
+    /** Removes this replica from the list, so that the others take over its partitions at once. */
     async leave(): Promise<void> {
       await pool.query('delete from relay_instances where id = $1', [instanceId])
     },

@@ -10,57 +10,57 @@ export interface OutboxRow {
   headers: Record<string, string>
 }
 
-/** The rows that go into one Kafka transaction, named in Postgres before Kafka hears of them. */
+/** The rows of one Kafka transaction. Postgres stores which rows they are before anything is sent to Kafka. */
 export interface Batch {
   seq: number
   batchId: string
   rows: OutboxRow[]
-  /** Of its first written row, when the batch was named; undefined: empty, or found open. */
+  /** Age of the oldest row when the batch was named; undefined: the batch is empty, or was found open by recovery. */
   oldestAgeMs?: number | undefined
 }
 
 /** What Kafka shows of a partition. */
 export interface Sight {
-  /** Undefined: there is none. One that can't be parsed comes as its text. */
+  /** Undefined: there is none. A string: a receipt that cannot be parsed. */
   receipt: Receipt | string | undefined
-  /** The last stable offset: consumers read up to here. It is the first of a transaction that is open or hangs, or the end. */
+  /** The last stable offset, up to which consumers read: the first offset of an open transaction, or the end. */
   stable: number
 }
 
-/** One partition's writer. Opening one fences whoever wrote before, so there is one that counts at any time. */
+/** One partition's writer. Opening one fences all earlier writers, so only one can commit at any time. */
 export interface Publisher {
   /** Publishes a batch with its receipt in one Kafka transaction. After any error its outcome is unknown. */
   publish(batch: Batch): Promise<Receipt>
-  /** Writes a receipt by itself. After any error its outcome is unknown. */
+  /** Writes a receipt without records. After any error its outcome is unknown. */
   writeReceipt(receipt: Receipt): Promise<void>
   /**
-   * Writes a record and this receipt, and aborts both: the abort ends whatever an earlier writer of this partition has
-   * left hanging before it. Returns the record's offset; the end is settled when the last stable offset has passed it.
+   * Writes a record and this receipt, and aborts both. The abort also ends records that an earlier writer of this
+   * partition left without a marker. Returns the record's offset. All has ended once the last stable offset is past it.
    */
   fence(receipt: Receipt): Promise<number>
-  /** Lets go of it, whatever state it is in. Never rejects. */
+  /** Closes the writer in any state. Never rejects. */
   discard(): Promise<void>
 }
 
-/** What would show whether a batch is in Kafka is not there any more: nothing that is waited for will bring it back. */
+/** The records that would show whether a batch is in Kafka were deleted. Waiting does not help. */
 export class RecordsGoneError extends Error {
   override name = 'RecordsGoneError'
 }
 
-/** Kafka, as far as the relay's protocol needs it. */
+/** What the relay's protocol needs of Kafka. */
 export interface Kafka {
-  /** Opens a partition's writer: older ones are fenced and their open transaction is settled when this resolves. */
+  /** Opens a partition's writer. When it resolves, older writers are fenced and their open transaction has ended. */
   openPublisher(partition: number): Promise<Publisher>
-  /** What Kafka shows of every partition. */
+  /** What Kafka shows of each partition. */
   look(): Promise<Map<number, Sight>>
-  /** How many partitions the topic has now. */
   countPartitions(): Promise<number>
-  /** One past the partition's last record, whatever became of its transaction. */
+  /** The offset after the partition's last record, committed or not. */
   readEndOffset(partition: number): Promise<number>
   /**
-   * The offset of the batch's first record, if it lies committed between the two offsets, below the last stable one.
+   * The offset of the batch's first record, if it is committed between the two offsets, which are below the last stable
+   * offset.
    *
-   * @throws RecordsGoneError if it is not in what is left of them, and some of them have been deleted.
+   * @throws RecordsGoneError if it is not found and records between the two offsets were deleted.
    */
   findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
   close(): Promise<void>

@@ -1,7 +1,7 @@
 import { sleep } from '@streamledger/runtime'
 import type { Sight } from './publisher.ts'
 
-/** Kafka does not show what it has acknowledged. */
+/** Kafka does not show in time what it has acknowledged. */
 export class UnseenError extends Error {
   override name = 'UnseenError'
 }
@@ -15,12 +15,12 @@ interface Waiter {
   reject(error: UnseenError): void
 }
 
-/** Longer than a commit takes to become visible under light load, and shorter than a busy lane's linger. */
+/** Longer than a commit takes to become visible under light load, and shorter than the pause of a busy lane. */
 const POLL_MS = 25
-/** How soon after the last look a lane that has rows in hand gets another; twice as long after each that shows nothing. */
+/** Polling interval after hurry(); it doubles with each poll, up to POLL_MS. */
 const HURRIED_MS = 3
 
-/** Looks at Kafka until it shows what lanes wait for: one look serves all of them. */
+/** Polls Kafka until it shows what lanes wait for. One request serves all lanes. */
 export class ReadBack {
   readonly #look: () => Promise<Map<number, Sight>>
   readonly #timeoutMs: number
@@ -35,9 +35,9 @@ export class ReadBack {
   }
 
   /**
-   * What Kafka shows of a partition as soon as this holds of it, by a look that began after the question.
+   * Resolves with what Kafka shows of a partition, once `holds` accepts it. Only requests that begin after this call count.
    *
-   * @throws UnseenError when it does not hold in time.
+   * @throws UnseenError if that does not happen in time.
    */
   until(partition: number, what: string, holds: (sight: Sight) => boolean): Promise<Sight> {
     return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export class ReadBack {
     })
   }
 
-  /** Somebody waits who has nothing else to do: the next looks come soon. */
+  /** Polls sooner, because a lane has nothing else to do than to wait. */
   hurry(): void {
     this.#intervalMs = Math.min(this.#intervalMs, HURRIED_MS)
     this.#hurried.abort()
@@ -57,7 +57,7 @@ export class ReadBack {
     this.#polling = true
     while (this.#waiters.size > 0) {
       await this.#pause()
-      // Who comes while a look is under way waits for the next one: this one may be older than the question.
+      // Waiters added during the request wait for the next one: this answer may be older than their question.
       const asking = [...this.#waiters]
       const looked = await this.#look().catch((error: unknown) => error)
       for (const waiter of asking) this.#answer(waiter, looked)
@@ -66,7 +66,7 @@ export class ReadBack {
     this.#intervalMs = POLL_MS
   }
 
-  /** Whoever hurries while this lasts cuts it short, but for the least time between two looks. */
+  /** hurry() shortens this pause, down to HURRIED_MS. */
   async #pause(): Promise<void> {
     const startedAt = performance.now()
     this.#hurried = new AbortController()

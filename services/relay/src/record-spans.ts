@@ -3,19 +3,19 @@ import type { Batch, Receipt } from './publisher.ts'
 
 /** The spans of one batch's records. */
 export interface RecordSpans {
-  /** Of the first record that has one: what the log says while the batch is under way. */
+  /** Context of the first traced record; log lines about the batch carry it. */
   first: TraceContext | undefined
   acknowledged(receipt: Receipt): void
-  /** Whether the records are in Kafka is not known. */
+  /** It is unknown whether the records are in Kafka. */
   doubted(): void
 }
 
-/** More of one batch are left out, and counted: a batch may have thousands of records, and a backlog many batches. */
+/** Further spans of a batch are dropped and counted: a batch may have thousands of records, and a backlog many batches. */
 const SPANS_PER_BATCH_MAX = 100
 
 /**
- * A span for each record whose trace is recorded, in that trace. The record itself keeps the context that it was
- * created with, as OpenTelemetry wants it: what is published are the bytes of the outbox row, also the second time.
+ * Starts a span for each record whose trace is sampled, in that trace. The record keeps the trace context that it was
+ * created with, as OpenTelemetry specifies: the relay publishes the bytes of the outbox row unchanged, each time.
  */
 export function createRecordSpans(tracing: Tracing, topic: string) {
   return (partition: number, { batchId, rows }: Batch): RecordSpans => {

@@ -1,23 +1,23 @@
 import type { Lane } from './outbox.ts'
 import type { Receipt, Sight } from './publisher.ts'
 
-/** What a lane does about the batch that may or may not be in Kafka. */
+/** What a lane does about an open batch, which may or may not be in Kafka. */
 export type Verdict =
   | { kind: 'go_on'; nextOffset: number }
-  /** The receipt of the open batch is there: see that the batch is, too. */
+  /** The receipt of the open batch is in Kafka. Check that the batch is, too. */
   | { kind: 'look_up'; receipt: Receipt; from: number }
-  /** Nothing says for certain what became of the open batch: end what may hang of it, then look for it from there on. */
+  /** It is unclear whether the open batch is in Kafka. End its records that may lack a marker, then search from `from` on. */
   | { kind: 'settle'; receipt: Receipt; from: number }
   | { kind: 'write_receipt'; offset: number }
-  /** `behind`: Kafka shows less than it may know. A coordinator that has just loaded its group answers so for a moment. */
+  /** `behind`: Kafka may show more soon. A coordinator that is loading its group shows old receipts for a moment. */
   | { kind: 'halt'; reason: string; behind: boolean }
 
-/** What Kafka shows of a partition, and one past its last record. */
+/** What Kafka shows of a partition, with the offset after its last record. */
 export interface Shown extends Sight {
   end: number
 }
 
-/** Holds what Postgres intended against what Kafka shows. Pure; every line has its row in docs/architecture.md. */
+/** Compares what Postgres intended with what Kafka shows. Pure; each case has a row in docs/architecture.md. */
 export function judge(lane: Lane, shown: Shown): Verdict {
   if (lane.resolvedEnd !== undefined && !lane.batch) return judgeResolved(lane, lane.resolvedEnd, shown)
   const { receipt, stable, end } = shown
@@ -52,7 +52,7 @@ export function judge(lane: Lane, shown: Shown): Verdict {
     return { kind: isReadable ? 'look_up' : 'settle', receipt, from }
   }
   if (!isReadable) {
-    // The rows of that batch are gone, so nothing may abort what hangs of it.
+    // The rows of that batch are deleted, so its records must not be aborted: they could not be published again.
     return behind(`batch ${receipt.seq} is confirmed, and consumers read only to ${stable} of its ${receipt.offset}`)
   }
   if (!batch) return { kind: 'go_on', nextOffset: receipt.offset }
@@ -60,15 +60,15 @@ export function judge(lane: Lane, shown: Shown): Verdict {
 }
 
 /**
- * An operator has settled the partition, under a number that no receipt had: the one to write now. Whatever else is in
- * the group is from before. It holds for the partition as the operator saw it, and for no other.
+ * An operator resolved the partition, under a batch number that no receipt has yet. The next step is to write the receipt
+ * with that number; other receipts in the group are older. The decision only holds if the partition has not grown since.
  */
 function judgeResolved({ batchSeq }: Lane, resolvedEnd: number, { receipt, stable, end }: Shown): Verdict {
   if (typeof receipt === 'object' && receipt.seq > batchSeq) {
     return halt(`the receipt is of batch ${receipt.seq}, and the partition was resolved as batch ${batchSeq}`)
   }
   if (end > resolvedEnd) {
-    return halt(`the partition was resolved up to ${resolvedEnd}, and ends at ${end}: somebody else writes to it`)
+    return halt(`the partition was resolved up to ${resolvedEnd}, and ends at ${end}: another producer writes to it`)
   }
   if (stable < resolvedEnd) {
     return behind(`the partition was resolved up to ${resolvedEnd}, and consumers read only to ${stable}`)

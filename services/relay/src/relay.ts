@@ -9,20 +9,20 @@ export interface RelayDeps extends LaneDeps {
   lease: { leaseMs: number; stepTimeoutMs: number }
 }
 
-/** Leases are renewed this often in the time that one lasts. */
+/** Renewals within the duration of one lease. */
 const RENEWALS_PER_LEASE = 3
 
-/** A lease that has run out, and that another replica was faster to take, is no reason to ask without a pause. */
+/** Pause after another replica was faster to take an expired lease. */
 const SHARE_INTERVAL_MS_MIN = 50
 
 interface RunningLane extends HeldLease {
-  /** When the lane's current step began, by this process's own clock; infinity while it rests. */
+  /** When the lane's current step began, by the clock of this process; infinity while it rests. */
   stepSince: number
   stop: AbortController
   ended: Promise<void>
 }
 
-/** One replica: holds its fair share of the partitions, runs a lane for each, and hands them over when told to stop. */
+/** One replica. Holds its fair share of the partitions, runs a lane for each, and hands them over when it stops. */
 export class Relay {
   readonly #deps: RelayDeps
   readonly #lanes = new Map<number, RunningLane>()
@@ -42,7 +42,7 @@ export class Relay {
     await this.#deps.leases.leave().catch((error) => this.#logger.warn({ err: error }, 'could not sign off'))
   }
 
-  /** Keeps this replica's share: renews, hands over, takes. */
+  /** Keeps this replica's share: renews leases, hands over surplus ones, takes free ones. */
   async #share(signal: AbortSignal): Promise<void> {
     const intervalMs = this.#deps.lease.leaseMs / RENEWALS_PER_LEASE
     while (!signal.aborted) {
@@ -56,13 +56,13 @@ export class Relay {
     }
   }
 
-  /** Returns in how many ms there may be a partition to take, if this replica has too few. */
+  /** Returns the time until a partition may be free to take, if this replica has too few. */
   async shareOnce(): Promise<number> {
     const { leases, metrics } = this.#deps
     await this.#renew()
     const { share, nextExpiryMs } = await leases.survey()
     const kept = [...this.#lanes.values()].filter((lane) => !lane.stop.signal.aborted)
-    // Not waited for: a lane that finishes a batch slowly must not keep the others from being renewed.
+    // Not awaited: a lane that is slow to finish must not delay the renewal of the others.
     for (const lane of kept.slice(share)) this.#handOver(lane)
     if (kept.length < share) {
       for (const lease of await leases.claim(share - kept.length)) this.#startLane(lease)
@@ -72,7 +72,7 @@ export class Relay {
     return lacks ? Math.max(SHARE_INTERVAL_MS_MIN, nextExpiryMs + 1) : Number.POSITIVE_INFINITY
   }
 
-  /** A lane that is stuck in one step is not renewed: its lease runs out and another replica takes over. */
+  /** The lease of a lane that is stuck in one step is not renewed. It expires, and another replica takes over. */
   async #renew(): Promise<void> {
     const lanes = [...this.#lanes.values()]
     if (lanes.length === 0) return
@@ -139,7 +139,7 @@ export class Relay {
         const waiting = [...this.#lanes.values()].filter((lane) => !lane.lingers).map(({ partition }) => partition)
         const rung = waiting.length > 0 ? await outbox.partitionsWithRows(waiting) : []
         for (const partition of rung) this.#lanes.get(partition)?.bell.ring()
-        // One that lingers has rows, too.
+        // A lane that lingers has rows, too.
         if (rung.length > 0 || waiting.length < this.#lanes.size) rangAt = performance.now()
       } catch (error) {
         this.#logger.warn({ err: error }, 'could not ask for rows, trying again')

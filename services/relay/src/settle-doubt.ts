@@ -14,22 +14,22 @@ import type { Lane } from './outbox.ts'
 import { type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 import { judge, type Verdict } from './recovery.ts'
 
-/** What a lane remembers from one recovery to the next. */
+/** State that a lane keeps from one recovery to the next. */
 export interface Doubt {
-  /** Since when Kafka has shown less than Postgres intended, by performance.now(). */
+  /** When Kafka first showed less than Postgres intended, by performance.now(). */
   behindSince: number | undefined
 }
 
 /**
- * Kafka shows less than it may know. After an unclean restart a broker answers for a group, without an error, before it
- * has loaded all of its offsets (seen with Apache Kafka 4.4.0: for half a second, receipts hundreds of batches old, or
- * none). Waiting loses nothing; halting, or publishing again, on such an answer would.
+ * Kafka shows an old state. After an unclean restart a broker answers for a group, without an error, before it has loaded
+ * all offsets (seen with Apache Kafka 4.4.0: for half a second it returned receipts hundreds of batches old, or none).
+ * Waiting is safe. To halt or to publish again because of such an answer would be wrong.
  */
 class ReceiptBehindError extends Error {
   override name = 'ReceiptBehindError'
 }
 
-/** Where the open batch may be. */
+/** The last receipt, and the offset from which on the open batch may be in the topic. */
 interface InTopic {
   receipt: Receipt
   from: number
@@ -43,14 +43,14 @@ interface Settling {
   publisher: Publisher
 }
 
-/** Fences whoever wrote before, then settles what became of the stored batch. */
+/** Fences earlier writers, then finds out whether the open batch is in Kafka, and publishes it if not. */
 export async function recover(deps: LaneDeps, lease: HeldLease, doubt: Doubt): Promise<Position> {
   const { outbox, kafka, readBack } = deps
   const { partition, token } = lease
   const publisher = await kafka.openPublisher(partition)
   try {
     lease.progressed()
-    // Only now: what was read before could be overtaken by the writer that has just been fenced.
+    // Read only after the fencing: until then an earlier writer could still change the partition.
     const lane = await outbox.readLane(partition, token)
     if (!lane) throw new LaneEndedError('the lease went to another replica')
     const sight = await readBack.until(partition, `partition ${partition}`, () => true)
@@ -91,8 +91,8 @@ function positionAt({ lane, publisher }: Settling, nextOffset: number): Position
 }
 
 /**
- * Goes on if the batch is where its receipt says. It may not be: its records hung, and somebody aborted them. That was this
- * relay, which then died before it had published them again, or an operator with kafka-transactions.sh.
+ * Goes on if the batch is where its receipt says. It may be missing: if its records had no marker, they may have been
+ * aborted since, by a relay that died before it published them again, or by an operator with kafka-transactions.sh.
  */
 async function lookUpBatch(settling: Settling, { receipt, from }: InTopic): Promise<Position> {
   const { deps, lane } = settling
@@ -102,17 +102,18 @@ async function lookUpBatch(settling: Settling, { receipt, from }: InTopic): Prom
 }
 
 /**
- * Ends whatever hangs of the open batch, then looks whether it is in the topic.
+ * Ends records of the open batch that have no marker, then looks whether the batch is in the topic.
  *
- * A broker that skipped a mark (KAFKA-20734) leaves records in the log without an end, and the next COMMIT of the same
- * producer would make them visible: published again, a batch would be there twice. So an ABORT comes first. It ends them
- * because a transactional id keeps its producer id, and the log keeps one open transaction for each producer id, from its
- * first record to the next mark, whatever epochs lie between. If it does not end them after all (the producer id was
- * replaced, after 32,767 epochs or a week's rest; the transaction is somebody else's; this mark was skipped, too), the
- * last stable offset stays before the fence, and nothing is decided until it moves.
+ * A broker that skipped a marker (KAFKA-20734) leaves records in the log whose transaction has not ended. The next COMMIT
+ * of the same producer would make them visible, and a batch published again would be there twice. So this writes an
+ * ABORT first. The ABORT ends those records because a transactional id keeps its producer id, and the log keeps one open
+ * transaction per producer id, from its first record to the next marker, across epochs. Three cases are left in which it
+ * does not end them: the producer id was replaced (after 32,767 epochs or a week without use), the transaction belongs to
+ * another producer, or this marker was skipped, too. Then the last stable offset stays before the fence, and nothing is
+ * decided until it moves.
  *
- * What the ABORT may destroy is the open batch alone, whose rows are still in Postgres: every batch before it is readable,
- * `judge` has just seen to that. And once the partition has the fence, it refuses records of older epochs by itself.
+ * The ABORT can only destroy the open batch, whose rows are still in Postgres: `judge` has just checked that all batches
+ * before it are readable. Once the fence is in the partition, the partition refuses records of older epochs.
  */
 async function settleBatch(settling: Settling, { receipt, from }: InTopic): Promise<Position> {
   const { deps, lease, lane, publisher } = settling
@@ -126,11 +127,11 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
     ({ stable }) => stable > fence,
   )
   lease.progressed()
-  // No old one: the coordinator let this publisher begin when the marks of the last transaction were written, or left
-  // out, and the group has acknowledged the fence's own offset after having applied all before it.
+  // This sight is not an old one: the coordinator let this publisher begin only after the markers of the last transaction
+  // were written or skipped, and the group acknowledged the fence's offset after it had applied all earlier ones.
   const now = judge(lane, { ...sight, end: fence + 1 })
   if (now.kind === 'halt') return haltUnlessBehind(settling, now)
-  // The batch would take its rows and a mark. Without room for it, there is nothing to look at.
+  // The batch takes as many offsets as it has rows, plus one for the marker. With less room it cannot be there.
   const hasRoom = fence >= from + batch.rows + 1
   const offset = hasRoom ? await deps.kafka.findBatch(partition, batch.batchId, { from, to: fence }) : undefined
   lease.progressed()
@@ -141,10 +142,10 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
 }
 
 /**
- * Writes the receipt of a batch that is in the topic, and whose receipt is not in the group: the mark of its transaction
- * was left out there. It says only what was just seen. The batch's id is random, one record batch holds all of it, its
- * transaction is committed, and after the fence nothing can change that. It can't put a newer
- * receipt back: the one that was read after the fence is the newest, and it was of the batch before.
+ * Writes the missing receipt of a batch that is in the topic: the marker of its transaction was skipped in the group.
+ * This is safe. The batch is known to be complete and committed: its id is random, one record batch holds all of it, its
+ * transaction is committed, and after the fence nothing can change that. And no newer receipt is overwritten: the one
+ * read after the fence is the newest, and it is of the previous batch.
  */
 async function completeReceipt({ deps, lease, publisher }: Settling, receipt: Receipt): Promise<void> {
   await publisher.writeReceipt(receipt)
@@ -152,7 +153,7 @@ async function completeReceipt({ deps, lease, publisher }: Settling, receipt: Re
   deps.logger.warn({ partition: lease.partition, receipt }, 'open batch was in Kafka without its receipt, written')
 }
 
-/** Publishes the open batch a second time, after the topic itself has shown that the first time left nothing. */
+/** Publishes the open batch again, after the topic has shown that no committed copy of it exists. */
 async function publishAgain(settling: Settling, nextOffset: number): Promise<Position> {
   const { deps, lease, lane } = settling
   const { partition, batchSeq, batch } = lane
@@ -168,7 +169,7 @@ async function publishAgain(settling: Settling, nextOffset: number): Promise<Pos
   return position
 }
 
-/** @throws ReceiptBehindError until the doubt has lasted: then what Kafka shows is what it knows. */
+/** Halts, unless Kafka may still catch up: until `receiptPatienceMs` has passed it throws ReceiptBehindError, to retry. */
 function haltUnlessBehind(
   { deps, lease, lane, doubt }: Settling,
   { behind, reason }: Extract<Verdict, { kind: 'halt' }>,

@@ -11,12 +11,12 @@ export interface WatchPartitions {
   intervalMs: number
 }
 
-/** Tells, until aborted, when the topic has partitions that the database does not post to: somebody added them. */
+/** Reports, until aborted, topic partitions that the database does not post to because they were added by other means. */
 export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal): Promise<void> {
-  let told = 0
+  let reported = 0
   while (!signal.aborted) {
     try {
-      told = await watchOnce(deps, told)
+      reported = await watchOnce(deps, reported)
     } catch (error) {
       deps.logger.warn({ err: error }, 'could not count the partitions, trying again')
     }
@@ -24,19 +24,19 @@ export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal
   }
 }
 
-/** Returns how many are unknown; an error is logged when that is another number than was told before. */
-async function watchOnce({ pool, kafka, logger, metrics }: WatchPartitions, told: number): Promise<number> {
+/** Returns the number of unknown partitions, and logs an error when it differs from `reported`. */
+async function watchOnce({ pool, kafka, logger, metrics }: WatchPartitions, reported: number): Promise<number> {
   const found = await kafka.countPartitions()
   const { rows } = await pool.query<{ name: string; partitions: number; paused: boolean }>('select * from topic')
   const [topic] = rows
-  // While it grows, Kafka has them first.
-  if (!topic || topic.paused) return told
+  // Paused means that the topic is growing: Kafka has the new partitions before the database.
+  if (!topic || topic.paused) return reported
   const unknown = Math.max(0, found - topic.partitions)
   metrics.unknownPartitions.set(unknown)
-  if (unknown > 0 && unknown !== told) {
+  if (unknown > 0 && unknown !== reported) {
     logger.error(
       { topic: topic.name, found, partitions: topic.partitions },
-      'the topic has partitions that the database does not know: they get no rows; see docs/runbook.md',
+      'the topic has partitions that the database does not know: they get no events; see docs/runbook.md',
     )
   }
   return unknown

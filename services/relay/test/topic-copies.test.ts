@@ -29,7 +29,7 @@ test('copies that are fewer than configured are told of: of the topic, of transa
     const own = warnings.filter((warning) => warning.topic === name).map(({ message }) => message)
     expect(own).toEqual([
       'a topic has fewer copies than TOPIC_REPLICATION_FACTOR',
-      'min.insync.replicas is low: Kafka may acknowledge what only one broker has',
+      'min.insync.replicas is low: Kafka may acknowledge records that only one broker has',
     ])
   }
 }, 60_000)

@@ -86,7 +86,7 @@ test.concurrent.for(['before', 'after'] as const)(
     expect(await readMetric(relay, 'streamledger_relay_partitions_halted')).toBe(open.length)
     // Postgres has it first.
     await waitFor(() =>
-      expect(relay.logs).toContain('partition halted: what is published cannot be decided; see docs/runbook.md'),
+      expect(relay.logs).toContain('partition halted: it is unclear what is published; see docs/runbook.md'),
     )
     await cell.insert()
     await waitFor(async () => expect(await readWaiting(cell.pool)).toEqual(open), PATIENT)
