@@ -17,7 +17,7 @@ test('help needs nothing else', () => {
 test.each([
   [['--minutes', '1'], /--seed is missing/],
   [['--seed', '1'], /How long/],
-  [['--seed', '1.5', '--minutes', '1'], /--seed wants a whole number/],
+  [['--seed', '1.5', '--minutes', '1'], /--seed must be a whole number/],
   [['--seed', '', '--minutes', '1'], /--seed wants/],
   [['--seed', '-1', '--minutes', '1'], /--help/],
   [['--seed', '1', '--minutes', '0'], /--minutes wants/],

@@ -11,8 +11,8 @@ test('a drill has all acts, in their order, unless some are named', () => {
 
 test.each([
   [['--acts', 'all'], '--acts has no "all"; there are everything, point, running, kafka, both.'],
-  [['--history', '0'], '--history wants a whole number from 1 to 10000000, not "0".'],
-  [['--rate', ''], '--rate wants a whole number from 1 to 5000, not "".'],
+  [['--history', '0'], '--history must be a whole number from 1 to 10000000, not "0".'],
+  [['--rate', ''], '--rate must be a whole number from 1 to 5000, not "".'],
 ])('%j is refused in one line', (args, message) => {
   expect(() => parseDrillArguments(args)).toThrow(message)
 })

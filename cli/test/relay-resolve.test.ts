@@ -125,7 +125,7 @@ test('a partition that was resolved while somebody still wrote to it halts again
   expect(await resolve(ledger, ...did('unpublished'))).toMatchObject({ code: 0 })
   await write(ledger, [{ partition: 0, value: 'of somebody else' }])
   await startRelay(ledger, spawnService)
-  await waitFor(async () => expect(await readHalt(ledger)).toContain('somebody else writes to it'), {
+  await waitFor(async () => expect(await readHalt(ledger)).toContain('another producer writes to it'), {
     timeoutMs: 30_000,
   })
 })

@@ -11,9 +11,9 @@ test('what is said is taken, and the rest has its usual value', () => {
 
 test.each([
   [['--seed', '-1'], /--help/],
-  [['--seed', '1.5'], /--seed wants a whole number/],
+  [['--seed', '1.5'], /--seed must be a whole number/],
   [['--seed', ''], /--seed wants/],
-  [['--cases', '99'], /--cases wants a whole number from 100/],
+  [['--cases', '99'], /--cases must be a whole number from 100/],
   [['--cases', '1e9'], /--cases wants/],
   [['--minutes', '1'], /--help/],
   [['now'], /--help/],

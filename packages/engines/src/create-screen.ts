@@ -1,7 +1,7 @@
-/** Progress for whoever waits, one line a step, so that a log reads as well as a terminal. */
+/** Prints progress, one line per step, readable in a terminal and in a log. */
 export function createScreen(stream: NodeJS.WriteStream = process.stdout) {
   const startedAt = performance.now()
-  stream.on('error', () => {}) // a terminal that is gone must not end the run in disorder
+  stream.on('error', () => {}) // a closed terminal must not crash the run
   const write = (text: string) => void stream.write(`${text}\n`)
   return {
     write,

@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** Executes one statement on a connection of its own, for what no pool can do: to make and to drop a database. */
+/** Executes one statement on its own connection, for example to create or drop a database. */
 export async function executeStatement(url: string, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

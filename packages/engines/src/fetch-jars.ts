@@ -6,7 +6,7 @@ import { EngineError, type EngineErrorCode } from './engine-error.ts'
 import { isProcess } from './processes.ts'
 
 const CACHE_DIR = resolve(import.meta.dirname, '../../../.local')
-// Some 50 MB: a minute on a slow line. Ten are enough to call it broken.
+// The jars have about 50 MB, a minute on a slow line. After ten minutes the download has failed.
 const FETCH_DEADLINE_MS = 600_000
 const ERROR_LINES_MAX = 5
 
@@ -17,17 +17,17 @@ export type FetchJarsOptions = {
   log?: (line: string) => void
 }
 
-/** What Maven fetches for one engine. */
+/** The jars of one engine. */
 export type JarSet = {
-  /** Of the folder that they are put in. */
+  /** Prefix of the folder's name. */
   name: string
-  /** For the person who waits: what is fetched, and how much of it. */
+  /** Name and size, for the progress line. */
   label: string
   pom: string
   failure: EngineErrorCode
 }
 
-/** The folder with an engine's jars: Maven fetches them the first time, and again only when the pom has changed. */
+/** Returns the folder with an engine's jars. Maven fetches them once, and again only if the pom has changed. */
 export async function fetchJars(set: JarSet, options: FetchJarsOptions = {}): Promise<string> {
   const { cacheDir = CACHE_DIR, log } = options
   const digest = createHash('sha256').update(readFileSync(set.pom, 'utf8')).digest('hex').slice(0, 8)
@@ -35,7 +35,7 @@ export async function fetchJars(set: JarSet, options: FetchJarsOptions = {}): Pr
   if (existsSync(jars)) return jars
 
   log?.(`fetching ${set.label} with Maven, once`)
-  // A folder under the final name is complete by construction: Maven fills a draft, and the rename is atomic.
+  // A folder with the final name is always complete: Maven fills a draft, and the rename is atomic.
   const draft = `${jars}.draft-${process.pid}`
   sweepDrafts(cacheDir)
   mkdirSync(draft, { recursive: true })

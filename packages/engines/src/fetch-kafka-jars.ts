@@ -4,7 +4,7 @@ import { type FetchJarsOptions, fetchJars } from './fetch-jars.ts'
 
 const POM = resolve(import.meta.dirname, '../kafka/pom.xml')
 
-/** The Kafka that this package starts. */
+/** The version of Kafka that this package starts. */
 export function kafkaVersion(pom = readFileSync(POM, 'utf8')): string {
   const version = /<artifactId>kafka_2\.13<\/artifactId>\s*<version>([^<]+)</.exec(pom)?.[1]
   if (!version) throw new Error(`${POM} names no version of Kafka`)

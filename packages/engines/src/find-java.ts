@@ -4,10 +4,10 @@ import { promisify } from 'node:util'
 import { EngineError } from './engine-error.ts'
 
 const JAVA_MAJOR_MIN = 17
-// A cold JVM on a busy machine answers in about a second; a program that hangs is as good as none.
+// A cold JVM on a busy machine answers in about a second. After this time java counts as missing.
 const VERSION_DEADLINE_MS = 20_000
 
-/** The java program to use, once it has said that it is new enough for Kafka. */
+/** Returns the java program to use, after checking that its version is new enough for Kafka. */
 export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const java = env.JAVA_HOME ? join(env.JAVA_HOME, 'bin', 'java') : 'java'
   const major = majorOf(await askVersion(java, env))

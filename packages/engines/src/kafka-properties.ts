@@ -1,9 +1,9 @@
-/** A further address of the broker; advertising another port than it listens on puts a proxy between clients and broker. */
+/** Another address of the broker. With a different advertised port, clients connect to a proxy before the broker. */
 export type KafkaListener = {
   name: string
   port: number
   advertisedPort: number
-  /** PLAINTEXT unless it says otherwise. */
+  /** Default: PLAINTEXT. */
   protocol?: 'SASL_SSL' | 'SSL'
 }
 
@@ -21,8 +21,8 @@ export type KafkaPropertiesInput = {
 const REPLICAS_MAX = 3
 
 /**
- * The configuration of one node that is broker and controller at once. A cluster of one has one replica of everything; a
- * larger one has three, of which two must have what is acknowledged.
+ * The configuration of one node that is both broker and controller. With one node there is one replica of everything; a
+ * larger cluster has three, and two must have a record before it is acknowledged.
  */
 export function kafkaProperties({
   logDir,
@@ -61,8 +61,8 @@ export function kafkaProperties({
     'default.replication.factor': replicas,
     'min.insync.replicas': inSync,
     'auto.create.topics.enable': 'false', // a misspelt topic is an error, not a new topic
-    'group.initial.rebalance.delay.ms': '0', // the wait is for the other members of a large fleet
-    // A killed broker may come back only when its old session has run out: 9 s by default, which suits a fleet.
+    'group.initial.rebalance.delay.ms': '0', // the delay is only useful for groups with many members
+    // A killed broker may only come back after its old session has expired: by default after 9 s.
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'log.cleaner.dedupe.buffer.size': '16777216', // the default, 128 MiB, is a quarter of this broker's heap

@@ -1,9 +1,9 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 
 /**
- * As `parseArgs`, which explains itself over several lines; the first says what is wrong.
+ * Like `parseArgs`, but with only the first line of its error message.
  *
- * @throws Error, one line, for options that it does not know, or that lack their value
+ * @throws Error, one line, for an unknown option or a missing value
  */
 export function parseInOneLine<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {

@@ -1,14 +1,14 @@
 export interface NumberBounds {
   readonly min: number
   readonly max: number
-  /** Fractions are taken, too. */
+  /** Fractions are allowed. */
   readonly fractions?: boolean
 }
 
 /**
- * The number that an option was given, undefined without the option.
+ * The value of a numeric option; undefined without the option.
  *
- * @throws Error, one line, for what is no number, not whole, or out of bounds
+ * @throws Error, one line, if it is not a number, not whole, or out of bounds
  */
 export function parseNumber(
   option: string,
@@ -19,5 +19,5 @@ export function parseNumber(
   const number = Number(text)
   const isRight = text.trim() !== '' && (fractions || Number.isInteger(number)) && number >= min && number <= max
   if (isRight) return number
-  throw new Error(`--${option} wants a ${fractions ? '' : 'whole '}number from ${min} to ${max}, not "${text}".`)
+  throw new Error(`--${option} must be a ${fractions ? '' : 'whole '}number from ${min} to ${max}, not "${text}".`)
 }

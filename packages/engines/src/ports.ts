@@ -8,12 +8,12 @@ import { isProcess } from './processes.ts'
 
 const HOST = '127.0.0.1'
 
-// Below every system's range for outgoing connections, so that no client socket can take a port between choice and use.
+// Below the range for outgoing connections of all systems, so that no client socket can take a port before it is used.
 const PICKED_PORT_MIN = 20_000
 const PICKED_PORT_MAX = 32_000
 const PICK_ATTEMPTS_MAX = 50
 
-/** Says whether a server could listen on this port of 127.0.0.1 now. */
+/** Whether a server can listen on this port of 127.0.0.1 now. */
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer()
@@ -22,7 +22,7 @@ export function isPortFree(port: number): Promise<boolean> {
   })
 }
 
-/** Picks a port that nobody listens on, and that no other living process has picked: a server that is killed comes back to its own. */
+/** Picks a port that is not in use and not picked by another living process. So a killed server can restart on its port. */
 export async function pickFreePort(): Promise<number> {
   for (let attempt = 0; attempt < PICK_ATTEMPTS_MAX; attempt++) {
     const port = randomInt(PICKED_PORT_MIN, PICKED_PORT_MAX)
@@ -31,10 +31,10 @@ export async function pickFreePort(): Promise<number> {
   throw new EngineError('port_busy', { detail: `No free port in ${PICK_ATTEMPTS_MAX} tries.` })
 }
 
-/** A file for each port that has been picked, with the process that did. */
+/** Has a file for each picked port, with the pid of the process that picked it. */
 const RESERVATIONS = join(tmpdir(), `streamledger-ports-${userInfo().uid}`)
 
-/** Makes a port this process's, unless somebody has it. One whose process is gone is free for the next who asks. */
+/** Reserves a port for this process. False if it is reserved; a reservation of a dead process is then removed. */
 export function reservePort(port: number): boolean {
   mkdirSync(RESERVATIONS, { recursive: true })
   const file = join(RESERVATIONS, String(port))
@@ -62,10 +62,10 @@ export type PortClaim = {
   variable?: string | undefined
 }
 
-/** Takes the wanted port, or says in one line which one is busy and what to do about it; picks one if none is wanted. */
+/** Returns the wanted port, or picks one if none is wanted. @throws EngineError, one line, if the port is busy */
 export async function claimPort({ port, owner, variable }: PortClaim): Promise<number> {
   if (port === undefined) return pickFreePort()
   if (await isPortFree(port)) return port
   const remedy = variable ? `set ${variable} to another port` : 'choose another port'
-  throw new EngineError('port_busy', { detail: `${owner} wants ${port}: end the program that has it, or ${remedy}.` })
+  throw new EngineError('port_busy', { detail: `${owner} needs ${port}: end the program that uses it, or ${remedy}.` })
 }

@@ -10,9 +10,9 @@ const CAP_DAC_READ_SEARCH = 2
 
 export type UserIds = { uid: number; gid: number }
 
-/** How to run PostgreSQL's programs: as ourselves, or, for root, as somebody who may run them. */
+/** How to run PostgreSQL's programs: as the current user, or, if that is root, as another user. */
 export type PostgresUser = {
-  /** Undefined: we are not root, and the files are ours. */
+  /** Undefined: the current user is not root, and owns the files. */
   readonly ids: UserIds | undefined
   command(
     program: string,
@@ -20,7 +20,7 @@ export type PostgresUser = {
   ): { command: string; args: readonly string[]; uid?: number; gid?: number }
 }
 
-/** Chooses whom PostgreSQL runs as. Data that exists keeps its owner, since PostgreSQL refuses data of anybody else. */
+/** Chooses the user for PostgreSQL. For existing data this is its owner, because PostgreSQL refuses data of other users. */
 export function choosePostgresUser(paths: { program: string; home: string; data: string }): PostgresUser {
   if (process.getuid?.() !== 0) return { ids: undefined, command: (command, args) => ({ command, args }) }
 
@@ -51,7 +51,7 @@ function idOf(flag: string, name: string): number | undefined {
   return status === 0 ? Number(stdout) : undefined
 }
 
-// access(2), which `test` uses, is what PostgreSQL asks about its own program, so the probe fails where PostgreSQL would.
+// `test` uses access(2), as PostgreSQL does for its own program. So the probe fails where PostgreSQL would.
 const PROBE = ['-c', 'test -x "$0" && test -x "$1"']
 
 function canReach(ids: UserIds, { program, home }: { program: string; home: string }): boolean {
@@ -63,8 +63,8 @@ function canReachWrapped(wrapper: readonly string[], { program, home }: { progra
 }
 
 /**
- * A clone may lie below a folder that only root enters (mktemp -d makes such). Opening that folder to others is not ours
- * to do, so PostgreSQL gets the one capability that walks through it. The secure bit is needed because access(2) drops the
+ * A clone may be below a folder that only root may enter (mktemp -d creates such folders). We must not open that folder to
+ * others, so PostgreSQL gets the one capability that lets it pass. The secure bit is needed because access(2) drops the
  * capabilities of a process that is not root.
  */
 function capabilityWrapper({ uid, gid }: UserIds): string[] {

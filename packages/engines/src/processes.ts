@@ -4,11 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_INTERVAL_MS = 20
 
-/** The command line of a living process, or undefined: gone, a zombie, or never there. */
+/** The command line of a living process; undefined if there is none, or only a zombie. */
 export function commandLineOf(pid: number): string | undefined {
   if (process.platform === 'linux') {
     try {
-      // A zombie's command line is empty: it holds nothing any more, so it counts as gone.
+      // A zombie's command line is empty. It holds no resources, so it counts as gone.
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim() || undefined
     } catch {
       return undefined
@@ -18,13 +18,13 @@ export function commandLineOf(pid: number): string | undefined {
   return status === 0 ? stdout.trim() || undefined : undefined
 }
 
-/** True while the process lives and its command line holds every one of these words: a recycled pid does not pass. */
+/** True while the process lives and its command line contains all these words, so that a recycled pid does not match. */
 export function isProcess(pid: number, words: readonly string[]): boolean {
   const commandLine = commandLineOf(pid)
   return commandLine !== undefined && words.every((word) => commandLine.includes(word))
 }
 
-/** Sends a signal, and forgives a process that is gone already. */
+/** Sends a signal; a process that is already gone is no error. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
@@ -35,7 +35,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 export type EndProcessOptions = { words: readonly string[]; signal: NodeJS.Signals; deadlineMs: number }
 
-/** Ends a process that is not our child: asks, waits up to the deadline, then kills. True if there was one to end. */
+/** Ends a process that is not our child: sends the signal, waits up to the deadline, then kills it. False if it was gone. */
 export async function endProcess(pid: number, options: EndProcessOptions): Promise<boolean> {
   const lives = () => isProcess(pid, options.words)
   if (!lives()) return false

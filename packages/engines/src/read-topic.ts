@@ -21,18 +21,18 @@ export type TopicRecord = {
 export type TopicEnds = ReadonlyMap<number, number>
 
 export type ReadTopicOptions = {
-  /** Stop once this many records have been seen; without it, stop at the end that the topic has when the reading begins. */
+  /** Stop after this many records. Default: stop at the end that the topic has when the reading begins. */
   count?: number
-  /** Stop once this holds of what has been seen; a count is the same for a number. */
+  /** Stop once this is true for the records read so far; takes precedence over `count`. */
   isEnough?: (records: readonly TopicRecord[]) => boolean
-  /** Begin there instead of at the beginning. */
+  /** Begin at these offsets instead of at the beginning. */
   from?: TopicEnds
   timeoutMs?: number
-  /** False shows what transactions left open or aborted, too. */
+  /** False: also read records of open and aborted transactions. */
   readCommitted?: boolean
 }
 
-/** Reads a topic as a read_committed consumer unless told otherwise; in order of partition and offset. */
+/** Reads a topic, by default as a read_committed consumer. Returns records in order of partition and offset. */
 export async function readTopic(
   brokers: string,
   topic: string,
@@ -55,7 +55,7 @@ export async function readTopic(
   })
 }
 
-/** Where each partition of a topic ends now; nothing while the topic does not exist. */
+/** The current end of each partition that has records; empty if the topic does not exist. */
 export function readTopicEnds(brokers: string, topic: string): Promise<TopicEnds> {
   return withAdmin(connect(brokers), async (admin) => {
     if (!(await admin.listTopics()).includes(topic)) return new Map()
@@ -68,7 +68,7 @@ function connect(brokers: string): Kafka {
     clientId: 'streamledger-reader',
     brokers: brokers.split(','),
     logLevel: logLevel.NOTHING,
-    // kafkajs shortens its retries where NODE_ENV is "test": said here, they are the same everywhere.
+    // Set explicitly, because kafkajs has shorter retries if NODE_ENV is "test".
     retry: { retries: 10, initialRetryTime: 50, maxRetryTime: 500 },
   })
 }
@@ -83,7 +83,7 @@ async function withAdmin<T>(kafka: Kafka, use: (admin: Admin) => Promise<T>): Pr
   }
 }
 
-/** Only partitions that have something to read. */
+/** Only partitions that have records to read. */
 async function readEnds(admin: Admin, topic: string, from: TopicEnds): Promise<TopicEnds> {
   const offsets = await admin.fetchTopicOffsets(topic)
   const ends = offsets.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
@@ -103,7 +103,7 @@ async function readUntil(consumer: Consumer, reading: Reading): Promise<TopicRec
   const { topic, from, ends, isEnough, timeoutMs } = reading
   const records: TopicRecord[] = []
   const positions = new Map<number, number>()
-  // Told of batches that hold nothing but a transaction's end marker too, which the handler below never sees.
+  // This event also comes for batches with only a transaction marker, which the handler below never sees.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
     positions.set(payload.partition, Number(payload.lastOffset) + 1)
   })

@@ -1,13 +1,12 @@
 import { createScreen, type Screen } from './create-screen.ts'
 
-/** Of a shell for a program that was interrupted. */
+/** A shell's exit code for an interrupted program. */
 const EXIT_STOPPED = 130
 
 /**
- * Runs a program that somebody watches until it ends, or until they have stopped it: the signal is aborted then. Returns its
- * exit code.
+ * Runs a program with progress output until it ends. SIGINT, SIGTERM or SIGHUP abort its signal. Returns its exit code.
  *
- * @param describe says what went wrong
+ * @param describe turns an error into the message to print
  */
 export async function runTool(
   run: (screen: Screen, signal: AbortSignal) => Promise<number>,

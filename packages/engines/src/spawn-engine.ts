@@ -13,7 +13,7 @@ export type EngineCommand = {
   args: readonly string[]
   env: NodeJS.ProcessEnv
   logFile: string
-  /** Adds to the log of the start before, which this one repeats. */
+  /** This start repeats the previous one, and appends to its log. */
   repeats?: boolean
   uid?: number
   gid?: number
@@ -22,22 +22,22 @@ export type EngineCommand = {
 /** A running engine process. */
 export type EngineProcess = {
   readonly pid: number
-  /** Settles when the process is gone, however it went. */
+  /** Resolves when the process has ended, for any reason. */
   readonly exited: Promise<Exit>
   readonly running: boolean
-  /** Asks with the signal, and kills the whole group when the deadline has passed. Safe to call twice. */
+  /** Sends the signal, and kills the whole group after the deadline. Safe to call twice. */
   stop(signal: NodeJS.Signals, deadlineMs: number): Promise<void>
-  /** SIGKILL to the whole group, as a power cut would do it. */
+  /** Sends SIGKILL to the whole group, like a power cut. */
   kill(): Promise<void>
 }
 
-/** Starts an engine in a process group of its own: a terminal's Ctrl-C must reach the supervisor alone, which stops in order. */
+/** Starts an engine in its own process group: Ctrl-C must only reach the supervisor, which stops the engines in order. */
 export async function spawnEngine(engine: EngineCommand): Promise<EngineProcess> {
   const { command, args, env, logFile, repeats, uid, gid } = engine
   mkdirSync(dirname(logFile), { recursive: true })
-  // An engine that was killed is asked about after the next one has started.
+  // Keep the log of the previous start: people look for the reason of a crash after a restart.
   if (!repeats && existsSync(logFile)) renameSync(logFile, `${logFile}.previous`)
-  // Appended to: whoever watches the file's size may cut it while the engine runs.
+  // In append mode, so that the file can be truncated while the engine runs.
   const log = openSync(logFile, 'a')
   const child = spawn(command, args, {
     env,
@@ -84,7 +84,7 @@ function handleOf(child: ChildProcess, exited: Promise<Exit>): EngineProcess {
   }
 }
 
-/** The end of a log: the part that says why an engine gave up. */
+/** The last lines of a log, which say why an engine failed. */
 export function tailOf(logFile: string): string {
   try {
     return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
@@ -95,7 +95,7 @@ export function tailOf(logFile: string): string {
 
 export type ReadyOptions = { deadlineMs: number; intervalMs: number; signal?: AbortSignal | undefined }
 
-/** Tries until `attempt` succeeds; gives up when the process is gone, the deadline has passed or the signal is aborted. */
+/** Retries `attempt` until it succeeds. False if the process ends, the deadline passes or the signal aborts first. */
 export async function waitUntilReady(
   engine: EngineProcess,
   attempt: () => Promise<void>,

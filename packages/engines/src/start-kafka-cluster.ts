@@ -3,30 +3,30 @@ import { pickFreePort } from './ports.ts'
 import { type KafkaEngine, makeClusterId, startKafka } from './start-kafka.ts'
 
 export type StartKafkaClusterOptions = {
-  /** Everything of the brokers lives here, each in a folder of its own. */
+  /** The folder for all data; each broker has a subfolder. */
   dataDir: string
-  /** Each heap's largest size, in java's words. */
+  /** Maximum heap size of each broker, as java's -Xmx takes it. */
   heap?: string
-  /** More of java's flags, for each. */
+  /** Further flags of java. */
   jvmFlags?: readonly string[]
 }
 
 export type KafkaCluster = {
-  /** Of all, separated by commas. */
+  /** Addresses of all brokers, separated by commas. */
   readonly brokers: string
-  /** Their ids are 1 to 3. */
+  /** 1 to 3. */
   readonly ids: readonly number[]
   /** kill -9. */
   kill(id: number): Promise<void>
   stop(id: number): Promise<void>
-  /** Starts one again, under the same address and on what it had. */
+  /** Restarts a broker on the same address and data. */
   start(id: number): Promise<void>
 }
 
 const IDS = [1, 2, 3]
 const HEAP = '256m'
 
-/** Starts a new cluster of three, each of them broker and controller: one of them may be gone at any time. */
+/** Starts a new cluster of three nodes, each both broker and controller. Any one of them may fail. */
 export async function startKafkaCluster(options: StartKafkaClusterOptions): Promise<KafkaCluster> {
   const { dataDir, heap = HEAP, jvmFlags = [] } = options
   const clusterId = makeClusterId()
@@ -37,7 +37,7 @@ export async function startKafkaCluster(options: StartKafkaClusterOptions): Prom
     const port = ports[id - 1] as number
     engines.set(id, await startKafka({ dataDir: join(dataDir, String(id)), heap, jvmFlags, node, port }))
   }
-  // Together: none is ready before two of them have elected a controller.
+  // Start all at once: none is ready before two of them have elected a controller.
   const started = await Promise.allSettled(IDS.map(start))
   const failed = started.find(({ status }) => status === 'rejected')
   if (failed) {

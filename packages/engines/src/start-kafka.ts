@@ -15,7 +15,7 @@ import { type EngineProcess, type Exit, spawnEngine, tailOf, waitUntilReady } fr
 
 const LOGGING = resolve(import.meta.dirname, '../kafka/log4j2.properties')
 const HEAP = '512m'
-// Up in 3 s; after a kill the logs are read through first.
+// A start takes 3 s, and longer after a kill, because Kafka then reads its logs.
 const READY_DEADLINE_MS = 90_000
 const READY_INTERVAL_MS = 100
 const STOP_DEADLINE_MS = 20_000
@@ -23,24 +23,24 @@ const ORPHAN_DEADLINE_MS = 20_000
 const FORMAT_DEADLINE_MS = 60_000
 
 export type StartKafkaOptions = {
-  /** Everything of this broker lives here: logs, cluster id, configuration, pid. */
+  /** The folder for all data of this broker: logs, cluster id, configuration, pid. */
   dataDir: string
   port?: number
-  /** The environment variable that moves the port, for the message about a busy one. */
+  /** The environment variable that sets the port; the message about a busy port names it. */
   portVariable?: string
-  /** Where the broker's own log goes; the one of the start before is kept beside it, as `<logFile>.previous`. */
+  /** The broker's own log. The log of the previous start is kept as `<logFile>.previous`. */
   logFile?: string
-  /** The heap's largest size, in java's words. */
+  /** Maximum heap size, as java's -Xmx takes it. */
   heap?: string
-  /** More of java's flags, such as those of a broker that is not to live for long. */
+  /** Further flags of java, for example for a short-lived broker. */
   jvmFlags?: readonly string[]
   listeners?: readonly KafkaListener[]
-  /** Its place in a cluster; without one it is a cluster by itself. */
+  /** Its place in a cluster; without it, it is a cluster of one node. */
   node?: KafkaNode & { clusterId: string }
-  /** Broker settings that go over this package's own. */
+  /** Broker settings that override those of this package. */
   settings?: Record<string, string>
   cacheDir?: string
-  /** Ends a start that is under way. */
+  /** Aborts the start. */
   signal?: AbortSignal
   log?: (line: string) => void
 }
@@ -57,7 +57,7 @@ export type KafkaEngine = {
 type Layout = { logs: string; propertiesFile: string; pidFile: string; logFile: string }
 type Jvm = { java: string; classpath: string; heap: string; flags: readonly string[] }
 
-/** Starts Apache Kafka on this data folder, creating it the first time and recovering whatever a killed start left. */
+/** Starts Apache Kafka on this data folder. Creates the folder the first time, and cleans up after a killed start. */
 export async function startKafka(options: StartKafkaOptions): Promise<KafkaEngine> {
   mkdirSync(options.dataDir, { recursive: true })
   const home = realpathSync(options.dataDir)
@@ -126,7 +126,7 @@ async function pickControllerPort(port: number): Promise<number> {
   return picked === port ? pickControllerPort(port) : picked
 }
 
-/** A supervisor that was killed leaves its broker running, and that broker holds the folder's lock. */
+/** Ends a broker whose supervisor was killed: it still holds the folder's lock. */
 async function endOrphan({ pidFile, propertiesFile }: Layout, log: StartKafkaOptions['log']): Promise<void> {
   if (!existsSync(pidFile)) return
   const pid = Number(readFileSync(pidFile, 'utf8'))
@@ -139,7 +139,7 @@ async function endOrphan({ pidFile, propertiesFile }: Layout, log: StartKafkaOpt
 
 type Properties = Omit<Parameters<typeof kafkaProperties>[0], 'logDir'>
 
-/** A leading dash would read as a flag. */
+/** A leading dash would be read as a flag. */
 export function makeClusterId(): string {
   return randomBytes(16).toString('base64url').replace(/^-/, 'A')
 }
@@ -150,7 +150,7 @@ async function format(
   properties: Properties,
   clusterId: string,
 ): Promise<void> {
-  // Made beside its place and renamed: an interrupted format is never taken for a broker's folder.
+  // Created under another name and renamed, so that an interrupted format never looks like a broker's folder.
   const draft = `${logs}.draft`
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft)
@@ -179,9 +179,9 @@ async function becomeReady(engine: EngineProcess, brokers: string, { logFile, si
   throw new EngineError('kafka_start_failed', { detail: `Its log, ${logFile}, ends with:\n${tailOf(logFile)}` })
 }
 
-/** Fails until the broker answers a metadata request with itself as the controller. */
+/** Fails until the broker's answer to a metadata request names a controller. */
 async function describe(brokers: string, port: number): Promise<void> {
-  if (await isPortFree(port)) throw new Error('nobody listens yet')
+  if (await isPortFree(port)) throw new Error('the broker does not listen yet')
   const kafka = new Kafka({
     brokers: [brokers],
     logLevel: logLevel.NOTHING,

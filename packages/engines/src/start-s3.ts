@@ -13,9 +13,9 @@ const READY_INTERVAL_MS = 50
 const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local-secret' }
 
 export type StartS3Options = FetchJarsOptions & {
-  /** Buckets are folders in this one. */
+  /** Each bucket is a subfolder. */
   dataDir: string
-  /** Made if they are not there. */
+  /** Created if missing. */
   buckets: readonly string[]
   port?: number
 }
@@ -32,7 +32,7 @@ export function fetchS3Jars(options: FetchJarsOptions = {}): Promise<string> {
   return fetchJars({ name: 's3proxy', label: 'S3Proxy, 57 MB,', pom: POM, failure: 's3_jars_failed' }, options)
 }
 
-/** Starts S3Proxy, a server that speaks S3 and keeps its objects as files: for tests, not for anybody's data. */
+/** Starts S3Proxy, an S3 server that stores objects as files. Only for tests. */
 export async function startS3(options: StartS3Options): Promise<S3Engine> {
   const java = await findJava()
   const jars = await fetchS3Jars(options)
@@ -73,7 +73,7 @@ jclouds.filesystem.basedir=${home}
 `
 }
 
-/** Whatever it says to somebody without a key: it is there. */
+/** Any answer shows that it is up, also a refusal because of the missing key. */
 async function answer(endpoint: string): Promise<void> {
   const response = await fetch(endpoint, { signal: AbortSignal.timeout(1_000) })
   await response.body?.cancel()

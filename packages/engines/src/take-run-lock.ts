@@ -5,7 +5,7 @@ import { endProcess, isProcess } from './processes.ts'
 /** A process that the next run must end if this one is killed. */
 export interface RecordedProcess {
   readonly pid: number
-  /** What its command line holds: a pid may be somebody else's by then. */
+  /** Words of its command line, because its pid may belong to another process by then. */
   readonly words: readonly string[]
   readonly signal: NodeJS.Signals
 }
@@ -23,25 +23,25 @@ interface LockContent {
 const END_DEADLINE_MS = 10_000
 
 export interface TakeRunLock {
-  /** Where the lock is kept; it is made. */
+  /** The folder of the lock; created if missing. */
   readonly dir: string
-  /** What runs there, as its messages call it: `bench`. */
+  /** Name of the program in messages, such as `bench`. */
   readonly name: string
-  /** The end of its command line: the folder of a program whose pid was given to another is free. */
+  /** Part of its command line, because its pid may belong to another process by then. */
   readonly entry: string
 }
 
 /**
- * Takes a folder for one run of a program that starts others; what a killed one left behind is ended.
+ * Locks a folder for one run of a program that starts other processes, and ends those that a killed run left behind.
  *
- * @throws Error, one line, while another one runs there.
+ * @throws Error, one line, while another run has the lock.
  */
 export async function takeRunLock({ dir, name, entry }: TakeRunLock): Promise<RunLock> {
   mkdirSync(dir, { recursive: true })
   const file = join(dir, `${name}.lock`)
   const holder = readLock(file)
   if (holder && holder.pid !== process.pid && isProcess(holder.pid, [entry])) {
-    throw new Error(`Another ${name} is running (pid ${holder.pid}): wait for its end, or stop it.`)
+    throw new Error(`Another ${name} is running (pid ${holder.pid}): wait until it ends, or stop it.`)
   }
   for (const { pid, words, signal } of holder?.processes ?? []) {
     await endProcess(pid, { words, signal, deadlineMs: END_DEADLINE_MS })
@@ -62,6 +62,6 @@ function readLock(file: string): LockContent | undefined {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as LockContent
   } catch {
-    return undefined // there is none, or it was cut off while it was written
+    return undefined // there is none, or it was only partly written
   }
 }

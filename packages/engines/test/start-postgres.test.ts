@@ -96,7 +96,7 @@ test('a busy port is one clear line', async () => {
   const { port } = server.address() as { port: number }
   try {
     await expect(start({ port, portVariable: 'POSTGRES_PORT' })).rejects.toThrow(
-      `The port is in use. PostgreSQL wants ${port}: end the program that has it, or set POSTGRES_PORT to another port.`,
+      `The port is in use. PostgreSQL needs ${port}: end the program that uses it, or set POSTGRES_PORT to another port.`,
     )
   } finally {
     server.close()

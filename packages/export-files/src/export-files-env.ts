@@ -1,32 +1,33 @@
 import Type, { type Static } from 'typebox'
 
-/** Where the files of exports are: for the API, which hands them out, and the exporter, which writes them. */
+/** The variables for the store of export files: the exporter writes them, the API serves them. */
 export const exportFilesEnv = {
   EXPORT_STORE: Type.Union([Type.Literal('folder'), Type.Literal('s3')], {
     default: 'folder',
-    description: 'Where finished exports are kept: a folder that API and exporter share, or a bucket of S3.',
+    description: 'Where finished exports are stored: folder (shared by API and exporters) or s3 (a bucket).',
   }),
   EXPORT_DIR: Type.String({
     minLength: 1,
     description:
-      'Folder of the exports: API and every exporter must see the same one. With EXPORT_STORE=s3 an exporter writes there what it then uploads, and it may be its own.',
+      'Folder of the export files; the API and all exporters must share it. With EXPORT_STORE=s3 an exporter writes files there before their upload, and need not share it.',
   }),
-  EXPORT_S3_BUCKET: Type.Optional(Type.String({ minLength: 3, maxLength: 63, description: 'Bucket of the exports.' })),
+  EXPORT_S3_BUCKET: Type.Optional(Type.String({ minLength: 3, maxLength: 63, description: 'Name of the bucket.' })),
   EXPORT_S3_REGION: Type.String({ minLength: 1, default: 'us-east-1', description: 'Region of the bucket.' }),
   EXPORT_S3_ENDPOINT: Type.Optional(
     Type.String({
       pattern: '^https?://',
-      description: 'Address of an S3 that is not AWS; clients are sent there for their files, so they must reach it.',
+      description: 'Address of an S3 service other than AWS. Clients download files from there, so they must be able to reach it.',
     }),
   ),
   EXPORT_S3_PATH_STYLE: Type.Union([Type.Literal('true'), Type.Literal('false')], {
     default: 'false',
-    description: 'Whether the bucket is named in the path, not in the host: many an S3 that is not AWS wants that.',
+    description:
+      'Whether the URL has the bucket in its path instead of the host name. Many S3 services other than AWS need this.',
   }),
   EXPORT_S3_ACCESS_KEY_ID: Type.Optional(
-    Type.String({ minLength: 1, description: "Access key of the bucket; without it, the machine's own role is used." }),
+    Type.String({ minLength: 1, description: "Access key for the bucket. Without it, the machine's own role is used." }),
   ),
-  EXPORT_S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ minLength: 1, description: 'The secret of that key.' })),
+  EXPORT_S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ minLength: 1, description: 'Secret of that access key.' })),
 }
 
 const Env = Type.Object(exportFilesEnv)
@@ -41,11 +42,11 @@ export interface BucketConfig {
 
 export interface ExportFilesConfig {
   folder: string
-  /** Undefined where the folder is the store. */
+  /** Undefined if the store is a folder. */
   bucket: BucketConfig | undefined
 }
 
-/** @throws Error that names what is missing */
+/** @throws Error that names the missing variable */
 export function readExportFilesConfig(vars: Static<typeof Env>): ExportFilesConfig {
   const folder = vars.EXPORT_DIR
   if (vars.EXPORT_STORE === 'folder') return { folder, bucket: undefined }

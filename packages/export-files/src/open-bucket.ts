@@ -2,11 +2,11 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import type { Disk } from 'flydrive'
 import type { BucketConfig } from './export-files-env.ts'
 
-/** An S3 that does not answer is given up in seconds: whoever waits is an export that is tried again, or a person. */
+/** Short timeouts for an S3 that does not answer: exports are retried, and people wait for downloads. */
 const CONNECT_TIMEOUT_MS = 3_000
 const SILENCE_TIMEOUT_MS = 20_000
 
-/** Opens the bucket; nothing is asked of it yet. The SDK is loaded only here: it takes 40 MB of those who do not need it. */
+/** Opens the bucket without a request. The SDK takes 40 MB, so it is loaded only here. */
 export async function openBucket({ bucket, region, endpoint, pathStyle, credentials }: BucketConfig): Promise<Disk> {
   const [{ Disk }, { S3Driver }, { S3Client }] = await Promise.all([
     import('flydrive'),
@@ -17,22 +17,22 @@ export async function openBucket({ bucket, region, endpoint, pathStyle, credenti
     ...{ region, forcePathStyle: pathStyle },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
-    // Not every S3 knows the checksums that the SDK would add; what arrives is compared in size, and has its SHA-256.
+    // Not every S3 supports the checksums that the SDK would add. Uploads are checked by size, and files have a SHA-256.
     ...{ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' },
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
   })
   hideOddKeys(client)
-  // Nobody but who has a signed address may read; whoever owns the bucket says so, as access lists are off by default.
+  // Files can only be read with a signed URL. The bucket's owner must ensure that: S3 disables access lists by default.
   const driver = new S3Driver({ client, bucket, visibility: 'private', supportsACL: false })
   return new Disk(driver)
 }
 
-/** What flydrive takes for a key, and leaves as it is; ours are of it. */
+/** Keys that flydrive accepts unchanged; those of our files are among them. */
 const PLAIN_KEY = /^\w[\w.-]*$/
 
 /**
- * Leaves keys out of listings that are of somebody else and that flydrive would throw at (`year=2026`, `ü`, `a//b`): one of
- * them in the bucket, and nothing would ever be swept from it again.
+ * Removes keys from listings that flydrive does not accept (`year=2026`, `ü`, `a//b`); other programs may write them.
+ * flydrive would throw on them, so one such key would stop the sweep of the bucket for good.
  */
 function hideOddKeys(client: S3Client): void {
   client.middlewareStack.add(

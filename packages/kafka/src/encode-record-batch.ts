@@ -1,4 +1,4 @@
-/** A record as a producer is given it. */
+/** A record to send. */
 export interface Message {
   key: string | null
   value: string | null
@@ -21,7 +21,7 @@ const MAGIC_AT = 16
 const MAGIC = 2
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
-/** Neither compressed nor timed by the log. */
+/** Without the bits for compression and for log append time. */
 const TRANSACTIONAL = 16
 const LAST_OFFSET_DELTA_AT = 23
 const FIRST_TIMESTAMP_AT = 27
@@ -30,11 +30,14 @@ const PRODUCER_ID_AT = 43
 const PRODUCER_EPOCH_AT = 51
 const FIRST_SEQUENCE_AT = 53
 const COUNT_AT = 57
-/** Attributes, and the difference to the batch's first timestamp, which is none: each takes a byte. */
+/** Attributes, and the difference to the batch's first timestamp, which is 0: one byte each. */
 const RECORD_CONSTANTS_BYTES = 2
 const VARINT_BYTES_MAX = 5
 
-/** The bytes of a batch of a transaction, the same as kafkajs makes. It takes an object for each field of each record, and ten times as long. */
+/**
+ * Encodes a transactional record batch to the same bytes as kafkajs. kafkajs needs ten times as long, because it creates
+ * an object for each field of each record.
+ */
 export function encodeRecordBatch({ messages, ...batch }: RecordBatch): Buffer {
   const sizes = messages.map(sizeOf)
   const bytesMax = sizes.reduce((sum, size) => sum + size + VARINT_BYTES_MAX, OVERHEAD_BYTES)
@@ -94,7 +97,7 @@ function writeText(buffer: Buffer, at: number, text: string | null): number {
   return start + buffer.write(text, start)
 }
 
-/** Signed numbers take turns, 0, -1, 1, -2, so that small ones of either sign are short. */
+/** Maps 0, -1, 1, -2 to 0, 1, 2, 3, so that small numbers of either sign are short. */
 const zigzag = (value: number): number => ((value << 1) ^ (value >> 31)) >>> 0
 
 function sizeOfVarint(value: number): number {

@@ -1,8 +1,8 @@
-// kafkajs below its public interface: connections, metadata and decoders, without its admin's and its consumer's habits
-// (docs/decisions/0010 and 0011). It holds for the version that is pinned.
+// kafkajs below its public interface: connections, metadata and decoders, without its admin client and its consumer
+// (docs/decisions/0010 and 0011 say why). Written for the pinned version.
 import type { IHeaders, Kafka } from 'kafkajs'
 
-/** The parts of kafkajs's inner cluster that are used; its types do not name them. */
+/** The parts of kafkajs's inner cluster that are used; they are not in its types. */
 export interface InnerCluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
@@ -10,7 +10,7 @@ export interface InnerCluster {
   refreshMetadata(): Promise<void>
   refreshMetadataIfNecessary(): Promise<void>
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
-  /** Of a group, or of a transactional id where the type says so. */
+  /** The coordinator of a group, or of a transactional id if `coordinatorType` says so. */
   findGroupCoordinator(asked: { groupId: string; coordinatorType?: number }): Promise<InnerBroker & { nodeId: number }>
   findBroker(node: { nodeId: number }): Promise<InnerBroker>
 }
@@ -27,7 +27,7 @@ interface Answer<Partition> {
 
 interface CommittedOffset {
   partition: number
-  /** -1: there is none. */
+  /** -1: no offset is committed. */
   offset: string
   metadata: string | null
 }
@@ -38,7 +38,7 @@ interface FetchedPartition {
   messages: InnerMessage[]
 }
 
-/** A record as it lies in the log, whatever became of its transaction. */
+/** A record of the log, committed or not. */
 export interface InnerMessage {
   offset: string
   timestamp: string
@@ -49,20 +49,20 @@ export interface InnerMessage {
   batchContext: { producerId: string; inTransaction: boolean }
 }
 
-/** How long kafkajs believes what it was told of partitions and leaders; after an error, whoever uses it asks anew. */
+/** How long kafkajs caches partitions and leaders. After an error its users refresh them. */
 const METADATA_MAX_AGE_MS = 300_000
 
 export function openInnerCluster(kafka: Kafka): InnerCluster {
   return findCreateCluster(kafka).create({ allowAutoTopicCreation: false, metadataMaxAge: METADATA_MAX_AGE_MS })
 }
 
-/** How this client, and whatever producer or consumer it makes, comes by a cluster. */
+/** Finds the function with which this client, and its producers and consumers, create a cluster. */
 export function findCreateCluster(kafka: Kafka): {
   create: (options: object) => InnerCluster
   replace: (create: (options: object) => InnerCluster) => void
 } {
   const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description?.endsWith('createCluster'))
-  if (!symbol) throw new Error('this kafkajs has no inner cluster: this was written for 2.2.4')
+  if (!symbol) throw new Error('this version of kafkajs has different internals: no inner cluster found; this code was written for 2.2.4')
   const inner = kafka as unknown as Record<symbol, (options: object) => InnerCluster>
   return {
     create: inner[symbol] as (options: object) => InnerCluster,

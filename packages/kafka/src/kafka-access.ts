@@ -3,34 +3,34 @@ import type { ConnectionOptions } from 'node:tls'
 import type { SASLOptions } from 'kafkajs'
 import Type, { type Static } from 'typebox'
 
-/** How Kafka is reached, for whoever speaks to it. */
+/** The variables for the connection to Kafka. */
 export const kafkaEnv = {
-  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Kafka, as host:port, several separated by commas.' }),
-  KAFKA_TLS: Type.Boolean({ default: false, description: 'Whether the brokers are spoken to over TLS.' }),
+  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Addresses of Kafka brokers, as host:port, separated by commas.' }),
+  KAFKA_TLS: Type.Boolean({ default: false, description: 'Whether to connect to the brokers over TLS.' }),
   KAFKA_TLS_CA_FILE: Type.Optional(
     Type.String({
-      description: "PEM file of who signed the brokers' certificates, if not one of those that Node trusts.",
+      description: "PEM file of the CA that signed the brokers' certificates, if Node does not already trust it.",
     }),
   ),
   KAFKA_SASL_MECHANISM: Type.Optional(
     Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
-      description: 'How we prove who we are: plain, scram-sha-256 or scram-sha-512.',
+      description: 'SASL mechanism: plain, scram-sha-256 or scram-sha-512.',
     }),
   ),
-  KAFKA_SASL_USERNAME: Type.Optional(Type.String({ minLength: 1, description: 'Who we are, for SASL.' })),
-  KAFKA_SASL_PASSWORD: Type.Optional(Type.String({ minLength: 1, description: 'And our password.' })),
+  KAFKA_SASL_USERNAME: Type.Optional(Type.String({ minLength: 1, description: 'SASL user name.' })),
+  KAFKA_SASL_PASSWORD: Type.Optional(Type.String({ minLength: 1, description: 'SASL password.' })),
 }
 
 const variables = Type.Object(kafkaEnv)
 
-/** As kafkajs wants it. */
+/** The connection options of kafkajs. */
 export interface KafkaAccess {
   brokers: string[]
   ssl?: ConnectionOptions
   sasl?: SASLOptions
 }
 
-/** @throws Error that names a variable that is missing, or cannot be what it says beside the others. */
+/** @throws Error that names a variable that is missing or contradicts the others. */
 export function readKafkaAccess(vars: Static<typeof variables>): KafkaAccess {
   const ssl = readTls(vars)
   const sasl = readSasl(vars)
@@ -43,7 +43,7 @@ export function readKafkaAccess(vars: Static<typeof variables>): KafkaAccess {
 
 function readTls({ KAFKA_TLS, KAFKA_TLS_CA_FILE: caFile }: Static<typeof variables>): ConnectionOptions | undefined {
   if (!KAFKA_TLS) {
-    if (caFile) throw new Error('configuration: KAFKA_TLS_CA_FILE is set, and KAFKA_TLS is not true')
+    if (caFile) throw new Error('configuration: KAFKA_TLS_CA_FILE is set, but KAFKA_TLS is not true')
     return undefined
   }
   try {

@@ -3,7 +3,7 @@ import type { Kafka } from 'kafkajs'
 import { encodeRecordBatch, type Message } from './encode-record-batch.ts'
 import { findCreateCluster, type InnerBroker, type InnerCluster } from './inner-cluster.ts'
 
-/** What kafkajs asks a broker to write. */
+/** The argument with which kafkajs calls a broker's `produce`. */
 interface Produce {
   transactionalId?: string | undefined
   producerId: string
@@ -30,8 +30,8 @@ const TIMEOUT_MS = 30_000
 const response: unknown = createRequire(import.meta.url)('kafkajs/src/protocol/requests/produce/v7/response.js')
 
 /**
- * Makes a client's producers encode what they send by `encodeRecordBatch`, uncompressed. All else stays kafkajs's:
- * sequence numbers, what is tried again, the answer.
+ * Makes a client's producers encode records by `encodeRecordBatch`, uncompressed. kafkajs still does the rest: sequence
+ * numbers, retries, the response.
  */
 export function produceDirectly(kafka: Kafka): void {
   const { create, replace } = findCreateCluster(kafka)
@@ -52,7 +52,7 @@ function produceIn(cluster: InnerCluster): InnerCluster {
 async function send(broker: ProducingBroker, produce: Produce): Promise<unknown> {
   const encode = async () => {
     const buffer = encodeProduce(produce)
-    return { buf: buffer, buffer } // as much of kafkajs's Encoder as is asked for
+    return { buf: buffer, buffer } // the fields of kafkajs's Encoder that are read
   }
   const request = { apiKey: API_KEY, apiVersion: API_VERSION, apiName: 'Produce', expectResponse: () => true, encode }
   try {

@@ -1,21 +1,21 @@
-// What the relay leaves in Kafka beside the events, as far as others need to read it.
+// What the relay stores in Kafka besides the events, for other programs to read.
 
-/** What Kafka itself remembers of a partition's last batch: written inside the batch's transaction. */
+/** The record in Kafka of a partition's last batch, written in the batch's transaction. */
 export interface Receipt {
   seq: number
   batchId: string
-  /** The offset after the batch's last record: the next batch begins here, or one later, after a control record. */
+  /** The offset after the batch's last record. The next batch begins here or later, after the transaction marker. */
   offset: number
 }
 
 /** The consumer group whose offsets are the receipts. */
 export const receiptGroupOf = (installationId: string): string => `streamledger.relay.${installationId}`
 
-/** Whoever begins a transaction under this id ends those of all who did before. */
+/** A producer that starts with this id fences all earlier producers with the same id. */
 export const transactionalIdOf = (installationId: string, topic: string, partition: number): string =>
   `${installationId}-${topic}-${partition}`
 
-/** A receipt from a group's offset and its metadata, or the text that is none; undefined: the group has no offset. */
+/** A receipt from a group's offset and its metadata. A string: it cannot be parsed. Undefined: the group has no offset. */
 export function parseReceipt(offset: string, metadata: string | null): Receipt | string | undefined {
   if (offset === '-1') return undefined
   const [, seq, batchId] = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(metadata ?? '') ?? []
@@ -23,7 +23,7 @@ export function parseReceipt(offset: string, metadata: string | null): Receipt |
   return { seq: Number(seq), batchId, offset: parseOffset(offset) }
 }
 
-/** Offsets are int64 on the wire and text in kafkajs; one that a number cannot hold is an error. */
+/** Offsets are int64 in the protocol and strings in kafkajs; an unsafe integer is an error. */
 export function parseOffset(text: string): number {
   const offset = Number(text)
   if (text === '' || !Number.isSafeInteger(offset) || offset < 0)

@@ -4,13 +4,13 @@ import { findCreateCluster, type InnerBroker, type InnerCluster } from './inner-
 type Coordinator = InnerBroker & { nodeId: number }
 type Request = (request: object) => Promise<unknown>
 
-/** What is asked of a coordinator in the course of a transaction. */
+/** The requests of a transaction that go to a coordinator. */
 const REQUESTS = ['initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit', 'endTxn'] as const
 
 /**
- * Makes a client's producers remember who coordinates. kafkajs asks before each request, four times a transaction, of
- * which each costs a round trip. Whatever a coordinator refuses, they ask again; but for CONCURRENT_TRANSACTIONS, by which
- * it says that it is the right one, and busy.
+ * Makes a client's producers cache their coordinators. kafkajs looks them up before each request, four times per
+ * transaction, with one round trip each. After an error of a coordinator it is looked up again, except after
+ * CONCURRENT_TRANSACTIONS: then it is the right one, only busy.
  */
 export function rememberCoordinators(kafka: Kafka): void {
   const { create, replace } = findCreateCluster(kafka)
@@ -23,7 +23,7 @@ function rememberIn(cluster: InnerCluster): InnerCluster {
   const findKnown = async (key: string): Promise<Coordinator | undefined> => {
     const nodeId = nodes.get(key)
     if (nodeId === undefined) return undefined
-    // Connects again where it has to; a node that is gone is not known any more.
+    // findBroker reconnects if necessary. A node that cannot be reached is forgotten.
     return cluster.findBroker({ nodeId }).catch(() => void nodes.delete(key)) as Promise<Coordinator | undefined>
   }
   return Object.assign(cluster, {

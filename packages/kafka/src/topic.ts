@@ -1,29 +1,29 @@
 import kafkajs, { type Admin } from 'kafkajs'
 
-/** The topic of the events, as the promise needs it. */
+/** The topic for events, with the settings that the delivery promise needs. */
 export interface WantedTopic {
   topic: string
   partitions: number
   replicationFactor: number
-  /** Of the relay's batches: RELAY_BATCH_BYTES_MAX. */
+  /** The relay's RELAY_BATCH_BYTES_MAX. */
   batchBytesMax: number
 }
 
-/** A topic as Kafka has it. */
+/** A topic as it is in Kafka. */
 export interface TopicState {
   partitions: number
-  /** Of the partition that has the fewest copies. */
+  /** The smallest number of replicas of any partition. */
   replicationFactor: number
   config: ReadonlyMap<string, string>
 }
 
-/** A record batch is larger than the payloads and headers that it is made of. */
+/** Factor for the overhead of a record batch over its payloads and headers. */
 const ROOM = 2
 
-/** What max.message.bytes must be at least, so that a batch of the relay fits whole. */
+/** The minimum of max.message.bytes, so that a batch of the relay fits. */
 export const messageBytesMin = (batchBytesMax: number): number => ROOM * batchBytesMax
 
-/** The settings that a topic is made with. */
+/** The settings of a new topic. */
 export function settingsOf({ replicationFactor, batchBytesMax }: WantedTopic): ReadonlyMap<string, string> {
   return new Map([
     ['cleanup.policy', 'delete'],
@@ -35,7 +35,7 @@ export function settingsOf({ replicationFactor, batchBytesMax }: WantedTopic): R
   ])
 }
 
-/** Makes the topic; false: there is one, which is left as it is. */
+/** Creates the topic. False: it already exists, and is not changed. */
 export async function createTopic(admin: Admin, wanted: WantedTopic): Promise<boolean> {
   const { topic, partitions, replicationFactor } = wanted
   if ((await admin.listTopics()).includes(topic)) return false
@@ -45,7 +45,7 @@ export async function createTopic(admin: Admin, wanted: WantedTopic): Promise<bo
       topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
     })
   } catch (error) {
-    if (isAlreadyThere(error)) return false // somebody else was faster
+    if (isAlreadyThere(error)) return false // another process was faster
     throw error
   }
 }

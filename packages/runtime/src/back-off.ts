@@ -3,7 +3,10 @@ export interface BackOffOptions {
   maxMs: number
 }
 
-/** How long to wait before attempt n (1, 2, …): doubling from base to max, the upper half of it random so that replicas part ways. */
+/**
+ * The delay after attempt n (1, 2, …). It doubles from base to max; its upper half is random, so that replicas do not retry
+ * at the same time.
+ */
 export function backOffMs(
   attempt: number,
   { baseMs, maxMs }: BackOffOptions,
@@ -13,7 +16,7 @@ export function backOffMs(
   return ceiling / 2 + (random() * ceiling) / 2
 }
 
-/** Resolves after `ms`, or at once when aborted; it never rejects, the caller looks at its signal. */
+/** Resolves after `ms`, or at once when aborted. It never rejects; the caller checks its signal. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()

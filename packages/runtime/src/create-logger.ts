@@ -6,11 +6,11 @@ export type { Logger } from 'pino'
 export interface LoggerOptions {
   service: string
   level: string
-  /** Where the lines go; stdout unless something else is written there. */
+  /** Defaults to stdout; a program that prints its results there logs to stderr. */
   stream?: 'stdout' | 'stderr'
 }
 
-/** Whatever names these carry, at the top or one level down, is a secret or a person. */
+/** Fields with these names, at the top or one level down, are secret or personal, and are redacted. */
 const SECRET_NAMES = [
   'password',
   'token',
@@ -23,7 +23,7 @@ const SECRET_NAMES = [
 ]
 const BUFFER_BYTES = 4_096
 
-/** JSON lines, buffered and written off the request's path; the buffer is flushed twice a second and at exit. */
+/** Logs JSON lines. They are buffered, so that a request does not wait, and flushed twice a second and at exit. */
 export function createLogger({ service, level, stream = 'stdout' }: LoggerOptions): Logger {
   const options: PinoOptions = {
     level,

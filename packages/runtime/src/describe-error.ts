@@ -1,4 +1,4 @@
-/** An error as a log line has it: without `detail` and whatever else Postgres adds, which quotes rows, and rows have people in them. */
+/** An error for the log, without Postgres's `detail` and similar fields: they quote rows, which contain personal data. */
 export function describeError(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }
   const { name, message, stack, cause } = error

@@ -1,21 +1,21 @@
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 /**
- * Has V8 collect sooner than it would by itself, for services through which many rows flow, each garbage soon after. An
- * exporter of 300,000 rows, without a database, peaked at 130 MB instead of 260, for about a quarter more CPU time; a
- * relay that drains 600,000 at 264 MB instead of 486, as fast within the noise.
+ * Makes V8 collect garbage sooner, for services that process many short-lived rows. Measured: an exporter of 300,000 rows,
+ * without a database, peaked at 130 MB instead of 260, for about a quarter more CPU time; a relay that publishes 600,000
+ * rows peaked at 264 MB instead of 486, with no measurable loss of speed.
  */
 export function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1') // what is young stays in the space that it began with
-  setFlagsFromString('--heap-growing-percent=60') // what is old is looked through when it has grown by so much
+  setFlagsFromString('--semi-space-growth-factor=1') // the young generation keeps its initial size
+  setFlagsFromString('--heap-growing-percent=60') // the old generation is collected after this growth
 }
 
 const MB = 1_048_576
 const GROWTH_STEPS_MAX = 10_000
 
 /**
- * Gives what is young so much room, and keeps it there. V8 takes its size from the command line, or lets it grow while
- * much of what is young survives; so something does.
+ * Grows the young generation to this size and keeps it. V8 takes the size from the command line, or grows it while many
+ * young objects survive. So this allocates objects that survive.
  */
 export function growYoungSpace(mb: number): void {
   setFlagsFromString('--semi-space-growth-factor=2')

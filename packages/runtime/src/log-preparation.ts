@@ -1,6 +1,6 @@
 import type { Logger } from './create-logger.ts'
 
-/** What a service tells of its database while it prepares it. */
+/** Callbacks that log the preparation of the database. */
 export function logPreparation(logger: Logger) {
   return {
     onApply: (migration: string) => logger.info({ migration }, 'migrated'),

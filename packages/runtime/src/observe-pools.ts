@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client'
 
-/** As much of a pool of connections as is counted. */
+/** The counts of a connection pool. */
 export interface ObservedPool {
   totalCount: number
   idleCount: number
@@ -8,7 +8,7 @@ export interface ObservedPool {
   options: { max: number }
 }
 
-/** What shows that a service waits for connections, before anybody is refused. */
+/** Gauges of the connection pools. They show that a service waits for connections before requests fail. */
 export function observePools(registry: Registry, pools: Record<string, ObservedPool>): void {
   new Gauge({
     name: 'database_connections',
@@ -26,8 +26,8 @@ export function observePools(registry: Registry, pools: Record<string, ObservedP
 }
 
 /**
- * Whoever asks stands in the pool's queue until the next turn of the event loop, also where a connection is idle or may yet
- * be opened, and the other metrics of the same scrape have just asked: those wait for nobody.
+ * Counts requests that really wait. Each request is in the pool's queue until the next turn of the event loop, even if a
+ * connection is idle or can be opened, and other metrics of the same scrape have just made such requests.
  */
 function countWaiting({ totalCount, idleCount, waitingCount, options }: ObservedPool): number {
   return Math.max(0, waitingCount - idleCount - (options.max - totalCount))

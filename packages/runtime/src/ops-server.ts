@@ -2,9 +2,9 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 
-/** What the ops port tells of a service. */
+/** What the ops server needs of a service. */
 export interface Service {
-  /** Started and not draining. A database that is down does not make a replica unready: taking all of them out helps nobody. */
+  /** Started and not draining. A replica stays ready while the database is down: if all became unready, no request would be answered. */
   ready(): boolean
   registry: Registry
 }
@@ -14,7 +14,7 @@ export interface OpsServer {
   close(): Promise<void>
 }
 
-/** Health and metrics, on a port of their own that is never exposed with the service. */
+/** Serves health checks and metrics on a separate port, which must not be public. */
 export async function startOpsServer(
   service: Service,
   { host, port }: { host: string; port: number },
@@ -29,7 +29,7 @@ export async function startOpsServer(
       case '/metrics':
         return void sendMetrics(response, service.registry)
       default:
-        return send(response, 404, 'here are /health/live, /health/ready and /metrics')
+        return send(response, 404, 'not found: use /health/live, /health/ready or /metrics')
     }
   })
   await new Promise<void>((resolve, reject) => {

@@ -2,9 +2,9 @@ import { envSchema } from 'env-schema'
 import type { Static, TObject } from 'typebox'
 
 /**
- * Reads the variables that a schema names, as the types it gives them; an empty variable counts as not set.
+ * Reads the variables of a schema and converts them to its types. An empty variable counts as not set.
  *
- * @throws Error that names every variable that is missing or does not parse.
+ * @throws Error that names each variable that is missing or invalid.
  */
 export function parseEnv<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
   const named = Object.keys(schema.properties).filter((name) => env[name] !== undefined && env[name] !== '')
@@ -24,7 +24,7 @@ interface AjvError {
   params: { missingProperty?: string }
 }
 
-/** The variable and the rule, never the value: it may be a secret. */
+/** Names the variable and the rule, never the value: it may be a secret. */
 function describe({ instancePath, message, params }: AjvError): string {
   if (params.missingProperty) return `${params.missingProperty} is not set`
   return `${instancePath.slice(1)} ${message}`

@@ -1,4 +1,4 @@
 import packageJson from '../package.json' with { type: 'json' }
 
-/** Which release this is. Every package of the workspace has the same version; the image has only those that it runs. */
+/** The running release. Read from this package, because the image does not have all of them; all have the same version. */
 export const RELEASE: string = packageJson.version

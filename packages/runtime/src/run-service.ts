@@ -4,13 +4,13 @@ import type { Logger } from './create-logger.ts'
 import { RELEASE } from './release.ts'
 
 export interface RunningService {
-  /** Finishes what is under way and lets go of everything. */
+  /** Finishes running work and releases all resources. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a service and stops it on SIGTERM or SIGINT, or on an error that nobody caught; a stop that takes longer than
- * the deadline is cut off. Exit code 0 only for an orderly stop.
+ * Starts a service, and stops it on SIGTERM, SIGINT or an uncaught error. If the stop takes longer than the deadline, the
+ * process exits. Exit code 0 only after an orderly stop.
  */
 export async function runService(
   logger: Logger,

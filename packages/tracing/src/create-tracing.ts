@@ -1,4 +1,4 @@
-// The only file that knows OpenTelemetry, but for the queue of its spans: it is loaded where something is traced, and nowhere else.
+// The only file besides span-queue.ts that uses OpenTelemetry. It is loaded only if tracing is on.
 import { randomUUID } from 'node:crypto'
 import {
   createTraceState,
@@ -26,11 +26,11 @@ import type { Span, SpanOptions, Tracing } from './start-tracing.ts'
 import type { TraceContext } from './trace-context.ts'
 import type { TracingConfig } from './tracing-env.ts'
 
-/** Longest that one request to the collector may take, further tries included. */
+/** Timeout of one request to the collector, including retries. */
 const EXPORT_TIMEOUT_MS = 5_000
-/** Requests under way at once: one, and those that were given up and hang on. */
+/** Concurrent requests: one, plus timed-out ones that have not ended yet. */
 const EXPORTS_MAX = 4
-/** What a stop spends on the last spans at most, and the share of the time that is left to it. */
+/** A stop spends at most this time on the last spans, and at most this share of its remaining time. */
 const CLOSE_MS_MAX = 2_000
 const CLOSE_SHARE = 0.5
 const ATTRIBUTES_MAX = 32
@@ -50,7 +50,7 @@ export interface CreateTracingDeps {
   logger: Logger
 }
 
-/** Nothing of it is global: who wants a span asks the object that this returns. */
+/** Registers nothing globally: spans are started with the object that this returns. */
 export function createTracing(config: TracingConfig, deps: CreateTracingDeps): Tracing {
   const { counter, logger } = deps
   const exporter = new OTLPTraceExporter({

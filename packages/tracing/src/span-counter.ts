@@ -4,11 +4,11 @@ const OUTCOMES = ['sent', 'failed', 'dropped'] as const
 
 export type SpanCounter = Counter<'outcome'>
 
-/** What became of the spans. All three are told from the start, also where nothing is traced. */
+/** Counts spans by outcome. All three series start at 0, even if tracing is off. */
 export function createSpanCounter(registry: Registry): SpanCounter {
   const counter = new Counter({
     name: 'streamledger_spans_total',
-    help: 'Spans by what became of them: sent, failed (the collector did not take them), dropped (too many waited). All 0 where nothing is traced.',
+    help: 'Spans by outcome: sent, failed (not accepted by the collector), dropped (a limit was reached). All 0 if tracing is off.',
     labelNames: ['outcome'] as const,
     registers: [registry],
   })

@@ -2,14 +2,14 @@ import type { ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/s
 import { type Logger, sleep } from '@streamledger/runtime'
 import type { SpanCounter } from './span-counter.ts'
 
-/** Spans that wait for the collector at most; what comes on top is dropped. With 1 to 2 KB each, about 3 MB. */
+/** Maximum number of waiting spans; further ones are dropped. With 1 to 2 KB each, about 3 MB. */
 const WAITING_MAX = 2_048
-/** Spans of one request. */
+/** Maximum number of spans per request. */
 const BATCH_MAX = 512
-/** How long the first of a batch waits for others. */
+/** How long the first span of a batch waits for others. */
 const DELAY_MS = 1_000
-/** A collector that is down is told of once in this time. */
-const TELL_INTERVAL_MS = 60_000
+/** Minimum interval between two log lines about failed requests. */
+const WARN_INTERVAL_MS = 60_000
 const SUCCESS = 0
 
 export interface SpanQueueDeps {
@@ -20,15 +20,15 @@ export interface SpanQueueDeps {
 }
 
 /**
- * Spans on their way to the collector: one request at a time, a bounded number that waits. OpenTelemetry's own, the
- * BatchSpanProcessor, counts what it drops for nobody, and can't be told how long a stop may wait.
+ * Sends spans to the collector: one request at a time, with a bounded queue. OpenTelemetry's BatchSpanProcessor does not
+ * report the number of dropped spans, and has no limit on the duration of a stop.
  */
 export class SpanQueue implements SpanProcessor {
   readonly #deps: SpanQueueDeps
   #waiting: ReadableSpan[] = []
   #timer: NodeJS.Timeout | undefined
   #sending: Promise<void> | undefined
-  #toldAt = Number.NEGATIVE_INFINITY
+  #warnedAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: SpanQueueDeps) {
     this.#deps = deps
@@ -42,7 +42,7 @@ export class SpanQueue implements SpanProcessor {
     this.#arrange()
   }
 
-  /** Sends what waits, until all of it is sent or the time is over; nothing is promised to what is left. */
+  /** Sends waiting spans until all are sent or the time is over; the rest is dropped. */
   async close(timeoutMs: number): Promise<void> {
     const over = new AbortController()
     const deadline = sleep(timeoutMs, over.signal)
@@ -80,27 +80,27 @@ export class SpanQueue implements SpanProcessor {
     return this.#sending
   }
 
-  /** Never rejects: whoever is traced has nothing to do with what becomes of the trace. */
+  /** Never rejects: a failure of tracing must not affect the traced work. */
   async #export(spans: ReadableSpan[]): Promise<void> {
     const { exporter, exportTimeoutMs, counter } = this.#deps
     const answered = new AbortController()
-    // A collector that sends its answer byte by byte is never idle long enough for the exporter's own time-out.
+    // The exporter's own timeout does not fire for a collector that sends its answer byte by byte.
     const late = sleep(exportTimeoutMs, answered.signal).then(() => new Error('the collector did not answer in time'))
     const result = new Promise<Error | undefined>((resolve) => {
       exporter.export(spans, ({ code, error }) =>
-        resolve(code === SUCCESS ? undefined : (error ?? new Error('the collector did not take them'))),
+        resolve(code === SUCCESS ? undefined : (error ?? new Error('the collector did not accept them'))),
       )
     })
     const error = await Promise.race([result, late])
     answered.abort()
     counter.inc({ outcome: error ? 'failed' : 'sent' }, spans.length)
-    if (error) this.#tell(error, spans.length)
+    if (error) this.#warn(error, spans.length)
   }
 
-  #tell(error: Error, spans: number): void {
+  #warn(error: Error, spans: number): void {
     const now = performance.now()
-    if (now - this.#toldAt < TELL_INTERVAL_MS) return
-    this.#toldAt = now
+    if (now - this.#warnedAt < WARN_INTERVAL_MS) return
+    this.#warnedAt = now
     this.#deps.logger.warn({ err: error, spans }, 'spans could not be sent to the collector')
   }
 }

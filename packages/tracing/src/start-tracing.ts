@@ -6,29 +6,29 @@ import type { TracingConfig } from './tracing-env.ts'
 
 export type Attributes = Record<string, string | number | boolean | undefined>
 
-/** A stretch of work. What it is given must be neither secret nor personal: it leaves the house. */
+/** A traced operation. Its attributes must not be secret or personal: they are sent to the collector. */
 export interface Span {
-  /** For whoever works on behalf of it: what is started with this belongs under it. */
+  /** The parent for spans of work that this operation causes. */
   readonly context: TraceContext
   set(attributes: Attributes): void
-  /** Says that it came to nothing, and by which kind of error: a word out of few, and no message. */
+  /** Marks the span as failed. `type` is one of a few codes, not a message. */
   fail(type: string): void
   end(): void
 }
 
 export interface SpanOptions {
   kind: 'server' | 'client' | 'producer' | 'consumer' | 'internal'
-  /** On whose behalf; without one it begins a trace. */
+  /** Undefined: the span begins a new trace. */
   parent: TraceContext | undefined
   attributes?: Attributes
 }
 
-/** Spans, for a service that was told where to send them. */
+/** Creates spans and sends them to the collector. */
 export interface Tracing {
   startSpan(name: string, options: SpanOptions): Span
-  /** Counts spans that somebody left out to stay within a bound of their own. */
+  /** Counts spans that a caller did not start because of its own limit. */
   leaveOut(spans: number): void
-  /** Sends what is there, for as long as a stop can wait that must have ended by then, by performance.now(). */
+  /** Sends the remaining spans. `stopBy` is when the service must have stopped, by performance.now(). */
   close(stopBy: number): Promise<void>
 }
 
@@ -38,7 +38,7 @@ export interface TracingDeps {
   registry: Registry
 }
 
-/** Undefined where nothing is traced; OpenTelemetry's SDK is not even loaded then. */
+/** Returns undefined if tracing is off; the SDK of OpenTelemetry is not loaded then. */
 export async function startTracing(
   config: TracingConfig | undefined,
   { registry, ...deps }: TracingDeps,

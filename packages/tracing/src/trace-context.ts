@@ -1,20 +1,20 @@
-/** What a caller says of its trace, or we of ours: the two headers of W3C Trace Context, as they travel. */
+/** The two headers of W3C Trace Context, as received or sent. */
 export interface TraceContext {
   traceparent: string
   tracestate?: string
 }
 
-// Source: W3C Trace Context, level 1. A version that is not known yet is read as far as it is like the first one.
+// Source: W3C Trace Context, level 1. Of a future version, only the part that version 00 defines is read.
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-[\x21-\x7e]*)?$/
 const TRACEPARENT_CHARACTERS = 55
-/** Of a version that is not known yet: it may be longer, and nobody's memory is for that. */
+/** Bounded, because future versions may be longer. */
 const TRACEPARENT_CHARACTERS_MAX = 255
 const SAMPLED = 1
 const TRACESTATE_CHARACTERS_MAX = 512
 const TRACESTATE_MEMBERS_MAX = 32
 const TRACESTATE_MEMBER = /^[ \t]*([a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,256})?[ \t]*$/
 
-/** The trace that headers, or whatever else carries them, belong to. Anything malformed is as good as none, as the standard wants it. */
+/** Reads the trace context from headers or similar fields. Malformed values are ignored, as the standard demands. */
 export function readTraceContext(carrier: Readonly<Record<string, unknown>>): TraceContext | undefined {
   const traceparent = readTraceparent(carrier.traceparent)
   if (traceparent === undefined) return undefined
@@ -37,12 +37,12 @@ function readTracestate(header: unknown): string | undefined {
   return isWhole ? header : undefined
 }
 
-/** Whether the trace is recorded, as far as whoever went before has decided. */
+/** Whether the caller has decided to record the trace. */
 export function isSampled({ traceparent }: TraceContext): boolean {
   return (Number.parseInt(traceparent.slice(TRACEPARENT_CHARACTERS - 2), 16) & SAMPLED) !== 0
 }
 
-/** What a log line says of a trace, so that one leads to the other. */
+/** Fields for log lines, to find the trace of a line and the lines of a trace. */
 export function traceFields(context: TraceContext | undefined): { trace_id?: string; span_id?: string } {
   if (context === undefined) return {}
   const [, trace_id = '', span_id = ''] = context.traceparent.split('-')

@@ -11,47 +11,47 @@ const SAMPLERS = [
   'parentbased_traceidratio',
 ] as const
 
-/** OpenTelemetry's own variables, as many as there is a use for. */
+/** The variables of OpenTelemetry that are supported. */
 export const tracingEnv = {
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({
       pattern: '^https?://[^/]',
       description:
-        'Where spans are sent, by OTLP over HTTP: the address of a collector, such as http://collector:4318. Without it nothing is traced.',
+        'Address of the collector that receives spans by OTLP over HTTP, such as http://collector:4318. Without it, tracing is off.',
     }),
   ),
   OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(
     Type.String({
       pattern: PAIRS,
-      description: 'A secret: headers that the collector asks for, as name=value, several separated by commas.',
+      description: 'Headers that the collector requires, as name=value, separated by commas. Secret.',
     }),
   ),
   OTEL_SERVICE_NAME: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: 255,
-      description: 'Name of the service in its traces; without it streamledger-api, streamledger-relay and so on.',
+      description: 'Name of the service in its traces. Default: streamledger-api, streamledger-relay and so on.',
     }),
   ),
   OTEL_RESOURCE_ATTRIBUTES: Type.Optional(
     Type.String({
       pattern: PAIRS,
       description:
-        'What else spans say of where they come from, as name=value, several separated by commas: deployment.environment.name=production.',
+        'Further resource attributes of all spans, as name=value, separated by commas, such as deployment.environment.name=production.',
     }),
   ),
   OTEL_TRACES_SAMPLER: Type.Union(
     SAMPLERS.map((name) => Type.Literal(name)),
     {
       default: 'parentbased_always_on',
-      description: `Which traces are recorded: ${SAMPLERS.join(', ')}. A parentbased one believes a caller who has decided that.`,
+      description: `Which traces are recorded: ${SAMPLERS.join(', ')}. The parentbased ones follow the decision of the caller, if there is one.`,
     },
   ),
   OTEL_TRACES_SAMPLER_ARG: Type.Number({
     minimum: 0,
     maximum: 1,
     default: 1,
-    description: 'The share of traces that a traceidratio records, from 0 to 1.',
+    description: 'Share of traces that a traceidratio sampler records, from 0 to 1.',
   }),
 }
 
@@ -60,7 +60,7 @@ const Env = Type.Object(tracingEnv)
 export type Sampler = (typeof SAMPLERS)[number]
 
 export interface TracingConfig {
-  /** Where OTLP's requests go, path and all. */
+  /** The full URL of OTLP requests, with the path. */
   url: string
   headers: Record<string, string>
   serviceName: string
@@ -69,9 +69,9 @@ export interface TracingConfig {
 }
 
 /**
- * Undefined where nothing is traced.
+ * Returns undefined if tracing is off.
  *
- * @throws Error that names the variable that does not parse, never its value.
+ * @throws Error that names the invalid variable, never its value.
  */
 export function readTracingConfig(vars: Static<typeof Env>, service: string): TracingConfig | undefined {
   if (vars.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return undefined
@@ -84,7 +84,7 @@ export function readTracingConfig(vars: Static<typeof Env>, service: string): Tr
   }
 }
 
-/** Source: OpenTelemetry Protocol Exporter: the path of the signal is added to the endpoint, whatever that ends with. */
+/** Source: OpenTelemetry Protocol Exporter: the path of the signal is appended to the endpoint. */
 function readUrl(endpoint: string): string {
   try {
     return new URL(`${endpoint.replace(/\/+$/, '')}/v1/traces`).href
@@ -102,12 +102,12 @@ function readHeaders(list: string | undefined): Record<string, string> {
       validateHeaderValue(name, value)
     }
   } catch {
-    throw new Error(`configuration: ${variable} has a name or a value that no header can have`)
+    throw new Error(`configuration: ${variable} has a name or a value that is not allowed in an HTTP header`)
   }
   return headers
 }
 
-/** As W3C Baggage writes them: a value may have %XX in it. */
+/** In the format of W3C Baggage: values may contain %XX. */
 function readPairs(variable: string, list = ''): Record<string, string> {
   try {
     const pairs = list.split(',').flatMap((pair) => pair.trim() || [])
@@ -118,6 +118,6 @@ function readPairs(variable: string, list = ''): Record<string, string> {
       }),
     )
   } catch {
-    throw new Error(`configuration: ${variable} has a % that no two hexadecimal digits follow`)
+    throw new Error(`configuration: ${variable} has a % without two hexadecimal digits after it`)
   }
 }

@@ -3,7 +3,7 @@ import type { Span, TraceContext, Tracing } from '@streamledger/tracing'
 import type { Job } from 'graphile-worker'
 import type { AttemptKey } from './export-attempt.ts'
 
-/** A span for an attempt at an export, in the trace of whoever ordered it; each further attempt has one beside it. */
+/** Starts a span for one attempt at an export, in the trace of the request that ordered it. */
 export function startAttemptSpan(
   tracing: Tracing | undefined,
   parent: TraceContext | undefined,

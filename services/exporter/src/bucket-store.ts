@@ -12,8 +12,8 @@ import { retry } from './retry.ts'
 const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
 /**
- * Keeps exports in a bucket of S3. They are written to this machine's disk first: S3 wants to be told the size before the
- * first byte, and so takes a file as a whole or not at all.
+ * Stores exports in an S3 bucket. Each file is written to the local disk first, because S3 needs its size before the
+ * first byte. So S3 stores a file completely or not at all.
  */
 export async function createBucketStore(
   disk: Disk,
@@ -66,15 +66,15 @@ async function openBucketDraft(
     stream: draft.stream,
     async publish(signal) {
       const { size, sha256 } = await draft.complete()
-      // What is written is whole, on this disk: an S3 that is down for a moment does not cost it.
+      // The file is complete on the local disk, so the upload can be retried while S3 is down.
       const patience = { patienceMs, ...(signal && { signal }) }
       await retry(() => upload(disk, { file, path: draft.path, size }), patience).catch((error) => {
-        signal?.throwIfAborted() // a wait that a drain cuts short is no failure
+        signal?.throwIfAborted() // a retry that a drain interrupts is not a failure
         throw error
       })
       return { file, size, sha256 }
     },
-    // Published or not, what is on this disk has had its time.
+    // The local file is removed in any case.
     [Symbol.asyncDispose]: () => draft[Symbol.asyncDispose](),
   }
 }

@@ -3,7 +3,7 @@ import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 
-/** The database refuses to forget anything that is newer: trigger `security_events_kept`. */
+/** The database refuses to delete newer security events: trigger `security_events_kept`. */
 const SECURITY_EVENTS_KEPT_D = 90
 
 export const exporterEnv = Type.Object({
@@ -20,58 +20,59 @@ export const exporterEnv = Type.Object({
     minimum: 1,
     maximum: 32,
     default: 2,
-    description: 'How many exports one exporter writes at once; each takes about a page of memory and much of a core.',
+    description:
+      'Maximum number of exports that one exporter writes at once. Each needs memory for about one page; all share EXPORT_CPU_PERCENT.',
   }),
   EXPORTER_POLL_INTERVAL_MS: Type.Integer({
     minimum: 50,
     maximum: 60_000,
     default: 1_000,
-    description: 'How often an idle exporter looks for jobs that no notification told it of, in ms.',
+    description: 'Polling interval of an idle exporter for jobs whose notification was missed, in ms.',
   }),
   EXPORTER_HEARTBEAT_MS: Type.Integer({
     minimum: 50,
     maximum: 10_000,
     default: 3_000,
-    description: 'How often an exporter shows that it lives, and looks for those that do not, in ms.',
+    description: 'Interval of the heartbeat, and of the check for dead exporters, in ms.',
   }),
   EXPORTER_DEAD_AFTER_MS: Type.Integer({
     minimum: 200,
     maximum: 300_000,
     default: 15_000,
     description:
-      'How long an exporter must be silent for others to take its exports over, in ms; at least three heartbeats.',
+      'Time without a heartbeat after which an exporter counts as dead and others take over its exports, in ms; at least three heartbeats.',
   }),
   EXPORTER_DATABASE_PATIENCE_MS: Type.Integer({
     minimum: 0,
     maximum: 600_000,
     default: 30_000,
-    description: 'How long a running export waits for a database that is down before its attempt fails, in ms.',
+    description: 'How long a running export retries while the database is down before its attempt fails, in ms.',
   }),
   EXPORT_S3_PATIENCE_MS: Type.Integer({
     minimum: 0,
     maximum: 600_000,
     default: 30_000,
-    description: 'How long a workbook that is written waits for an S3 that is down before its attempt fails, in ms.',
+    description: 'How long the upload of a finished workbook is retried while S3 is down before its attempt fails, in ms.',
   }),
   EXPORT_PAGE_ROWS: Type.Integer({
     minimum: 1,
     maximum: 10_000,
     default: 1_000,
-    description: 'Rows read from the database at a time; a page is what one export holds in memory.',
+    description: 'Number of rows read from the database at once. A running export keeps one such page in memory.',
   }),
   EXPORT_CPU_PERCENT: Type.Integer({
     minimum: 5,
     maximum: 1_000,
     default: 50,
     description:
-      'How much of one core an exporter takes, in percent, all its exports together: what it shares a machine with comes first. 200 is as fast as it can.',
+      'CPU limit for all exports of one exporter together, in percent of one core, so that other services on the machine stay fast. 200 is effectively unlimited.',
   }),
   EXPORT_PROGRESS_INTERVAL_MS: Type.Integer({
     minimum: 0,
     maximum: 60_000,
     default: 1_000,
     description:
-      'How often, at most, the progress of an export is stored; a cancelled export is noticed then, too. In ms.',
+      'Minimum interval between two updates of the progress of an export, in ms. A cancelled export is also noticed then.',
   }),
   EXPORT_TTL_H: Type.Integer({
     minimum: 1,
@@ -83,7 +84,7 @@ export const exporterEnv = Type.Object({
     minimum: SECURITY_EVENTS_KEPT_D,
     maximum: 3_650,
     default: 400,
-    description: 'How long it is kept who logged in, failed to, or downloaded, and from where, in days.',
+    description: 'How long security events (log-ins, failed log-ins, downloads, with their IP addresses) are kept, in days.',
   }),
 })
 
@@ -92,7 +93,7 @@ export type ExporterConfig = ReturnType<typeof loadExporterConfig>
 export function loadExporterConfig(env: NodeJS.ProcessEnv) {
   const vars = parseEnv(exporterEnv, env)
   if (vars.EXPORTER_DEAD_AFTER_MS < 3 * vars.EXPORTER_HEARTBEAT_MS) {
-    // Otherwise one heartbeat that comes late would be taken for a death.
+    // Otherwise an exporter would count as dead after one late heartbeat.
     throw new Error('configuration: EXPORTER_DEAD_AFTER_MS must be at least three times EXPORTER_HEARTBEAT_MS')
   }
   return {

@@ -1,22 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface CpuBudget {
-  /** Before an export's first row: what the process has used since the last rest, for hours maybe, was not for exports. */
+  /** Call it before an export's first row. CPU time used since the last rest, maybe hours ago, was not for exports. */
   begin(): void
-  /** Resolves once the process may go on: at once, or after a rest that is as long as its work was above its share. */
+  /** Resolves at once if the process is within its share, otherwise after a pause that brings it back to its share. */
   rest(signal: AbortSignal): Promise<void>
 }
 
 export interface CpuMeter {
-  /** What all threads of this process have used of the processor, in ms. */
+  /** CPU time of all threads of this process. */
   usedMs(): number
   nowMs(): number
   sleep(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** Timers know no shorter rest. */
+/** Timers cannot be shorter. */
 const REST_MIN_MS = 1
-/** What was not used for longer than this is lost: a wait for the database is no leave to take the whole core afterwards. */
+/** Unused time beyond this is lost, so that a wait for the database does not allow a whole core afterwards. */
 const CREDIT_MAX_MS = 20
 
 const OWN: CpuMeter = {
@@ -29,8 +29,8 @@ const OWN: CpuMeter = {
 }
 
 /**
- * Keeps a process to a share of one core, in short rests: exports are work that can wait, and what shares the machine with
- * them, as an API, answers people.
+ * Limits the process to a share of one core by short pauses. Exports can wait; other services on the machine, such as the
+ * API, answer people.
  *
  * @param percent of one core; all exports of the process share it
  */

@@ -1,21 +1,21 @@
 import { isUnavailable } from '@streamledger/db'
 
-/** Why an export failed for good, as stored in `exports.error` and shown to the one who asked for it. */
+/** Why an export failed for good. The code is stored in `exports.error` and shown to the user. */
 export const exportFailures = {
   database_unavailable: 'The database did not answer in time.',
-  storage_full: 'There was no room left for the file.',
+  storage_full: 'The storage for export files is full.',
   storage_unavailable: 'The file could not be stored.',
-  rows_changed: 'The rows that were written are not the ones that were counted.',
+  rows_changed: 'The number of rows written differs from the number counted.',
   balances_differ: 'The rows do not add up to the balances of the period.',
-  exporter_lost: 'Every exporter that tried was lost before it was done.',
-  internal_error: 'The export failed for a reason of ours.',
+  exporter_lost: 'Each exporter that tried was killed before it finished.',
+  internal_error: 'The export failed because of an internal error.',
 } as const
 export type ExportFailure = keyof typeof exportFailures
 
 /** Why an attempt ended before its file was published, though nothing failed. */
 export const attemptEndings = {
   cancelled: 'The export was cancelled.',
-  replaced: 'Another attempt has taken this export over.',
+  replaced: 'Another attempt has taken over this export.',
   interrupted: 'This exporter is stopping; the export goes back into the queue.',
 } as const
 export type AttemptEnding = keyof typeof attemptEndings
@@ -31,16 +31,15 @@ export class ExportError extends Error {
   }
 }
 
-/** Whether the attempt ended in this way. */
 export function endedBy(error: unknown, ending: AttemptEnding): boolean {
   return error instanceof ExportError && error.code === ending
 }
 
 const STORAGE_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-/** Of the file system's errors, those that a folder can raise. */
+/** File system errors that the storage folder can raise. */
 const STORAGE = new Set(['EACCES', 'EBUSY', 'EEXIST', 'EIO', 'EMFILE', 'ENFILE', 'ENOENT', 'ENOTDIR', 'EPERM', 'EROFS'])
 
-/** Finds the failure's code, for the user and for the metric. */
+/** The failure's code, for the user and for the metric. */
 export function failureOf(error: unknown): ExportFailure {
   if (error instanceof ExportError && error.code in exportFailures) return error.code as ExportFailure
   if (isUnavailable(error)) return 'database_unavailable'

@@ -3,11 +3,11 @@ import { type RawBuilder, sql } from 'kysely'
 import { type AttemptEnding, ExportError, type ExportFailure } from './errors.ts'
 import type { PublishedFile } from './export-store.ts'
 
-/** One try at writing an export: what it covers, and the uuid that lets it, and no other, speak for the export. */
+/** One attempt at an export, and what the export covers. Only the attempt whose uuid is in the row may change the export. */
 export interface ExportAttempt {
   id: string
   attempt: string
-  /** Somebody has tried before and may have left a file. */
+  /** There was an earlier attempt, which may have left a file. */
   repeated: boolean
   walletId: number
   holder: string
@@ -16,10 +16,10 @@ export interface ExportAttempt {
   from: Date | null
   to: Date | null
   orderedAt: Date
-  /** The balances before the first and after the last transaction of the period, whatever their entry. */
+  /** The balances before the first and after the last transaction of the period, ignoring the entry filter. */
   openingBalance: number
   closingBalance: number
-  /** The rows are those with after < sequence <= through, and the entry if there is one. */
+  /** The export has the rows with after < sequence <= through that match the entry filter. */
   after: number
   through: number
   rowsTotal: number
@@ -31,7 +31,7 @@ export interface AttemptKey {
 }
 
 /**
- * Takes an export over from whoever had it, and fixes which rows it covers. May be called again with the same uuid.
+ * Takes over an export from any earlier attempt, and fixes which rows it covers. May be called again with the same uuid.
  *
  * @returns undefined if there is nothing to do: the export is finished, cancelled or gone.
  */
@@ -66,7 +66,7 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
 
 type Range = Omit<ExportAttempt, 'id' | 'attempt' | 'repeated' | 'walletId' | 'entry' | 'rowsTotal'>
 
-/** Turns the period into sequences. The history is append only and its time never runs back: every attempt finds the same. */
+/** Turns the period into sequences. The history is append only and its times never decrease, so all attempts find the same. */
 async function readRange(db: Db, id: string): Promise<Range> {
   const { rows } = await sql<Range>`
     select users.first_name || ' ' || users.last_name as holder, wallets.currency,
@@ -87,7 +87,7 @@ async function readRange(db: Db, id: string): Promise<Range> {
   return range
 }
 
-/** Before the first transaction there was nothing. */
+/** 0 before the first transaction. */
 function balanceAfter(sequence: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`coalesce(
     (select balance from transactions where wallet_id = e.wallet_id and transactions.sequence = ${sequence}), 0)`
@@ -128,10 +128,10 @@ export async function reportAttempt(
 }
 
 /**
- * Shows the file to the user. The one statement that publishes: it succeeds only for the current attempt, and, for an
- * attempt that doesn't know whether it has succeeded, a second time.
+ * Makes the file available to the user. Only this statement publishes. It succeeds only for the current attempt, and may be
+ * repeated by an attempt that does not know whether it has succeeded.
  *
- * @throws ExportError `cancelled` or `replaced`: the file is nobody's and must go.
+ * @throws ExportError `cancelled` or `replaced`: the file must be removed, no export refers to it.
  */
 export async function finishAttempt(
   db: Db,
@@ -157,7 +157,7 @@ export async function finishAttempt(
   if (numUpdatedRows === 0n) throw new ExportError(await readEnding(db, key))
 }
 
-/** Puts the export back into the queue, for the next attempt to take. Does nothing if it is no longer this attempt's. */
+/** Puts the export back into the queue for the next attempt. Does nothing if it is no longer this attempt's. */
 export async function releaseAttempt(db: Db, key: AttemptKey): Promise<void> {
   await db
     .updateTable('exports')
@@ -181,7 +181,7 @@ export async function failAttempt(db: Db, key: AttemptKey, failure: ExportFailur
 
 async function readEnding(db: Db, { id }: AttemptKey): Promise<AttemptEnding> {
   const row = await db.selectFrom('exports').select('status').where('id', '=', id).executeTakeFirst()
-  // A row that is gone, or ended by anyone but an attempt, was cancelled; in any other state another attempt has it.
+  // In one of these states, another attempt has taken over. Otherwise the export was cancelled, has expired or is deleted.
   const isAttempted = row && ['queued', 'running', 'succeeded', 'failed'].includes(row.status)
   return isAttempted ? 'replaced' : 'cancelled'
 }

@@ -1,21 +1,21 @@
 import type { Writable } from 'node:stream'
 
-/** Where finished workbooks are kept. Every attempt at an export has a file of its own, so no attempt can harm another's. */
+/** The store of finished workbooks. Each attempt at an export has its own file, so attempts cannot harm each other. */
 export interface ExportStore {
   openDraft(attempt: AttemptName): Promise<Draft>
-  /** Removes what earlier attempts at this export left, published or not. */
+  /** Removes files of earlier attempts at this export, published or not. */
   removeOthers(attempt: AttemptName): Promise<void>
-  /** Removes a published file; it is no error if there is none. */
+  /** Removes a published file; a missing file is no error. */
   remove(file: string): Promise<void>
-  /** All that attempts have left, published or not. What is none of them is not shown, and so never swept away. */
+  /** All files of attempts, published or not. Other files are not listed, so they are never swept. */
   list(): AsyncIterable<StoredFile>
 }
 
 export interface StoredFile extends AttemptName {
-  /** What `remove` takes. */
+  /** The argument of `remove`. */
   file: string
   isDraft: boolean
-  /** For a draft: when it was last written to. */
+  /** For a draft, the time of the last write. */
   modifiedAt: Date
 }
 
@@ -25,10 +25,10 @@ export interface AttemptName {
   attempt: string
 }
 
-/** A file that nobody can download yet. Disposed of before it is published, it leaves nothing behind. */
+/** A file that cannot be downloaded yet. If it is disposed before it is published, it is removed. */
 export interface Draft extends AsyncDisposable {
   readonly stream: Writable
-  /** Makes the file, whose stream has ended, durable and complete under its final name. An abort ends no more than its waiting. */
+  /** Stores the file durably under its final name; the stream must have ended. An abort only stops further retries. */
   publish(signal?: AbortSignal): Promise<PublishedFile>
 }
 

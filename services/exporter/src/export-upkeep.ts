@@ -4,13 +4,13 @@ import { sql } from 'kysely'
 import type { ExportFailure } from './errors.ts'
 
 const LOST: ExportFailure = 'exporter_lost'
-/** Rows that one statement changes, at most: none may last. */
+/** Maximum number of rows per statement, so that each statement is short. */
 const BATCH_ROWS = 100
 
 /**
- * Fails exports whose job has no attempt left and whose last attempt could not say so itself, because its process was
- * killed: an export that takes every exporter down must not go round for ever. A job whose time is yet to come was
- * handed back in order, by an exporter that is about to give it its attempt again.
+ * Fails exports whose job has no attempt left, and whose last attempt could not fail them itself because its process was
+ * killed. Otherwise an export that crashes exporters would be retried forever. A job with a `run_at` in the future is
+ * left alone: a stopping exporter is handing it back, and is about to restore its attempt.
  */
 export async function failExhausted(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
@@ -22,7 +22,7 @@ export async function failExhausted(db: Db): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** Gives a new job to exports that wait for one that is gone, whoever removed it: row and job are made in one commit. */
+/** Creates a new job for each unfinished export without one. Row and job are created in one commit, so the job was removed. */
 export async function requeueOrphans(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select orphan.id, graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', orphan.id),
@@ -37,9 +37,10 @@ export async function requeueOrphans(db: Db): Promise<string[]> {
 }
 
 /**
- * Moves exports that wait up by one place. The API gives a user's first unfinished export place 0, the second place 1,
- * and lower places come first: nobody's five make another's one wait, and by this nobody's fifth waits for ever.
- * What is being written, or was tried for the last time, has no use for its place; graphile-worker leaves the former alone.
+ * Moves waiting exports up by one priority. The API gives a user's first unfinished export priority 0, the second 1, and so
+ * on; lower values run first. So five exports of one user do not delay another user's first, and thanks to this function
+ * none waits forever. Jobs that are running or have no attempt left do not need a priority; graphile-worker does not
+ * change running ones.
  */
 export async function moveUp(db: Db): Promise<void> {
   await sql`
@@ -48,7 +49,7 @@ export async function moveUp(db: Db): Promise<void> {
     group by priority`.execute(db)
 }
 
-/** Ends the time of files that have had it. @returns the files, which are to be removed now */
+/** Expires exports whose time is over. @returns their files, which the caller must remove */
 export async function expireExports(db: Db): Promise<string[]> {
   const { rows } = await sql<{ file: string }>`
     update exports set status = 'expired', file = null
@@ -61,7 +62,7 @@ export async function expireExports(db: Db): Promise<string[]> {
   return rows.map(({ file }) => file)
 }
 
-/** Forgets jobs that have failed for good long ago, which graphile-worker keeps for ever. It leaves those alone that still run. */
+/** Deletes jobs that failed for good long ago; graphile-worker keeps them forever. It skips jobs that are running. */
 export async function forgetFailedJobs(db: Db, keptH: number): Promise<void> {
   await sql`
     select graphile_worker.complete_jobs(array(

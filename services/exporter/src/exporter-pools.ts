@@ -1,7 +1,7 @@
 import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
 
-/** Enters a worker pool among the living; may be done twice. */
+/** Registers a worker pool; may be done twice. */
 export async function enterPool(db: Db, poolId: string): Promise<void> {
   await db
     .insertInto('exporter_pools')
@@ -10,7 +10,7 @@ export async function enterPool(db: Db, poolId: string): Promise<void> {
     .execute()
 }
 
-/** @returns false if the pool has been taken for dead: its jobs may be another's by now */
+/** @returns false if other exporters have declared this pool dead; they may have taken its jobs */
 export async function renewPool(db: Db, poolId: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('exporter_pools')
@@ -25,14 +25,14 @@ export async function leavePool(db: Db, poolId: string): Promise<void> {
 }
 
 /**
- * Lets the jobs of dead pools be taken: of those whose heartbeats have ceased, and of those that never had one, be it
- * that they died before the first or that they are of a release without. Postgres's clock alone counts.
+ * Releases the jobs of dead pools: of pools whose heartbeats have stopped, and of pools that never had one, because they
+ * died before the first or run a release without heartbeats. Only the clock of Postgres is used.
  *
  * @returns the dead pools
  */
 export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: number): Promise<string[]> {
   const deadAfter = sql`make_interval(secs => ${deadAfterMs / 1_000})`
-  // A heartbeat that comes at the same time locks the row: whichever is second sees what the first has done.
+  // A concurrent heartbeat locks the row, so the second of the two sees the result of the first.
   const { rows } = await sql<{ id: string }>`
     with silent as (
       delete from exporter_pools where heartbeat_at < now() - ${deadAfter} and id <> ${poolId} returning id
@@ -47,8 +47,8 @@ export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: numb
 }
 
 /**
- * Lets the jobs be taken that a living pool has locked and no worker of it is at: the answer that told of them was lost
- * with its connection. Their pool lives, so nobody else frees them. Nobody has tried them: it cost no attempt.
+ * Releases jobs that this pool has locked but never started: the answer of the query that locked them was lost with its
+ * connection. Other exporters do not release them, because this pool is alive. They were not tried, so no attempt counts.
  *
  * @returns their keys
  */
@@ -57,7 +57,7 @@ export async function releaseStrayJobs(
   poolId: string,
   { heldJobs, afterMs }: { heldJobs: ReadonlyMap<string, unknown>; afterMs: number },
 ): Promise<string[]> {
-  // graphile-worker has a function for all the jobs of a pool, and none for one.
+  // graphile-worker has a function that releases all jobs of a pool, but none for single jobs.
   const { rows } = await sql<{ key: string }>`
     update graphile_worker._private_jobs set locked_by = null, locked_at = null, attempts = greatest(0, attempts - 1)
     where locked_by = ${poolId} and locked_at < now() - make_interval(secs => ${afterMs / 1_000})

@@ -55,7 +55,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
   const worker = watchRunner(runner)
   const recovering = { db: database.db, poolId, heldJobs, metrics, logger, options: config.recovery }
   const recovery = await awaitDatabase(url, () => startWorkerRecovery(recovering), patience)
-  // Its exports may be others' by now, and its pool's name is of no use any more: a restart is a clean slate.
+  // Ends the process: others may have taken its exports, and its pool is no longer registered. It must restart.
   void recovery.ended.catch((error) => {
     throw error
   })
@@ -65,10 +65,10 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
     async stop() {
       const stopBy = performance.now() + config.drainTimeoutMs
       ready = false
-      stopping.abort() // what a database that is down keeps from being noted is others' to find out
+      stopping.abort() // stops retries while the database is down; other exporters recover such jobs
       await worker.stop()
       await flushQuietly(handBack, logger)
-      // Until here it lives: what it was writing was its own.
+      // Heartbeats go on until here, so that no other exporter takes an export that is still being written.
       await recovery.stop()
       await tracing?.close(stopBy)
       await ops.close()
@@ -92,10 +92,10 @@ function createTasks(config: ExporterConfig, deps: Omit<ExportDeps, 'options' | 
   }
 }
 
-/** Before any export, and not again if an exporter dies of it: the next minute brings the next. */
+/** Runs before exports, and is not retried: cron queues the next run anyway. */
 const UPKEEP = { priority: -1, maxAttempts: 1 }
 
-/** graphile-worker sees to it that each is queued once, however many exporters there are. */
+/** graphile-worker queues each item once, for any number of exporters. */
 function listCronItems(): ParsedCronItem[] {
   return parseCronItems([
     { task: 'tend_exports', match: '* * * * *', options: { ...UPKEEP, jobKey: 'tend_exports' } },
@@ -105,8 +105,9 @@ function listCronItems(): ParsedCronItem[] {
   ])
 }
 
-/** One connection listens for jobs; an export holds one for its pages, its worker another to take and end jobs; one is for heartbeats, one for metrics. */
+/** Each export needs one connection for its pages and one for its worker, which takes and ends jobs. */
 const CONNECTIONS_PER_EXPORT = 2
+/** One to listen for jobs, one for heartbeats, one for metrics. */
 const CONNECTIONS_BESIDE = 3
 
 function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Database {
@@ -121,18 +122,18 @@ function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Dat
 interface StartedRunner {
   runner: Runner
   poolId: string
-  /** Those that a worker here is at, or of which it is being noted that they have ended, by their ids. */
+  /** Jobs that a worker of this process runs, or whose end is being written to the database, by id. */
   heldJobs: ReadonlyMap<string, Job>
 }
 
-/** The last try to note how a job has ended begins when patience ends, and may take as long as a statement may. */
+/** Duration of the last try to write how a job has ended, which begins when the patience ends. Bounded by the statement timeout. */
 const NOTING_MS = 10_000
 
 function holdJobs(events: WorkerEvents, patienceMs: number): Map<string, Job> {
   const held = new Map<string, Job>()
   events.on('job:start', ({ job }) => held.set(job.id, job))
   events.on('job:complete', ({ job }) => {
-    // By then it is noted, or the exporter has ended of it; and a worker here may be at the same job once more.
+    // By then the end is written, or the exporter has stopped because of it. The same job may be running here again.
     const forget = (): void => void (held.get(job.id) === job && held.delete(job.id))
     setTimeout(forget, patienceMs + NOTING_MS).unref()
   })
@@ -161,19 +162,19 @@ async function startRunner(
     gracefulShutdownAbortTimeout: worker.abortAfterMs,
     noHandleSignals: true,
     logger: createWorkerLogger(logger),
-    // Without a delay of their own, jobs are ended by a promise that nobody waits for, not even the shutdown.
+    // Without these settings graphile-worker ends jobs in a promise that nothing awaits, not even the shutdown.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   })
   return { runner, poolId, heldJobs }
 }
 
 /**
- * Lets the process die if the worker ends by itself: for as long as it had patience it could not note what became of a
- * job, and a restart is a clean slate.
+ * Ends the process if the worker stops by itself: it could not write how a job has ended, although it retried. A restart
+ * begins with a clean state.
  */
 function watchRunner(runner: Runner): { stop(): Promise<void> } {
   let stopping = false
-  let cause: unknown // which its promise keeps to itself
+  let cause: unknown // runner.promise does not contain it
   runner.events.on('pool:fatalError', ({ error }) => {
     cause = error
   })
@@ -188,12 +189,12 @@ function watchRunner(runner: Runner): { stop(): Promise<void> } {
     async stop() {
       if (stopping) return
       stopping = true
-      await runner.stop().catch(() => undefined) // it rejects if the worker has ended by itself
+      await runner.stop().catch(() => undefined) // rejects if the worker has stopped by itself
     },
   }
 }
 
 async function flushQuietly(handBack: HandBack, logger: Logger): Promise<void> {
-  // What could not be handed back is tried again by itself, only later, so the rest of the stop goes on.
+  // An export that could not be handed back is retried later anyway, so the stop continues.
   await handBack.flush().catch((error) => logger.warn({ err: error }, 'an export was not handed back at once'))
 }

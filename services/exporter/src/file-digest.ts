@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 
 export interface FileDigest {
-  /** Passes everything on, unchanged. */
+  /** Passes all data through unchanged. */
   readonly stream: Transform
-  /** Of all that has passed; the stream must have ended. */
+  /** Size and checksum of all data; the stream must have ended. */
   result(): { size: number; sha256: string }
 }
 
-/** Computes size and checksum on the way to the store, so that a file is never read again for them. */
+/** Computes size and checksum while the file is written, so that it need not be read again. */
 export function createFileDigest(): FileDigest {
   const hash = createHash('sha256')
   let size = 0

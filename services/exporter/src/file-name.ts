@@ -4,7 +4,7 @@ const DRAFT_SUFFIX = '.part'
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const NAME = new RegExp(`^(${UUID})\\.(${UUID})\\.xlsx(\\${DRAFT_SUFFIX})?$`)
 
-/** What every store calls an attempt's file. */
+/** The name of an attempt's file in any store. */
 export function fileNameOf({ exportId, attempt }: AttemptName): string {
   return `${exportId}.${attempt}.xlsx`
 }
@@ -13,14 +13,14 @@ export function draftNameOf(attempt: AttemptName): string {
   return fileNameOf(attempt) + DRAFT_SUFFIX
 }
 
-/** @returns undefined for what no attempt can have left */
+/** @returns undefined if it is not the file of an attempt */
 export function parseFileName(name: string): (AttemptName & { isDraft: boolean }) | undefined {
   const [, exportId, attempt, suffix] = NAME.exec(name) ?? []
   if (exportId === undefined || attempt === undefined) return undefined
   return { exportId, attempt, isDraft: suffix !== undefined }
 }
 
-/** Whether the file is of the same export and of another attempt. */
+/** Whether the file belongs to another attempt at the same export. */
 export function isOfOther(name: string, own: AttemptName): boolean {
   return name.startsWith(`${own.exportId}.`) && !name.startsWith(fileNameOf(own))
 }

@@ -6,7 +6,7 @@ import { openLocalDraft } from './local-draft.ts'
 
 const FOLDER_MODE = 0o700
 
-/** Keeps exports as `<export>.<attempt>.xlsx` in one folder. */
+/** Stores exports as `<export>.<attempt>.xlsx` in one folder. */
 export async function createFolderStore(folder: string): Promise<ExportStore> {
   await makeFolder(folder)
   return {
@@ -35,7 +35,7 @@ export async function* listFolder(folder: string): AsyncGenerator<StoredFile> {
   }
 }
 
-/** @returns undefined when the file is gone meanwhile */
+/** @returns undefined if the file no longer exists */
 async function readModifiedAt(path: string): Promise<Date | undefined> {
   try {
     return (await stat(path)).mtime
@@ -53,7 +53,7 @@ async function openFolderDraft(folder: string, attempt: AttemptName): Promise<Dr
   return {
     stream: draft.stream,
     async publish() {
-      // Only what the disk has may get its name: after a power cut the file is whole, or it isn't there.
+      // Rename only after the data is on disk: after a power cut the file is complete, or it does not exist.
       const digest = await draft.complete()
       await rename(draft.path, path)
       await syncFolder(folder)

@@ -2,12 +2,12 @@ import type { Db } from '@streamledger/db'
 import type { Job } from 'graphile-worker'
 import { sql } from 'kysely'
 
-/** Jobs that were interrupted by a drain, not by a failure. */
+/** Jobs that were interrupted by a drain, not by a failure. They go back into the queue. */
 export interface HandBack {
   add(job: Job): void
   /**
-   * Makes them due at once and takes back the attempt that the drain cost, so that restarts never use an export's
-   * attempts up. To be called when the worker has let go of them; one that another exporter has taken is left alone.
+   * Makes them due at once and does not count the interrupted attempt, so that restarts never use up an export's attempts.
+   * Call it after the worker has released the jobs; jobs that another exporter has taken are left alone.
    */
   flush(): Promise<void>
 }

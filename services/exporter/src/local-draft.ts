@@ -3,14 +3,14 @@ import { type Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createFileDigest } from './file-digest.ts'
 
-/** The API reads the files as the same user; nobody else reads people's statements. */
+/** Only this user may read the files. The API runs as the same user. */
 const FILE_MODE = 0o600
 
-/** A file that is being written on this machine's disk. Disposed of, it is gone. */
+/** A file that is being written to the local disk. Disposing it removes it. */
 export interface LocalDraft extends AsyncDisposable {
   readonly path: string
   readonly stream: Transform
-  /** Makes the file, whose stream has ended, durable. */
+  /** Makes the file durable; its stream must have ended. */
   complete(): Promise<{ size: number; sha256: string }>
 }
 
@@ -18,7 +18,7 @@ export async function openLocalDraft(path: string): Promise<LocalDraft> {
   const handle = await open(path, 'wx', FILE_MODE)
   const digest = createFileDigest()
   const written = pipeline(digest.stream, openFileEnd(handle))
-  // Whoever writes sees the error on the stream; `complete` throws it again.
+  // Not unhandled: the writer gets the error on the stream, and `complete` throws it again.
   written.catch(() => undefined)
   return {
     path,
@@ -39,8 +39,8 @@ export async function openLocalDraft(path: string): Promise<LocalDraft> {
 }
 
 /**
- * Writes what it is given to the file. Of Node's own ways, `writeFile` of a stream ends that with an AbortError, so that
- * nobody would know why the disk refused, and `createWriteStream` has the handle wait for it before it closes.
+ * Writes its input to the file. Node's own ways do not fit: `writeFile` with a stream fails with an AbortError, which hides
+ * the disk's error, and with `createWriteStream` the handle's close waits for the stream.
  */
 function openFileEnd(handle: FileHandle): Writable {
   return new Writable({
@@ -51,6 +51,6 @@ function openFileEnd(handle: FileHandle): Writable {
 }
 
 async function closeQuietly(handle: FileHandle): Promise<void> {
-  // A file that is given up may fail to close, for one because it is closed already; its descriptor is gone either way.
+  // Closing may fail, for example because the file is already closed. Its descriptor is released in any case.
   await handle.close().catch(() => undefined)
 }

@@ -11,11 +11,11 @@ export type AttemptOutcome = (typeof attemptOutcomes)[number]
 export interface ExporterMetrics {
   /** `succeeded`, `failed` and `cancelled` end the export; the others only the attempt. */
   attempts: Counter<'outcome'>
-  /** Exports that have failed for good, by the code that their users see. */
+  /** Exports that have failed for good, by the code that users see. */
   failures: Counter<'code'>
-  /** Exporters that this one found dead. */
+  /** Exporters that this one declared dead. */
   lost: Counter
-  /** Files that nobody's export points to any more, removed. */
+  /** Files that were removed because no export points to them. */
   swept: Counter
   rows: Counter
   duration: Histogram
@@ -32,32 +32,32 @@ export function createExporterMetrics(
   return {
     attempts: createCounterBy('outcome', attemptOutcomes, {
       name: 'streamledger_export_attempts_total',
-      help: 'Attempts at exports by how they ended; succeeded, failed and cancelled finish the export.',
+      help: 'Attempts at exports, by outcome; succeeded, failed and cancelled finish the export.',
       registers,
     }),
     failures: createCounterBy('code', Object.keys(exportFailures), {
       name: 'streamledger_export_failures_total',
-      help: 'Exports that have failed for good, by the code that their users see.',
+      help: 'Exports that have failed for good, by the code that users see.',
       registers,
     }),
     lost: new Counter({
       name: 'streamledger_exporters_lost_total',
-      help: 'Exporters that this one found dead, and whose exports it freed.',
+      help: 'Exporters that this one declared dead and whose jobs it released.',
       registers,
     }),
     swept: new Counter({
       name: 'streamledger_export_files_swept_total',
-      help: 'Files of attempts that came to nothing, found and removed later.',
+      help: 'Leftover files that were removed because no export points to them.',
       registers,
     }),
     rows: new Counter({
       name: 'streamledger_export_rows_total',
-      help: 'Rows written into workbooks, those of attempts that came to nothing included.',
+      help: 'Rows written into workbooks, including those of failed attempts.',
       registers,
     }),
     duration: new Histogram({
       name: 'streamledger_export_duration_seconds',
-      help: 'From the start of the attempt that succeeded to its publication.',
+      help: 'Time from the start of the attempt that succeeded to the publication of its file.',
       buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160],
       registers,
     }),
@@ -69,7 +69,7 @@ export function createExporterMetrics(
   }
 }
 
-/** Every value is told from the start: what goes from nothing to 1 has not risen, for Prometheus. */
+/** Each label value starts at 0: if a series first appears with 1, Prometheus does not see an increase. */
 function createCounterBy<Label extends string>(
   label: Label,
   values: readonly string[],
@@ -80,11 +80,11 @@ function createCounterBy<Label extends string>(
   return counter
 }
 
-/** Whoever scrapes is told all the rest while the database is down, and of this, that nothing is known. */
+/** The value of queue gauges while the database is down. */
 const UNKNOWN = -1
 
 function observeQueue(registry: Registry, db: Db): void {
-  // All gauges are collected at once: they share a look.
+  // All gauges are collected at once, so they share one query.
   let look: Promise<ExportQueue> | undefined
   const lookOnce = (): Promise<ExportQueue> => {
     look ??= readQueue(db).finally(() => {
@@ -95,16 +95,16 @@ function observeQueue(registry: Registry, db: Db): void {
   const gauge = (name: string, help: string, choose: (queue: ExportQueue) => number) =>
     new Gauge({
       name: `streamledger_export_${name}`,
-      help: `${help}; -1 if the database does not answer.`,
+      help: `${help}; -1 while the database is down.`,
       registers: [registry],
       async collect() {
         this.set(await lookOnce().then(choose, () => UNKNOWN))
       },
     })
-  gauge('jobs_waiting', 'Export jobs that are due and that no exporter has taken', ({ waiting }) => waiting)
+  gauge('jobs_waiting', 'Export jobs that are due but not taken by an exporter', ({ waiting }) => waiting)
   gauge(
     'oldest_seconds',
-    'How long the oldest export job that no exporter has taken has been due, 0 if there is none',
+    'Time since the oldest waiting export job became due, 0 if there is none',
     ({ oldest_s }) => oldest_s,
   )
 }

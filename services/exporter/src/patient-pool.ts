@@ -2,15 +2,16 @@ import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg'
 import type { Patience } from './retry.ts'
 import { retryUnavailable } from './retry-unavailable.ts'
 
-/** What graphile-worker calls the statements that note how a job has ended. */
+/** Names of graphile-worker's statements that write how a job has ended. */
 const ENDS_JOB = /^(?:complete|fail)_job/
 
 type Lent = Pick<PoolClient, 'query'> & { release(): Promise<void> }
 type OnConnect = Parameters<Pool['connect']>[0]
 
 /**
- * The pool for graphile-worker, which asks once to note how a job has ended, and takes no more jobs if that fails: one
- * connection that is cut, or one statement that waits too long, would end the exporter. Either may be noted twice.
+ * The pool for graphile-worker. It retries the statements that write how a job has ended; these may run twice.
+ * graphile-worker tries them once and takes no more jobs if that fails, so one broken connection or slow statement would
+ * end the exporter.
  */
 export function createPatientPool(pool: Pool, patience: Patience): Pool {
   const connect = (onConnect?: OnConnect) => (onConnect ? pool.connect(onConnect) : lend(pool, patience))
@@ -23,7 +24,7 @@ export function createPatientPool(pool: Pool, patience: Patience): Pool {
   })
 }
 
-/** A client that connects when it is asked something: before that, nobody knows whether a failure to may be waited out. */
+/** A client that connects on its first query: until then it is unknown whether the query may be retried. */
 async function lend(pool: Pool, patience: Patience): Promise<Lent> {
   let client: Promise<PoolClient> | undefined
   const query = async (statement: string | QueryConfig, values?: unknown[]): Promise<QueryResult> => {

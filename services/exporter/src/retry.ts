@@ -1,15 +1,15 @@
 import { backOffMs, sleep } from '@streamledger/runtime'
 
 export interface Patience {
-  /** How long to go on trying, in ms. */
+  /** How long to retry. */
   patienceMs: number
-  /** Ends the patience, not the attempt under way. */
+  /** Stops retrying; the current try goes on. */
   signal?: AbortSignal
 }
 
 const BACK_OFF = { baseMs: 100, maxMs: 2_000 }
 
-/** Tries again what failed, with any error or with one that passes. Only for work that may be done twice. */
+/** Retries after any error, or only after errors for which `passes` is true. Only for work that may be done twice. */
 export async function retry<T>(
   work: () => Promise<T>,
   { patienceMs, signal }: Patience,

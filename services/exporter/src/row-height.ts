@@ -1,9 +1,9 @@
 /**
- * How wide a character is drawn, in digits, which is what a column's width is counted in: by Calibri, or by DejaVu Sans,
- * which stands in where Calibri is missing, whichever is wider.
+ * Widths of characters in digits, the unit of a column's width. Each is the larger one of Calibri and DejaVu Sans, which
+ * replaces Calibri where that is missing.
  */
 const [NARROW, COMMON, CAPITAL, WIDE] = [0.65, 1, 1.1, 1.85]
-/** By its code; beyond these, an alphabet's letters are taken for capitals, and what has none for wide. */
+/** Widths by character code. Beyond ASCII, codes below FIRST_WIDE (alphabets) count as capitals, others as wide. */
 const ASCII_WIDTHS = Float64Array.from({ length: 128 }, (_, code) => {
   const character = String.fromCharCode(code)
   if (/[ !"'()*,\-./:;[\]`fijlrtI|]/.test(character)) return NARROW
@@ -12,19 +12,19 @@ const ASCII_WIDTHS = Float64Array.from({ length: 128 }, (_, code) => {
 })
 const FIRST_WIDE = 0x1100
 
-/** Of the column's 40, less the indent and the margins: a uuid, which many a trans_id is, takes one line. */
+/** The column's width of 40 minus indent and margins. A uuid, a common trans_id, takes one line. */
 const LINE_WIDTH = 36
 const LINE_HEIGHT_PT = 15
-/** No row of Excel is higher than 409 points. */
+/** Excel limits a row to 409 points. */
 const LINES_MAX = 27
 
 const [NEW_LINE, SPACE, HYPHEN, SLASH] = [0x0a, 0x20, 0x2d, 0x2f]
 
 /**
- * How high a row must be for all of a text that is wrapped into its column. Excel finds out by itself, but LibreOffice
- * draws it over the rows above and below.
+ * The row height for a text that wraps in its column. Excel computes it by itself, but LibreOffice would draw the text
+ * over the rows above and below.
  *
- * @returns undefined for a text of one line, whose row needs no height of its own
+ * @returns undefined for a text of one line: the default height fits
  */
 export function rowHeightOf(text: string): number | undefined {
   const lines = Math.min(countLines(text), LINES_MAX)
@@ -33,8 +33,8 @@ export function rowHeightOf(text: string): number | undefined {
 
 function countLines(text: string): number {
   let lines = 1
-  let lineWidth = 0 // up to where the line may be broken last
-  let wordWidth = 0 // what comes after that
+  let lineWidth = 0 // up to the last possible line break
+  let wordWidth = 0 // after it
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index)
     const width = ASCII_WIDTHS[code] ?? (code < FIRST_WIDE ? CAPITAL : WIDE)
@@ -45,7 +45,7 @@ function countLines(text: string): number {
       lineWidth = 0
     }
     if (code === NEW_LINE) wordWidth = 0
-    // A word that is longer than a line is broken anywhere.
+    // A word longer than a line is broken anywhere.
     if (wordWidth > LINE_WIDTH) {
       lines += 1
       wordWidth = width

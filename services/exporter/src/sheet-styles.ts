@@ -1,14 +1,14 @@
 import type { Alignment, Style } from 'exceljs'
 
-/** The left one of two columns may end where the right one begins. */
+/** Indented, because the column to the left may end right here. */
 const LEFT: Partial<Alignment> = { horizontal: 'left', vertical: 'top', indent: 1 }
-/** Beside a text of several lines, what belongs to it stands where it begins. */
+/** At the top, so that it stands beside the first line of a text with several lines. */
 const RIGHT: Partial<Alignment> = { horizontal: 'right', vertical: 'top' }
-/** A font that is bold and nothing else is drawn with serifs by some programs. */
+/** Named in full: some programs draw a font that is only `bold` with serifs. */
 const FONT: Style['font'] = { name: 'Calibri', family: 2, size: 11, bold: true }
 
 export const TEXT: Partial<Style> = { numFmt: '@', alignment: LEFT }
-/** Text of any length that must not reach beyond its column: a page would be made as wide as the text. */
+/** For text of any length: if it were wider than its column, the printed page would be scaled to the text. */
 export const WRAPPED: Partial<Style> = { numFmt: '@', alignment: { ...LEFT, wrapText: true } }
 export const TIME: Partial<Style> = { numFmt: 'yyyy-mm-dd hh:mm:ss.000', alignment: LEFT }
 export const ID: Partial<Style> = { numFmt: '0', alignment: LEFT }
@@ -24,7 +24,7 @@ export const HEADER: Partial<Style> = {
 
 const A4 = 9
 
-/** As wide as a page and as long as it takes, with the sheet's name and the page's number below. */
+/** Prints one page wide and any number of pages long, with sheet name and page number in the footer. */
 export const PRINTED = {
   pageSetup: { paperSize: A4, fitToPage: true, fitToWidth: 1, fitToHeight: 0 },
   headerFooter: { oddFooter: '&L&A&RPage &P of &N' },

@@ -5,18 +5,18 @@ import { BOLD, COUNT, HEADER, ID, MONEY, PRINTED, TEXT, TIME, TITLE } from './sh
 import { changeOf, countTallied, type EntryTally, type Tally } from './tally.ts'
 import type { SheetMaker } from './transaction-sheet.ts'
 
-/** What the first sheet says of the others. */
+/** The content of the first sheet. */
 export interface Summary {
   holder: string
   walletId: number
   currency: string
-  /** The filters: from this instant on, and up to but not including that one. */
+  /** The period: `from` is included, `to` is not. */
   from: Date | null
   to: Date | null
   entry: Entry | null
   orderedAt: Date
   generatedAt: Date
-  /** Of the period, whatever the entry filter, in kobo. */
+  /** Balances of the period in kobo, ignoring the entry filter. */
   openingBalance: number
   closingBalance: number
 }
@@ -26,7 +26,7 @@ type StyledValue = readonly [value: CellValue, style: Partial<Style>]
 const ENTRIES: Record<Entry, string> = { credit: 'Credits', debit: 'Debits' }
 const NOT_INCLUDED: StyledValue = ['not included', { alignment: { horizontal: 'right' } }]
 
-/** Writes the sheet whose figures are those of the rows that have been written. */
+/** Writes the summary sheet. The tally must cover all rows of the other sheets. */
 export function addSummarySheet(writer: SheetMaker, summary: Summary, tally: Tally): Worksheet {
   const sheet = writer.addWorksheet('Summary', {
     pageSetup: { ...PRINTED.pageSetup, orientation: 'portrait' },
@@ -61,7 +61,7 @@ function aboutLines(summary: Summary): StyledValue[][] {
   ]
 }
 
-/** Excel has no dates before 1900, and shows #### in their place; and it takes that year for a leap year. */
+/** Excel shows dates before 1900 as ####, and wrongly treats 1900 as a leap year. */
 const EXCEL_DATES_FROM = Date.UTC(1900, 2, 1)
 
 function time(instant: Date): StyledValue {

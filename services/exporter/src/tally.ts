@@ -2,7 +2,7 @@ import type { Entry } from '@streamledger/db'
 
 export interface EntryTally {
   count: number
-  /** In kobo; the sum of amounts that a number holds may be beyond what it holds. */
+  /** In kobo; a bigint, because the sum may exceed the safe range of a number. */
   sum: bigint
 }
 
@@ -23,7 +23,7 @@ export function countTallied({ credit, debit }: Tally): number {
   return credit.count + debit.count
 }
 
-/** What the tallied transactions do to a balance, in kobo. */
+/** The change of the balance by these transactions, in kobo. */
 export function changeOf({ credit, debit }: Tally): bigint {
   return credit.sum - debit.sum
 }

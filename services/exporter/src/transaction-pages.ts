@@ -10,8 +10,8 @@ export interface PageOptions extends Patience {
 }
 
 /**
- * The rows of an export in sequence order, a page at a time. Each page is a statement of its own, so no snapshot stays
- * open however long the export takes, and a page that failed can be read again: the history is append only.
+ * The rows of an export in sequence order, page by page. Each page is its own statement, so a long export keeps no
+ * snapshot open. A failed page can be read again, because the history is append only.
  */
 export async function* transactionPages(
   db: Db,
@@ -44,6 +44,6 @@ function readPage(
     .orderBy('sequence')
     .limit(pageRows)
   if (entry !== null) query = query.where('entry', '=', entry)
-  // A drain must not wait for a statement that waits for something else.
+  // A drain cancels the statement, so that it does not wait for a blocked one.
   return query.execute({ signal, inflightQueryAbortStrategy: 'cancel query' })
 }

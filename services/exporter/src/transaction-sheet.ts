@@ -5,7 +5,7 @@ import { HEADER, ID, MONEY, PRINTED, TEXT, TIME, WRAPPED } from './sheet-styles.
 
 export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
 
-/** exceljs knows a style again by its object. */
+/** The style objects are shared: exceljs recognizes a style by its object. */
 const COLUMNS: readonly { header: (currency: string) => string; width: number; style: Partial<Style> }[] = [
   { header: () => 'Date (UTC)', width: 25, style: TIME },
   { header: () => 'Transaction ID', width: 19, style: ID },
@@ -23,27 +23,27 @@ export interface SheetMaker {
 }
 
 export interface TransactionSheet {
-  /** How many transactions it has. */
+  /** The number of transactions. */
   readonly rows: number
-  /** Hands rows to the stream, which takes them all at once: the caller waits for its zip to have room. */
+  /** Writes rows without waiting: the caller must wait until the zip entry has room. */
   add(burst: readonly WorkbookRow[]): void
-  /** Ends the sheet; the last thing it is told is what its filter covers. */
+  /** Sets the range of the auto filter and ends the sheet. */
   close(): void
   readonly zipEntry: ZipEntry
 }
 
-/** exceljs hands a sheet's XML to this stream, which archiver reads, compresses and hands on; it looks at no `write`'s answer. */
+/** exceljs writes a sheet's XML to this stream and ignores the result of `write`; archiver reads and compresses it. */
 export interface ZipEntry extends NodeJS.EventEmitter {
   _writableState: { needDrain: boolean }
 }
 
-/** What exceljs's streaming sheet has and does not name in its types. */
+/** Internals of exceljs's streaming sheet that are not in its types. */
 interface StreamedSheet {
   stream?: { pipes?: ZipEntry[]; write?: (xml: string) => void }
   _workbook?: { styles?: { addStyleModel?: (style: Partial<Style>) => number } }
 }
 
-/** A sheet with its header and no transaction yet. */
+/** Opens a sheet and writes its header. */
 export function openTransactionSheet(
   writer: SheetMaker,
   { number, currency }: { number: number; currency: string },
@@ -91,9 +91,9 @@ function findInternals(worksheet: Worksheet) {
   const { stream, _workbook } = worksheet as unknown as StreamedSheet
   const [zipEntry] = stream?.pipes ?? []
   const styles = _workbook?.styles
-  // Without back-pressure a large export would end the process, and without styles it would be unreadable: better none.
+  // Fail early: without back-pressure a large export would use up the memory, and without styles it would be unreadable.
   if (zipEntry?._writableState === undefined || !stream?.write || !styles?.addStyleModel) {
-    throw new Error('this exceljs keeps its zip stream or its styles somewhere else')
+    throw new Error('this version of exceljs has different internals: no zip stream or no styles found')
   }
   const styleIds = COLUMNS.map(({ style }) => styles.addStyleModel?.(style) ?? 0)
   return { zipEntry, write: (xml: string) => stream.write?.(xml), styleIds }

@@ -9,45 +9,45 @@ import { createTally, type Tally, tallyRow } from './tally.ts'
 import { openTransactionSheet, type WorkbookRow, type ZipEntry } from './transaction-sheet.ts'
 
 type WorkbookWriter = exceljs.stream.xlsx.WorkbookWriter
-/** The one part of exceljs that is used: all the others, readers of several formats, would be 16 MB of code in memory. */
+/** Only this part of exceljs is loaded: the rest, such as readers of several formats, would take 16 MB of memory. */
 const StreamingWriter: typeof exceljs.stream.xlsx.WorkbookWriter = createRequire(import.meta.url)(
   'exceljs/lib/stream/xlsx/workbook-writer.js',
 )
 
-/** A sheet holds 2^20 rows, and the header is one of them. */
+/** A sheet has at most 2^20 rows, including the header. */
 const SHEET_ROWS_MAX = 1_048_575
-/** How many rows are turned into XML between two looks at the output: about 60 KB, which is one of exceljs's buffers. */
+/** Rows that are written before the output is checked for room: about 60 KB of XML, one buffer of exceljs. */
 const BURST_ROWS = 100
-/** How many compressed bytes wait for the output before the rows have to: archiver's own default is a megabyte, twice. */
+/** Compressed bytes that may wait for the output; archiver's default is one megabyte in each of two buffers. */
 const ZIP_BUFFER_BYTES = 65_536
 
 export interface TransactionWorkbook {
-  /** Written so far. */
+  /** Rows written so far. */
   readonly rows: number
-  /** Resolves when the output can take more, so that memory is a page, however slow the output. */
+  /** Resolves when the output has room for more. So memory stays at one page, even with a slow output. */
   addPage(page: readonly WorkbookRow[]): Promise<void>
-  /** Of the rows that have been written so far. */
+  /** The tally of the rows written so far. */
   readonly tally: Tally
-  /** Writes the summary, ends the output and resolves once the output has taken it all. */
+  /** Writes the summary and ends the output; resolves once the output has received all data. */
   finish(summary: Summary): Promise<void>
 }
 
 export interface WorkbookOptions {
   currency: string
-  /** Ends whatever waits for the output. */
+  /** Aborts all waiting for the output. */
   signal: AbortSignal
-  /** Waited for between bursts of rows. */
+  /** Called between bursts of rows. */
   rest?: CpuBudget['rest']
   sheetRowsMax?: number
 }
 
-/** Writes transactions into `output` as an xlsx file, as they come. */
+/** Streams transactions into `output` as an xlsx file. */
 export function createTransactionWorkbook(output: Writable, options: WorkbookOptions): TransactionWorkbook {
   const { currency, signal, rest, sheetRowsMax = SHEET_ROWS_MAX } = options
   const writer = new StreamingWriter({
     stream: output,
     useStyles: true,
-    useSharedStrings: false, // a table of all texts would have to stay in memory until the end
+    useSharedStrings: false, // the table of all texts would stay in memory until the end
     zip: { highWaterMark: ZIP_BUFFER_BYTES } as Partial<exceljs.stream.xlsx.ArchiverZipOptions>, // missing from its types
   })
   writer.creator = 'StreamLedger'
@@ -87,20 +87,22 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
     async finish(summary) {
       sheet.close()
       showFirst(writer, addSummarySheet(writer, summary, tally))
-      // exceljs waits for an output that has failed before for ever, so it is not waited for alone.
+      // exceljs waits forever for an output that has already failed, so this also waits for `broken`.
       await orBroken(writer.commit(), broken)
     },
   }
 }
 
-/** The sheet that is written last, as its figures are those of all the others, is the one that is seen first. */
+/** Moves the summary to the front. It is written last, because its figures cover all other sheets. */
 function showFirst(writer: WorkbookWriter, summary: Worksheet): void {
   const held = writer as unknown as { _worksheets?: (Worksheet | undefined)[] }
-  if (held._worksheets?.at(-1) !== summary) throw new Error('this exceljs keeps its sheets somewhere else')
+  if (held._worksheets?.at(-1) !== summary) {
+    throw new Error('this version of exceljs has different internals: no list of sheets found')
+  }
   held._worksheets = [summary, ...held._worksheets.filter((sheet) => sheet !== undefined && sheet !== summary)]
 }
 
-/** Aborted with the caller's reason, or with the output's error. */
+/** Aborts with the caller's reason or with the output's error. */
 function brokenSignal(output: Writable, signal: AbortSignal): AbortSignal {
   const failed = new AbortController()
   output.once('error', (error) => failed.abort(error))
@@ -110,7 +112,7 @@ function brokenSignal(output: Writable, signal: AbortSignal): AbortSignal {
   return AbortSignal.any([signal, failed.signal])
 }
 
-/** Resolves when the zip has room for more of this sheet: at once, or once everything behind it has caught up. */
+/** Resolves when the zip entry of this sheet has room. */
 async function drained(entry: ZipEntry, broken: AbortSignal): Promise<void> {
   broken.throwIfAborted()
   while (entry._writableState.needDrain) {

@@ -7,13 +7,13 @@ const LEVELS = { error: 'error', warning: 'warn', info: 'debug', debug: 'trace' 
   string
 >
 
-/** Sends what graphile-worker says to the service's log. Its "info" is a line a job, of which the task writes its own. */
+/** Sends graphile-worker's messages to the service's log. Its "info" is one line per job; the task logs its own. */
 export function createWorkerLogger(logger: Logger): GraphileLogger {
   return new GraphileLogger(({ label, workerId, taskIdentifier, jobId }) => (level, message, meta) => {
     const err = meta.error ?? meta.fatalError
-    // A job that a drain interrupted is reported as failed, although nothing is wrong with it.
+    // graphile-worker reports a job that a drain interrupted as failed.
     const severity = endedBy(err, 'interrupted') ? 'debug' : LEVELS[level]
-    // An error's stack is in `err`; the message repeats it in the lines after its first.
+    // The message repeats the error's stack after its first line; `err` has it already.
     logger[severity]({ label, workerId, taskIdentifier, jobId, err }, message.split('\n', 1)[0])
   })
 }

@@ -5,9 +5,9 @@ import type { ExporterMetrics } from './metrics.ts'
 
 export interface RecoveryDeps {
   db: Db
-  /** Of graphile-worker. */
+  /** The id of graphile-worker's pool. */
   poolId: string
-  /** The jobs that this exporter is at, by their ids. */
+  /** The jobs that this exporter is running, by id. */
   heldJobs: ReadonlyMap<string, unknown>
   metrics: Pick<ExporterMetrics, 'lost'>
   logger: Logger
@@ -15,32 +15,32 @@ export interface RecoveryDeps {
 }
 
 export interface RecoveryOptions {
-  /** How often to show that one lives, and to look for the dead, in ms. */
+  /** Interval of the heartbeat and of the check for dead pools. */
   heartbeatMs: number
-  /** How long a pool must be silent to count as dead, in ms. */
+  /** Time without a heartbeat after which a pool counts as dead. */
   deadAfterMs: number
 }
 
 export interface WorkerRecovery {
-  /** Rejects once others have taken this exporter for dead. */
+  /** Rejects once other exporters have declared this one dead. */
   readonly ended: Promise<void>
   stop(): Promise<void>
 }
 
-/** Shows that this exporter lives, and frees what dead ones hold: graphile-worker does so only after four hours. */
+/** Writes heartbeats, and releases the jobs of dead exporters; graphile-worker releases them only after four hours. */
 export async function startWorkerRecovery(deps: RecoveryDeps): Promise<WorkerRecovery> {
   const { db, poolId, logger } = deps
   await enterPool(db, poolId)
   const stopping = new AbortController()
   const ended = runRecovery(deps, stopping.signal)
-  ended.catch(() => undefined) // whoever asks for it hears of it
+  ended.catch(() => undefined) // not unhandled: callers use `ended`
   return {
     ended,
     async stop() {
       stopping.abort()
       await ended.catch(() => undefined)
-      // It would be taken for dead a little later, and that does no harm.
-      await leavePool(db, poolId).catch((error) => logger.warn({ err: error }, 'this exporter was not signed off'))
+      // If this fails, the others declare it dead a little later, which does no harm.
+      await leavePool(db, poolId).catch((error) => logger.warn({ err: error }, 'could not remove this exporter from the list of exporters'))
     },
   }
 }
@@ -60,28 +60,28 @@ async function runRecovery(deps: RecoveryDeps, signal: AbortSignal): Promise<voi
   }
 }
 
-/** For how long this exporter's own heartbeats have come through. */
+/** The period in which this exporter's own heartbeats have succeeded. */
 interface Watch {
   sinceMs: number
   lastMs: number
 }
 
-/** One heartbeat, and one look at the others'. */
+/** Writes one heartbeat and checks those of the others. */
 async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
   const { db, poolId, heldJobs, metrics, logger, options } = deps
   if (!(await renewPool(db, poolId))) throw new TakenForDeadError()
   const astray = await releaseStrayJobs(db, poolId, { heldJobs, afterMs: options.deadAfterMs })
-  if (astray.length > 0) logger.warn({ jobs: astray }, 'jobs were taken that no worker heard of, they are free again')
+  if (astray.length > 0) logger.warn({ jobs: astray }, 'released jobs that this exporter had locked but never started')
   const nowMs = performance.now()
-  // After an outage of the database everybody's heartbeat is old, and nobody is dead: only silence that this exporter
-  // has watched from its beginning to its end counts.
+  // After an outage of the database all heartbeats are old although no exporter is dead. So another exporter only counts
+  // as dead if this one's own heartbeats have succeeded during the whole silence.
   const broken = nowMs - watch.lastMs > 2 * options.heartbeatMs
   const next = { sinceMs: broken ? nowMs : watch.sinceMs, lastMs: nowMs }
   if (nowMs - next.sinceMs < options.deadAfterMs) return next
   const dead = await releaseDeadPools(db, poolId, options.deadAfterMs)
   if (dead.length > 0) {
     metrics.lost.inc(dead.length)
-    logger.warn({ pools: dead }, 'exporters are dead, their jobs are free again')
+    logger.warn({ pools: dead }, 'released the jobs of dead exporters')
   }
   return next
 }
@@ -89,6 +89,6 @@ async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
 class TakenForDeadError extends Error {
   override name = 'TakenForDeadError'
   constructor() {
-    super('this exporter was silent for so long that others have taken it for dead')
+    super('this exporter was without a heartbeat for so long that others declared it dead')
   }
 }

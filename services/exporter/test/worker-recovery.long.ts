@@ -73,7 +73,7 @@ test('after an outage of the database nobody is taken for dead, however old the 
 
   for (const { process } of exporters) {
     expect(process.logs).toContain('a heartbeat failed')
-    expect(process.logs).not.toContain('exporters are dead')
+    expect(process.logs).not.toContain('released the jobs of dead exporters')
     process.signal('SIGTERM')
     expect(await process.exited).toEqual({ code: 0, signal: null })
   }

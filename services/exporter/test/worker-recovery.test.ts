@@ -28,7 +28,7 @@ test('an exporter that is paused past its heartbeat is replaced, and when it wak
   paused.process.signal('SIGCONT')
 
   expect(await paused.process.exited).toEqual({ code: 1, signal: null })
-  expect(paused.process.logs).toContain('others have taken it for dead')
+  expect(paused.process.logs).toContain('others declared it dead')
   expect(row.attempt).not.toBe(held.row.attempt)
   expect([await readExport(db, id), await readExport(db, second)]).toEqual([row, other])
   expect(await readTransIds(dir, row.file)).toEqual(transIds(rows))

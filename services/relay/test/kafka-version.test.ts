@@ -86,7 +86,7 @@ test.for([
 
 test('something that is no Kafka, or nothing at all, is an error and no verdict', async () => {
   const web = await answering(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'))
-  await expect(readKafkaVersion(web.broker, { timeoutMs: TIMEOUT_MS })).rejects.toThrow('not one of Kafka')
+  await expect(readKafkaVersion(web.broker, { timeoutMs: TIMEOUT_MS })).rejects.toThrow('not from Kafka')
   web.close()
   const silent = await answering(Buffer.alloc(0))
   await expect(readKafkaVersion(silent.broker, { timeoutMs: 100 })).rejects.toThrow('took longer')

@@ -11,13 +11,13 @@ export interface ExpireDeps {
   options: { ttlH: number }
 }
 
-/** Removes the files whose time is over; what is known of their exports stays. */
+/** Removes expired files; the rows of their exports stay. */
 export function expireExportFiles({ db, store, logger, options }: ExpireDeps): Task {
   return async (_payload, { abortSignal }) => {
     let expired = 0
     while (!abortSignal.aborted) {
       const files = await expireExports(db)
-      // After the rows: a file that nobody points to is swept up later, a row without its file is an error people see.
+      // Rows first: a file without a row is swept later, but users see an error for a row without its file.
       for (const file of files) await store.remove(file)
       expired += files.length
       if (files.length === 0) break

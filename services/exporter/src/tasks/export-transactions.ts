@@ -31,12 +31,12 @@ export interface ExportDeps {
   handBack: HandBack
   metrics: ExporterMetrics
   logger: Logger
-  /** Undefined where nothing is traced. */
+  /** Undefined: tracing is off. */
   tracing?: Tracing | undefined
   options: { pageRows: number; progressIntervalMs: number; ttlH: number; patienceMs: number }
 }
 
-/** Rows are garbage soon; in a megabyte, it would have to be looked for after every few hundred of them. */
+/** Rows soon become garbage. With the default of one megabyte, garbage collection would run every few hundred rows. */
 const YOUNG_SPACE_MB = 8
 
 /** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
@@ -48,7 +48,7 @@ export function exportTransactions(deps: ExportDeps): Task {
     const span = startAttemptSpan(deps.tracing, ordered, key, job)
     const trace = traceFields(span?.context ?? ordered)
     const logger = deps.logger.child({ export_id, attempt: key.attempt, job_attempt: job.attempts, ...trace })
-    const tell = (outcome: AttemptOutcome, failure?: ExportFailure): void => {
+    const record = (outcome: AttemptOutcome, failure?: ExportFailure): void => {
       deps.metrics.attempts.inc({ outcome })
       span?.set({ 'streamledger.outcome': outcome })
       if (failure !== undefined) span?.fail(failure)
@@ -59,11 +59,11 @@ export function exportTransactions(deps: ExportDeps): Task {
       const rows = await runAttempt(deps, key, abortSignal)
       if (rows === undefined) return logger.info('this export needs no more work')
       const durationMs = Math.round(performance.now() - startedAt)
-      tell('succeeded')
+      record('succeeded')
       deps.metrics.duration.observe(durationMs / 1_000)
       logger.info({ rows, durationMs }, 'export succeeded')
     } catch (error) {
-      await endAttempt({ ...deps, logger, tell }, key, job, abortSignal.aborted ? interrupted(error) : error)
+      await endAttempt({ ...deps, logger, record }, key, job, abortSignal.aborted ? interrupted(error) : error)
     } finally {
       deps.metrics.running.dec()
       span?.end()
@@ -72,11 +72,11 @@ export function exportTransactions(deps: ExportDeps): Task {
 }
 
 function interrupted(error: unknown): unknown {
-  // Whatever an abort broke off reports it in its own way.
+  // Aborted work fails with errors of many kinds.
   return error instanceof ExportError ? error : new ExportError('interrupted', { cause: error })
 }
 
-/** @returns the rows that were published; undefined if nothing was to be done. */
+/** @returns the number of rows published; undefined if there was nothing to do */
 async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal): Promise<number | undefined> {
   const patience = { patienceMs: deps.options.patienceMs, signal }
   const attempt = await retryUnavailable(() => startAttempt(deps.db, key), patience)
@@ -108,7 +108,7 @@ async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft,
   return workbook.rows
 }
 
-/** The history is append only: whatever does not add up is a fault of ours, or of the ledger, that nobody may download. */
+/** The history is append only, so a difference is a bug in the exporter or the ledger. Such a file must not be published. */
 function requireReconciled(attempt: ExportAttempt, { rows, tally }: TransactionWorkbook): void {
   if (rows !== attempt.rowsTotal) throw new ExportError('rows_changed')
   const { entry, openingBalance, closingBalance } = attempt
@@ -122,37 +122,38 @@ async function publish(
   { file: published, rows }: { file: PublishedFile; rows: number },
 ): Promise<void> {
   try {
-    // Not given up when the drain begins: the work is done, and only this statement is missing.
+    // Retried even during a drain: all other work is done.
     await retryUnavailable(() => finishAttempt(db, key, { ...published, rows, ttlH: options.ttlH }), options)
   } catch (error) {
-    // Only an attempt that was told no may remove its file. After any other error the row may point to it; the next
-    // attempt knows, and removes what is nobody's.
+    // Remove the file only if the statement was refused. After any other error the row may point to the file; the next
+    // attempt finds out, and removes files that no row points to.
     if (endedBy(error, 'cancelled') || endedBy(error, 'replaced')) await store.remove(published.file)
     throw error
   }
 }
 
-/** As an attempt has them. */
+/** The dependencies of one attempt. */
 interface AttemptDeps extends ExportDeps {
-  /** Notes how the attempt has ended, and the failure if it is one. */
-  tell(outcome: AttemptOutcome, failure?: ExportFailure): void
+  /** Records how the attempt has ended, in metrics and span. */
+  record(outcome: AttemptOutcome, failure?: ExportFailure): void
 }
 
-/** Settles the export after an attempt without a file, and throws whatever the worker must know of. */
+/** Updates the export after an attempt that published no file, and throws if graphile-worker must fail the job. */
 async function endAttempt(deps: AttemptDeps, key: AttemptKey, job: Job, error: unknown): Promise<void> {
-  const { db, handBack, metrics, logger, options, tell } = deps
+  const { db, handBack, metrics, logger, options, record } = deps
   if (endedBy(error, 'cancelled')) {
-    tell('cancelled')
+    record('cancelled')
     return logger.info('export cancelled')
   }
-  // The job is another's now. graphile-worker completes a job by its id alone but fails only its own: so it is failed.
+  // Another worker has the job now. graphile-worker completes any job by its id, but fails only jobs that it holds. So
+  // failing it does no harm.
   if (endedBy(error, 'replaced')) {
-    tell('replaced')
+    record('replaced')
     logger.warn('another attempt has replaced this one')
     throw error
   }
   if (endedBy(error, 'interrupted')) {
-    tell('interrupted')
+    record('interrupted')
     logger.info('handing the export back')
     handBack.add(job)
     await releaseAttempt(db, key)
@@ -160,10 +161,10 @@ async function endAttempt(deps: AttemptDeps, key: AttemptKey, job: Job, error: u
   }
   const failure = failureOf(error)
   const isLast = job.attempts >= job.max_attempts
-  tell(isLast ? 'failed' : 'retried', failure)
+  record(isLast ? 'failed' : 'retried', failure)
   if (isLast) metrics.failures.inc({ code: failure })
-  logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export is tried again')
-  // Waiting here also sees to it that the worker, which doesn't wait, finds a database to note the failure in.
+  logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export will be retried')
+  // By waiting here for the database, the worker, which does not retry long, can then write the failure of the job.
   await retryUnavailable(() => (isLast ? failAttempt(db, key, failure) : releaseAttempt(db, key)), options)
   throw error
 }

@@ -9,10 +9,10 @@ export interface ForgetDeps {
   options: { ttlD: number }
 }
 
-/** Rows that one statement removes, at most: none may last. */
+/** Maximum number of rows per statement, so that each statement is short. */
 const BATCH_ROWS = 1_000
 
-/** Removes what is known of accounts for longer than it may be: it has addresses of people in it. */
+/** Deletes security events after their retention period: they contain IP addresses of people. */
 export function forgetSecurityEvents({ db, logger, options }: ForgetDeps): Task {
   return async (_payload, { abortSignal }) => {
     let forgotten = 0
@@ -21,7 +21,7 @@ export function forgetSecurityEvents({ db, logger, options }: ForgetDeps): Task 
       forgotten += rows
       if (rows < BATCH_ROWS) break
     }
-    if (forgotten > 0) logger.info({ forgotten }, 'security events were forgotten')
+    if (forgotten > 0) logger.info({ forgotten }, 'deleted old security events')
   }
 }
 

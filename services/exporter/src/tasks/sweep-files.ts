@@ -12,13 +12,13 @@ export interface SweepDeps {
   options: { ttlH: number }
 }
 
-/** Files that are looked up in one statement. */
+/** Number of files that one statement looks up. */
 const BATCH_FILES = 500
 const HOUR_MS = 3_600_000
-/** A draft that nobody has written to for so long is nobody's. */
+/** A draft without a write for this long is abandoned. */
 const DRAFT_IDLE_MS = HOUR_MS
 
-/** Removes what attempts left that could not clean up after themselves, because their process was killed. */
+/** Removes files of attempts that could not clean up because their process was killed. */
 export function sweepFiles({ db, store, metrics, logger, options }: SweepDeps): Task {
   return async (_payload, { abortSignal }) => {
     let batch: StoredFile[] = []
@@ -26,7 +26,7 @@ export function sweepFiles({ db, store, metrics, logger, options }: SweepDeps): 
       for (const { file } of await findStrays(db, batch, options)) {
         await store.remove(file)
         metrics.swept.inc()
-        logger.info({ file }, 'a file that no export points to is removed')
+        logger.info({ file }, 'removed a file that no export points to')
       }
       batch = []
     }
@@ -39,8 +39,9 @@ export function sweepFiles({ db, store, metrics, logger, options }: SweepDeps): 
 }
 
 /**
- * The files have been listed before their rows are read, and an attempt is in its row before it has a file. So one that
- * is not in its row by now is over, or was replaced, and never comes back.
+ * Finds files that no export needs. This is safe because of the order: an attempt is written to its row before it creates
+ * its file, and the files are listed before the rows are read. So an attempt that is not in its row by now has ended or
+ * was replaced, for good.
  */
 async function findStrays(db: Db, files: readonly StoredFile[], { ttlH }: { ttlH: number }): Promise<StoredFile[]> {
   if (files.length === 0) return []
@@ -57,8 +58,8 @@ async function findStrays(db: Db, files: readonly StoredFile[], { ttlH }: { ttlH
   return files.filter((stored) => {
     const row = known.get(stored.exportId)
     if (row) return row.file !== stored.file && !(row.status === 'running' && row.attempt === stored.attempt)
-    // Of no export that this database knows, maybe one of another that shares the store by mistake: its time must be
-    // over by anybody's reckoning.
+    // The export is unknown to this database. The file may belong to another database that shares the store by mistake, so
+    // it is only removed once it must have expired there, too.
     return Date.now() - stored.modifiedAt.getTime() > (stored.isDraft ? DRAFT_IDLE_MS : ttlH * HOUR_MS)
   })
 }

@@ -10,14 +10,14 @@ export interface TendDeps {
   logger: Logger
 }
 
-/** Ends what can't go on and moves what stands still: exports that no job will ever finish. */
+/** Fails exports that have no attempt left, moves waiting ones up, and gives a new job to those without one. */
 export function tendExports({ db, metrics, logger }: TendDeps): Task {
   return async () => {
     for (const id of await failExhausted(db)) {
       metrics.failures.inc({ code: 'exporter_lost' })
-      logger.error({ export_id: id }, 'every exporter that tried this export was lost, it has failed')
+      logger.error({ export_id: id }, 'export failed: each exporter that tried it was killed')
     }
     await moveUp(db)
-    for (const id of await requeueOrphans(db)) logger.warn({ export_id: id }, 'this export had lost its job')
+    for (const id of await requeueOrphans(db)) logger.warn({ export_id: id }, 'this export had no job, queued a new one')
   }
 }
