@@ -1,4 +1,4 @@
-/** How long everything is measured, and over how much data. */
+/** The durations and data sizes of all measurements. */
 export type Pace = {
   readonly warmUpS: number
   readonly runS: number
@@ -15,7 +15,7 @@ export type Pace = {
   }
   readonly export: { readonly rows: number; readonly repeats: number }
   readonly idle: { readonly settleS: number; readonly runS: number }
-  /** Its runs are short: each of them makes the table larger than it is said to be. */
+  /** Its runs are short, because each of them makes the table larger than its name says. */
   readonly growth: Pick<Pace, 'warmUpS' | 'runS' | 'repeats'> & {
     readonly wallets: number
     /** Transactions in the table, from small to large. */
@@ -24,8 +24,8 @@ export type Pace = {
 }
 
 /**
- * What the goals speak of. Where a broker takes part the warm-up is long: half of its CPU time in the first minute is the
- * compilation of its own code, which one that has been running for a day has long done.
+ * The pace that the goals are for. With a broker the warm-up is long: in its first minute a broker spends half of its
+ * CPU time on compiling its own code.
  */
 export const FULL: Pace = {
   warmUpS: 3,
@@ -39,7 +39,7 @@ export const FULL: Pace = {
   growth: { ...{ warmUpS: 2, runS: 4, repeats: 3 }, wallets: 100_000, sizes: [1_000_000, 10_000_000, 50_000_000] },
 }
 
-/** Every path of the program in a few minutes; its figures mean nothing. */
+/** Runs all code in a few minutes; its figures mean nothing. */
 export const QUICK: Pace = {
   warmUpS: 1,
   runS: 2,

@@ -28,11 +28,11 @@ const SUITES: Readonly<Record<SuiteName, Suite>> = {
 }
 
 const DIR = resolve(import.meta.dirname, '../../.local/bench')
-/** A service's own variables: what it was tuned with belongs to its figures. Secrets and addresses do not. */
+/** Variables that the report names, because they influence the figures; no secrets or addresses. */
 const SETTING =
   /^(POSTING|RELAY|EXPORTER|EXPORT_PAGE|EXPORT_PROGRESS|DATABASE_POOL|STATEMENT_TIMEOUT|TOPIC_PARTITIONS|LOG_LEVEL|UV_THREADPOOL|NODE_OPTIONS)/
 
-/** Runs the chosen suites, one after another. A suite that fails is in the report, and the next one still runs. */
+/** Runs the chosen suites, one after another. After a failed suite, which the report shows, the next one still runs. */
 export async function runBench(args: BenchArguments, screen: Screen, signal: AbortSignal): Promise<Report> {
   const lock = await takeRunLock({ dir: DIR, name: 'bench', entry: 'bench/src/main.ts' })
   const startedAt = performance.now()

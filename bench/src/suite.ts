@@ -4,20 +4,20 @@ import type { ProcessUsage } from './measure/process-usage.ts'
 import type { Spread } from './measure/statistics.ts'
 import type { Pace } from './pace.ts'
 
-/** What every suite is given. */
+/** The dependencies of all suites. */
 export interface BenchDeps {
-  /** Where engines, logs and files of the run live. */
+  /** The folder for engines, logs and files of the run. */
   readonly dir: string
   readonly pace: Pace
   readonly screen: Screen
   readonly lock: RunLock
   readonly signal: AbortSignal
   readonly load: LoadDeps
-  /** Where pgbench is, or undefined for the pg driver. */
+  /** The path of pgbench; undefined: use the pg driver. */
   readonly pgbench: string | undefined
-  /** Where databases outlive the run, for the suite that asks for it. */
+  /** The folder for databases that outlive the run (growth). */
   readonly keep: string | undefined
-  /** Writes what is to be kept, and measures nothing. */
+  /** Only writes the databases for `keep`, and measures nothing. */
   readonly seedOnly: boolean
 }
 
@@ -26,18 +26,18 @@ export interface Figure extends Spread {
   unit: string
 }
 
-/** One line of the report: what was measured, what it cost, and what was wrong. */
+/** One line of the report: figures, CPU and memory usage, and failures. */
 export interface Measurement {
   suite: string
   name: string
   figures: Figure[]
   usage: ProcessUsage[]
   notes: string[]
-  /** Any of these fails the bench: figures of a run that went wrong are worth nothing. */
+  /** Any of these fails the bench: figures of a failed run are worth nothing. */
   failures: string[]
 }
 
-/** Measures one thing after another, and hands each over as soon as it is known. */
+/** Runs measurements one after another, and reports each as soon as it is done. */
 export type Suite = (deps: BenchDeps, report: (measurement: Measurement) => void) => Promise<void>
 
 export const once = (name: string, unit: string, value: number): Figure => ({

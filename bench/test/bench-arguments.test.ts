@@ -27,7 +27,7 @@ test('growth is for those who name it, with sizes of their own and a folder that
 })
 
 test.for(['', '0', '10,5', '5,5', '1e999', 'many', '1000,'])('sizes %j get one line', (sizes) => {
-  expect(() => parseBenchArguments(['growth', '--sizes', sizes])).toThrow(/^--sizes wants whole numbers that rise/)
+  expect(() => parseBenchArguments(['growth', '--sizes', sizes])).toThrow(/^--sizes must be ascending whole numbers/)
 })
 
 test('databases that nobody keeps are not written for their own sake', () => {
@@ -35,6 +35,6 @@ test('databases that nobody keeps are not written for their own sake', () => {
 })
 
 test('a name or an option that there is not gets one line', () => {
-  expect(() => parseBenchArguments(['write'])).toThrow('There is no bench "write"')
+  expect(() => parseBenchArguments(['write'])).toThrow('Unknown bench "write"')
   expect(() => parseBenchArguments(['--fast'])).toThrow(/^Unknown option '--fast'.* Try --help\.$/)
 })

@@ -17,12 +17,12 @@ export type FaultCounts = Record<FaultKind, FaultCount>
 export interface Piece {
   began_at: string
   seconds: number
-  /** Of the schedule: the first fault, and the one after the last. */
+  /** Index of the first fault in the schedule, and the index after the last. */
   from: number
   to: number
   faults: FaultCounts
   load: Record<string, number>
-  /** Exporters that ended by themselves, as they do when they can't note what became of a job, and were started again. */
+  /** Exporters that ended and were restarted; they end if they cannot write how a job has ended. */
   exporter_exits: number
   judged: Judged | undefined
   verdict: Record<VerdictKind, number>
@@ -31,14 +31,14 @@ export interface Piece {
 
 export interface Campaign {
   seed: number
-  /** Where the schedule goes on. */
+  /** Index of the next fault in the schedule. */
   next: number
   pieces: Piece[]
 }
 
 const fileOf = (dir: string): string => join(dir, 'campaign.json')
 
-/** @throws Error, one line, for a folder that another seed, or a verdict that was not well, has closed. */
+/** @throws Error, one line, if the folder is of another seed or has a failed run. */
 export function loadCampaign(dir: string, seed: number): Campaign {
   mkdirSync(dir, { recursive: true })
   if (!existsSync(fileOf(dir))) return { seed, next: 0, pieces: [] }
@@ -46,7 +46,7 @@ export function loadCampaign(dir: string, seed: number): Campaign {
   if (campaign.seed !== seed) throw new Error(`${dir} is a campaign of seed ${campaign.seed}, not ${seed}.`)
   const failed = campaign.pieces.findIndex(({ ok }) => !ok)
   if (failed >= 0) {
-    throw new Error(`Run ${failed + 1} of ${dir} has found something: keep it to look into, and begin another folder.`)
+    throw new Error(`Run ${failed + 1} of ${dir} has findings: keep the folder to examine them, and use another one.`)
   }
   return campaign
 }
@@ -77,7 +77,7 @@ export function addCounts(all: readonly FaultCounts[]): FaultCounts {
   return sum
 }
 
-/** How far a campaign is from what it must have done: confirmed faults only. */
+/** The counts of confirmed faults, with the minimums of a campaign. */
 export function measureMinimums(counts: FaultCounts): { name: string; count: number; minimum: number }[] {
   return MINIMUMS.map(({ name, kinds, count }) => ({
     name,

@@ -2,12 +2,12 @@ import { parseInOneLine, parseNumber } from '@streamledger/engines'
 
 export interface ChaosArguments {
   readonly seed: number
-  /** When the last fault is begun, or how many there are: whichever comes first. */
+  /** No fault begins after this time, or after this number of faults. */
   readonly minutes: number | undefined
   readonly faults: number | undefined
-  /** Postings a second, at most. */
+  /** Maximum number of postings per second. */
   readonly rate: number
-  /** A folder that is kept, and gone on with. */
+  /** A folder that is kept, and continued by later runs. */
   readonly campaign: string | undefined
   readonly json: string | undefined
   readonly verbose: boolean
@@ -29,23 +29,23 @@ const OPTIONS = {
 
 export const USAGE = `npm run chaos -- --seed N (--minutes M | --faults F) [options]
 
-Starts the whole system, lets clients post, and meanwhile kills, stops, restarts, cuts off and scales its processes, one
-fault every few seconds, in an order that the seed decides. Then it lets the system come to rest and looks for whatever
-is lost, doubled, out of order or otherwise than it was answered. See chaos/README.md.
+Starts the whole system, lets clients post, and kills, stops, restarts, cuts off and scales its processes, one fault every
+few seconds, in an order that depends on the seed. Then it waits until the system has recovered, and looks for anything
+that is lost, duplicated, out of order or different from what clients were answered. See chaos/README.md.
 
-  --seed N          0 to ${SEED_MAX}: the same seed, the same faults in the same order
-  --minutes M       begins faults for so long; coming to rest and the verdict take about a minute more
-  --faults F        begins so many faults
-  --campaign DIR    keeps the data in DIR; the next run with the same DIR goes on with the same database, the same topic
-                    and the next faults, and DIR/campaign.json adds up what they have done
-  --rate R          postings a second at most (${RATE})
+  --seed N          0 to ${SEED_MAX}; the same seed gives the same faults in the same order
+  --minutes M       duration of the faults; recovery and verdict take about another minute
+  --faults F        number of faults
+  --campaign DIR    keeps the data in DIR; the next run with the same DIR continues with the same database, the same topic
+                    and the next faults, and DIR/campaign.json has the sums of all runs
+  --rate R          maximum number of postings per second (${RATE})
   --json FILE       writes the result to FILE
-  --verbose         a line for each fault
+  --verbose         prints a line for each fault
   --help            shows this
 
-Exit code 0: all is well. 1: something was found, or went wrong. 130: it was stopped.`
+Exit code 0: nothing was found. 1: something was found, or went wrong. 130: the run was stopped.`
 
-/** @throws Error, one line, for arguments that make no sense. */
+/** @throws Error, one line, for invalid arguments. */
 export function parseChaosArguments(args: readonly string[]): ChaosArguments {
   const values = parseInOneLine({ args: [...args], options: OPTIONS }).values
   const { campaign, json, verbose, help } = values
@@ -56,9 +56,9 @@ export function parseChaosArguments(args: readonly string[]): ChaosArguments {
     rate: parseNumber('rate', values.rate, { min: 1, max: RATE_MAX }) ?? RATE,
   }
   if (help) return { ...parsed, seed: 0, campaign, json, verbose, help }
-  if (parsed.seed === undefined) throw new Error('--seed is missing: any number, such as --seed 1. Try --help.')
+  if (parsed.seed === undefined) throw new Error('--seed is missing: use any number, such as --seed 1. Try --help.')
   if (parsed.minutes === undefined && parsed.faults === undefined) {
-    throw new Error('How long? Say --minutes or --faults. Try --help.')
+    throw new Error('--minutes or --faults is missing. Try --help.')
   }
   return { ...parsed, seed: parsed.seed, campaign, json, verbose, help }
 }

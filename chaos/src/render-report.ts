@@ -7,7 +7,7 @@ export interface Report {
   ok: boolean
   piece: Piece
   findings: readonly Finding[]
-  /** All runs so far, this one included; undefined for a run of its own. */
+  /** All runs so far, including this one; undefined without a campaign. */
   campaign: { dir: string; runs: number; next: number; faults: FaultCounts } | undefined
   /** Where the logs are. */
   logs: string
@@ -17,12 +17,12 @@ export function describeCampaign(dir: string, { pieces, next }: Campaign): NonNu
   return { dir, runs: pieces.length, next, faults: addCounts(pieces.map(({ faults }) => faults)) }
 }
 
-/** The result as people read it. */
+/** The result as text. */
 export function renderReport({ seed, ok, piece, findings, campaign, logs }: Report): string {
   const { judged } = piece
   const looked = judged
-    ? `${n(judged.transactions)} transactions, ${n(judged.refusals)} refusals, ${n(judged.events)} events, ${n(judged.answers)} answers and ${n(judged.exports)} exports were looked at.`
-    : 'Not everything could be looked at.'
+    ? `${n(judged.transactions)} transactions, ${n(judged.refusals)} refusals, ${n(judged.events)} events, ${n(judged.answers)} answers and ${n(judged.exports)} exports were checked.`
+    : 'Not everything could be checked.'
   return [
     `Seed ${seed}, faults ${piece.from} to ${piece.to - 1} of its schedule, ${piece.seconds} s.`,
     '',
@@ -33,12 +33,12 @@ export function renderReport({ seed, ok, piece, findings, campaign, logs }: Repo
       .map(([name, count]) => `${n(count)} ${name.replaceAll('_', ' ')}`)
       .join(', ')}.`,
     looked,
-    ...(piece.exporter_exits > 0 ? [`${piece.exporter_exits} times an exporter gave up and was started again.`] : []),
+    ...(piece.exporter_exits > 0 ? [`Exporters ended and were restarted ${piece.exporter_exits} times.`] : []),
     '',
     ...renderVerdict(piece.verdict),
     ...(findings.length > 0 ? ['', ...findings.map(({ kind, message }) => `${kind}: ${message}`)] : []),
     '',
-    ok ? 'All is well.' : `Something is wrong. Logs of all processes: ${logs}`,
+    ok ? 'Nothing was found.' : `Something was found. Logs of all processes: ${logs}`,
   ].join('\n')
 }
 

@@ -22,7 +22,7 @@ import { watchProgress } from './watch-progress.ts'
 
 const DIR = resolve(import.meta.dirname, '../../.local/chaos')
 const USERS = 40
-/** From the end of the last fault until every client has its final answer. */
+/** Maximum time from the end of the last fault until each client has its final answer. */
 const ANSWERS_MAX_MS = 120_000
 
 interface Run {
@@ -36,7 +36,7 @@ interface Run {
   readonly injected: InjectedFault[]
 }
 
-/** One run: starts, breaks, lets come to rest, judges, and takes everything down again. */
+/** One run: starts the system, injects faults, waits for recovery, judges, and stops everything. */
 export async function runChaos(args: ChaosArguments, screen: Screen, signal: AbortSignal): Promise<Report> {
   const home = args.campaign === undefined ? DIR : resolve(args.campaign)
   const lock = await takeRunLock({ dir: home, name: 'chaos', entry: 'chaos/src/main.ts' })
@@ -66,7 +66,7 @@ export async function runChaos(args: ChaosArguments, screen: Screen, signal: Abo
   }
 }
 
-/** A run without a campaign begins anew; what a failed one has left behind is somebody's evidence. */
+/** A run without a campaign starts with an empty folder; `keep` has moved the folder of a failed run away. */
 function clearRunDir(home: string): string {
   const dir = join(home, 'run')
   rmSync(dir, { recursive: true, force: true })
@@ -79,7 +79,7 @@ function nameLogs(dir: string): number {
   return existsSync(logs) ? readdirSync(logs).length + 1 : 1
 }
 
-/** Out of the way of the next run, which begins by clearing its folder. */
+/** Moves the folder of a failed run away, because the next run clears its folder. */
 function keep(dir: string, logDir: string, ok: boolean): string {
   if (ok || dir !== join(DIR, 'run')) return logDir
   const kept = join(DIR, `failed-${new Date().toISOString().replaceAll(':', '-')}`)
@@ -105,10 +105,10 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
   const progress = watchProgress({ screen, stack, load, injected: run.injected })
   try {
     await breakThings(run, { stack, load, orders })
-    screen.progress(`${run.injected.length} faults are over; coming to rest`)
+    screen.progress(`${run.injected.length} faults are over; waiting for recovery`)
     await settle(run, { stack, load, orders })
     await answers.close()
-    screen.progress('at rest; looking at everything')
+    screen.progress('recovered; checking everything')
     const judged = await judge(run, { stack, load, wallets: users.map(({ wallet_id }) => wallet_id) })
     return {
       ...{ judged, exporter_exits },
@@ -176,7 +176,7 @@ async function settle(run: Run, { stack, load, orders }: Loaded): Promise<void> 
   if (isLate) {
     load.abandon()
     await load.stop()
-    findings.add('unanswered', `clients still waited ${ANSWERS_MAX_MS / 1_000} s after the last fault`)
+    findings.add('unanswered', `clients had no final answer ${ANSWERS_MAX_MS / 1_000} s after the last fault`)
   }
   await comeToRest(stack.pool)
 }

@@ -12,7 +12,7 @@ export interface WatchProgress {
 
 const EVERY_MS = 10_000
 
-/** Says now and then how far it is and what is down. */
+/** Prints progress, and which engines are down, at intervals. */
 export function watchProgress({ screen, stack, load, injected }: WatchProgress): { stop(): void } {
   let answeredBefore = 0
   const timer = setInterval(async () => {
@@ -23,7 +23,7 @@ export function watchProgress({ screen, stack, load, injected }: WatchProgress):
     const down = engines.length > 0 ? `, down: ${engines.join(' and ')}` : ''
     const replicas = [...stack.replicas.values()].filter(({ pid }) => pid !== undefined).length
     screen.progress(
-      `${injected.length} faults, ${answered.toLocaleString('en')} orders answered (${perSecond}/s), ${cut_off} requests cut off, ${await countWaiting(stack)} rows wait, ${replicas} replicas up${down}`,
+      `${injected.length} faults, ${answered.toLocaleString('en')} orders answered (${perSecond}/s), ${cut_off} requests cut off, ${await countWaiting(stack)} rows waiting, ${replicas} replicas up${down}`,
     )
   }, EVERY_MS)
   return { stop: () => clearInterval(timer) }

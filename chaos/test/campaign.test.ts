@@ -63,5 +63,5 @@ test('only what was seen to take effect counts towards the minimums', () => {
   expect(counts.relay_killed).toEqual({ injected: 3, confirmed: 2 })
   expect(totalOf(counts)).toEqual({ injected: 4, confirmed: 3 })
   const minimums = Object.fromEntries(measureMinimums(counts).map(({ name, count }) => [name, count]))
-  expect(minimums).toMatchObject({ 'relay killed': 2, 'API killed or paused in mid-batch': 1, 'broker restarted': 0 })
+  expect(minimums).toMatchObject({ 'relay killed': 2, 'API killed or paused in a batch': 1, 'broker restarted': 0 })
 })

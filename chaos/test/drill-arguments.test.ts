@@ -10,7 +10,7 @@ test('a drill has all acts, in their order, unless some are named', () => {
 })
 
 test.each([
-  [['--acts', 'all'], '--acts has no "all"; there are everything, point, running, kafka, both.'],
+  [['--acts', 'all'], 'Unknown act "all" in --acts; choose from everything, point, running, kafka, both.'],
   [['--history', '0'], '--history must be a whole number from 1 to 10000000, not "0".'],
   [['--rate', ''], '--rate must be a whole number from 1 to 5000, not "".'],
 ])('%j is refused in one line', (args, message) => {

@@ -9,7 +9,9 @@ export interface AnswerCount {
 const SERIES = /^http_request_duration_seconds_count\{(?<labels>.*)\} (?<count>\d+)$/
 const LABEL = /(?<name>\w+)="(?<value>[^"]*)"/g
 
-/** What the API has answered since it was started, as its metrics tell it: what was sent is counted where it arrived. */
+/**
+ * Reads from the API's metrics how often it has answered since its start. So only requests that arrived are counted.
+ */
 export async function countAnswers(opsUrl: string): Promise<AnswerCount[]> {
   const text = await (await fetch(`${opsUrl}/metrics`)).text()
   return parseAnswerCounts(text)
@@ -25,7 +27,7 @@ export function parseAnswerCounts(metrics: string): AnswerCount[] {
   })
 }
 
-/** What came between two counts. */
+/** The difference of two counts. */
 export function subtractCounts(after: readonly AnswerCount[], before: readonly AnswerCount[]): AnswerCount[] {
   return after.flatMap((answer) => {
     const earlier = before.find(

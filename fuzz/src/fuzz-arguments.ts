@@ -3,7 +3,7 @@ import { parseInOneLine, parseNumber } from '@streamledger/engines'
 
 export interface FuzzArguments {
   readonly seed: number
-  /** Requests in each mode, about: with a token, and without. */
+  /** Approximate number of requests in each mode: with a token, and without. */
   readonly cases: number
   readonly help: boolean
 }
@@ -20,16 +20,16 @@ const OPTIONS = {
 
 export const USAGE = `npm run fuzz -- [options]
 
-Starts the API on engines of its own, makes requests from the OpenAPI document that it serves, once with a token and once
-without, and holds every answer to that document. See fuzz/README.md.
+Starts the API on its own engines, generates requests from its OpenAPI document, with a token and without, and checks each
+answer against that document. See fuzz/README.md.
 
-  --cases N   about so many requests in each of the two modes (${CASES})
-  --seed N    0 to ${SEED_MAX}: the same seed makes the same requests, as far as they do not depend on answers (drawn)
+  --cases N   approximate number of requests in each of the two modes (${CASES})
+  --seed N    0 to ${SEED_MAX}; the same seed makes the same requests, as far as they do not depend on answers (random)
   --help      shows this
 
-Exit code 0: nothing was found. 1: something was, or went wrong. 130: it was stopped.`
+Exit code 0: nothing was found. 1: something was found, or went wrong. 130: the run was stopped.`
 
-/** @throws Error, one line, for arguments that make no sense. */
+/** @throws Error, one line, for invalid arguments. */
 export function parseFuzzArguments(args: readonly string[]): FuzzArguments {
   const values = parseInOneLine({ args: [...args], options: OPTIONS }).values
   return {

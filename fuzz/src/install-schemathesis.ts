@@ -11,11 +11,11 @@ const INSTALL_DEADLINE_MS = 600_000
 /**
  * Installs schemathesis below .local, once.
  *
- * @returns the Python that has it
- * @throws Error, one line, when this machine cannot install it
+ * @returns the path of the Python that has it
+ * @throws Error, one line, if it cannot be installed
  */
 export async function installSchemathesis(log: (line: string) => void, signal: AbortSignal): Promise<string> {
-  // As a module: what pip writes into bin names the folder that it was installed in.
+  // Run as a module: the scripts that pip writes into bin contain the path of the draft folder.
   const python = join(FOLDER, 'bin', 'python')
   if (existsSync(FOLDER)) return python
   log(`installing schemathesis ${VERSION} with pip, once`)

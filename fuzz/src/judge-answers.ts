@@ -2,14 +2,14 @@ import type { AnswerCount } from './count-answers.ts'
 
 export interface Operation {
   readonly method: string
-  /** As the API's metrics call it. */
+  /** The route in the API's metrics. */
   readonly route: string
   readonly open: boolean
 }
 
-const UNREACHED = 'was never answered with success: the fuzz does not reach what is behind it'
+const UNREACHED = 'was never answered with success: the requests do not reach its code'
 
-/** Of an OpenAPI document. */
+/** The operations of an OpenAPI document. */
 export function listOperations(document: {
   paths: Record<string, Record<string, { security?: unknown }>>
 }): Operation[] {
@@ -23,8 +23,8 @@ export function listOperations(document: {
 }
 
 /**
- * What is wrong with the answers as a whole, each in one line: a fault of the server, wherever it came from, and an
- * operation that nothing got through to, without which a run that finds nothing would say nothing.
+ * Findings about all answers together, one line each: any 5xx; an operation without a success, because then a run
+ * without findings would prove nothing; and a success without a token where one is required.
  */
 export function judgeAnswers(
   answers: readonly AnswerCount[],

@@ -11,7 +11,9 @@ async function fuzz(screen: Screen, signal: AbortSignal): Promise<number> {
     return 0
   }
   const reports = await runFuzz(args, screen, signal)
-  screen.write(`\n${renderReport(reports)}\nThe same again: npm run fuzz -- --seed ${args.seed} --cases ${args.cases}`)
+  screen.write(
+    `\n${renderReport(reports)}\nTo repeat this run: npm run fuzz -- --seed ${args.seed} --cases ${args.cases}`,
+  )
   return reports.every(({ findings }) => findings.length === 0) ? 0 : 1
 }
 

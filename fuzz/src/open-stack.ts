@@ -6,14 +6,14 @@ import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 import { type ServiceProcess, spawnService } from '@streamledger/testkit/spawn-service'
 import pg from 'pg'
 
-/** What is fuzzed: an API and an exporter, as they run in production, on a database of their own. */
+/** The system under test: an API and an exporter as in production, on their own database. */
 export interface Stack extends AsyncDisposable {
   readonly url: string
   readonly opsUrl: string
   readonly pool: pg.Pool
-  /** Throws, with its log, if a service has ended by itself. */
+  /** @throws Error, with the log, if a service has ended unexpectedly */
   throwIfEnded(): void
-  /** What the API has written, its newest part. */
+  /** The newest part of the API's log. */
   readLog(): string
 }
 
@@ -28,10 +28,10 @@ const CONNECTIONS_MAX = 2
 const STOP_DEADLINE_MS = 15_000
 const LOG_TAIL_CHARACTERS = 4_000
 
-/** What a run must not be stopped by: it is one client, which logs in, orders and asks more than any other would. */
+/** High limits, because the run is one client that sends far more requests than any other. */
 const GENEROUS = {
   ACCESS_TOKEN_TTL_S: '86400',
-  REFRESH_GRACE_MS: '60000', // a seed is shown more than once
+  REFRESH_GRACE_MS: '60000', // a refresh token from the seeds is used more than once
   PASSWORD_HASHES_MAX: '4',
   EXPORTS_UNFINISHED_MAX: '100',
   ...LIMITS_OUT_OF_REACH,
@@ -65,11 +65,11 @@ export async function openStack({ dir, lock, signal }: StackOptions): Promise<St
     })
     services.push(running)
     lock.record({ pid: service.pid, words: [entry], signal: 'SIGTERM' })
-    // One after the other: the API brings the tables.
+    // One after the other: the API creates the tables.
     await service.ready()
   }
   const [api] = services
-  if (!api) throw new Error('there is no API')
+  if (!api) throw new Error('the API is missing')
 
   const ending = started.move()
   return {

@@ -13,14 +13,14 @@ export interface Seeds {
   readonly transactionCursors: readonly string[]
   readonly exportCursors: readonly string[]
   readonly idempotencyKeys: readonly string[]
-  /** In every state that an export can be in; requests that delete are not told of them. */
+  /** Exports in each state; DELETE requests do not use them. */
   readonly exportIds: readonly string[]
   /** To delete. */
   readonly spareExportIds: readonly string[]
   readonly etags: readonly string[]
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are held to their document by the fuzz itself
+// biome-ignore lint/suspicious/noExplicitAny: the fuzz itself checks answers against the document
 type Json = any
 
 const PASSWORD = 'a long pass phrase'
@@ -31,7 +31,7 @@ const EXPORTS = 6
 const SPARE_EXPORTS = 20
 const EXPORTS_DEADLINE_MS = 60_000
 
-/** Ids that have to be written with care: each is its own, whatever it looks like. */
+/** Ids that need escaping; they are all different, although some look alike. */
 const ODD_TRANS_IDS = [
   'a/b?c=d&e#f',
   '100%',

@@ -4,14 +4,14 @@ import type { ModeReport } from './run-fuzz.ts'
 const number = new Intl.NumberFormat('en-GB')
 const CLASSES = [2, 3, 4, 5]
 
-/** In a line: how many there were, and of which class. */
+/** One line: the number of answers, in total and by class. */
 export function describeCounts(answers: readonly AnswerCount[]): string {
   const ofClass = (digit: number) => totalOf(answers.filter(({ status }) => Math.floor(status / 100) === digit))
   const classes = CLASSES.map((digit) => `${digit}xx ${number.format(ofClass(digit))}`)
   return `${number.format(totalOf(answers))} requests: ${classes.join(', ')}`
 }
 
-/** What was answered, by operation, and what was found. */
+/** The answers by operation, and the findings. */
 export function renderReport(reports: readonly ModeReport[]): string {
   const sections = reports.map(({ mode, answers, findings }) =>
     [`${mode}: ${describeCounts(answers)}`, ...renderTable(answers), ...findings.map((text) => `FOUND: ${text}`)].join(

@@ -14,7 +14,7 @@ import { writeConfig } from './write-config.ts'
 export interface ModeReport {
   readonly mode: string
   readonly answers: readonly AnswerCount[]
-  /** Each in a line or more; none is a run without a finding. */
+  /** Each has one or more lines. */
   readonly findings: readonly string[]
 }
 
@@ -34,7 +34,7 @@ interface Mode {
 const DIR = resolve(import.meta.dirname, '../../.local/fuzz')
 const CONFIG = join(DIR, 'schemathesis.toml')
 const PROGRESS_INTERVAL_MS = 5_000
-/** The edges of each schema, broken tokens, and methods that are not there. */
+/** Requests that are made for any number of cases: limits of each schema, invalid tokens, undefined methods. */
 const CASES_ALWAYS = 500
 const FINDINGS_CHARACTERS_MAX = 20_000
 const LOG_TAIL_CHARACTERS = 4_000
@@ -67,7 +67,7 @@ async function fuzzOnce(run: Run, { name, token }: Mode): Promise<ModeReport> {
   const before = await countAnswers(opsUrl)
   const count = async () => subtractCounts(await countAnswers(opsUrl), before)
   const progress = setInterval(() => {
-    // A scrape that fails is no finding: the run itself sees an API that is gone.
+    // A failed scrape is not a finding: the run itself notices if the API has ended.
     void count().then(
       (answers) => screen.progress(`${name}: ${describeCounts(answers)}`),
       () => {},
@@ -88,12 +88,12 @@ async function fuzzOnce(run: Run, { name, token }: Mode): Promise<ModeReport> {
   return { mode: name, answers, findings }
 }
 
-/** How many requests an operation gets at random, so that with those that are made whatever the number it comes to so many. */
+/** The number of random requests per operation, so that the total with CASES_ALWAYS is about `cases`. */
 function examplesFor(cases: number, operations: number): number {
   return Math.max(1, Math.round((cases - CASES_ALWAYS) / operations))
 }
 
-/** From the first finding on: what is before it says what was run. */
+/** The output from the first finding on; before it is a description of the run. */
 function readFindings(outputFile: string): string {
   const text = readFileSync(outputFile, 'utf8')
   const begin = text.search(/^=+ (ERRORS|FAILURES) =+$/m)

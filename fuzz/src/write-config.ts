@@ -1,28 +1,28 @@
 import { writeFileSync } from 'node:fs'
 import type { Seeds } from './plant-seeds.ts'
 
-/** Half of what a request says is a seed, where there are seeds for it; the other half is made up. */
+/** Probability that a parameter uses a seed, if there are seeds for it. */
 const PROBABILITY = 0.5
-/** The first log-ins are for logging out, the others for being refreshed. */
+/** The first log-ins are used for logging out, the others for refreshing. */
 const LOGGED_OUT = 15
 
-/** A run without a token is one: it would sign up by itself. */
+/** Off, because a run without a token must stay without one. */
 const AUTH = `[auth]
 auto-signup = false`
 
 /**
- * All that it checks but two: a schema cannot say all that makes a request valid, and those answers are documented too;
- * and to delete an export that is not finished cancels it, after which it is still there to be looked at.
+ * All checks except two: a schema cannot express all rules for a valid request, and the document has those answers,
+ * too; and a DELETE of an unfinished export cancels it, so that it still exists.
  */
 const CHECKS = `[checks]
 positive_data_acceptance.enabled = false
 use_after_free.enabled = false
 negative_data_rejection.expected-statuses = ["4xx"]`
 
-/** A parameter as schemathesis names it, and what it is given now and then. */
+/** A parameter, by schemathesis's name, and the values that it sometimes gets. */
 type Bindings = Readonly<Record<string, readonly (string | number)[]>>
 
-/** Writes what schemathesis is to draw from: TOML, whose strings and arrays of them are written as in JSON. */
+/** Writes the configuration of schemathesis with the seeds: TOML, whose strings and arrays have the format of JSON. */
 export function writeConfig(file: string, seeds: Seeds): void {
   const everywhere: Bindings = {
     'path.export_id': seeds.exportIds,

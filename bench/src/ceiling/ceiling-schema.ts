@@ -3,7 +3,7 @@ import type pg from 'pg'
 export const CEILING_WALLETS = 1_000
 
 // Ceiling A: what one commit a request can reach at best with no HTTP, no look-up, no refusal and no second index.
-// Whatever is left out here makes the ceiling higher, never lower.
+// All that is left out here makes the ceiling higher, never lower.
 const SCHEMA = `
   create schema ceiling;
   create table ceiling.wallets (

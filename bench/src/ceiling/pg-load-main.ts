@@ -1,4 +1,4 @@
-// Ceiling A where there is no pgbench: clients of the pg driver, each sending its next statement when the last has answered.
+// Ceiling A without pgbench: clients of the pg driver, each of which sends its next statement after the last answer.
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { percentile } from '../measure/statistics.ts'

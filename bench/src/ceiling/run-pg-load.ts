@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readResultLine, runProgram } from '../load/run-program.ts'
 import { CEILING_STATEMENTS, type CeilingResult, type CeilingRun } from './measure-ceiling.ts'
 
-/** What a process of clients is told. */
+/** The arguments of a process of clients. */
 export interface PgLoadJob extends CeilingRun {
   readonly text: string
   readonly walletsMax: number | undefined

@@ -20,7 +20,7 @@ const positions = new Map<number, number>()
 const tell = (message: ConsumerMessage) => void process.send?.(message)
 
 consumer.on(consumer.events.GROUP_JOIN, () => tell({ joined: true }))
-// Told of batches that hold nothing but a transaction's end marker too.
+// This event also comes for batches with only a transaction marker.
 consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
   positions.set(payload.partition, Number(payload.lastOffset) + 1)
 })

@@ -43,9 +43,9 @@ export async function watchTopic(
     joined.reject(error)
     finished.reject(error)
   }
-  finished.promise.catch(() => {}) // whoever asks hears of it
+  finished.promise.catch(() => {}) // not unhandled: finish() awaits it
   child.once('error', fail)
-  child.once('exit', () => fail(new Error('the consumer has ended by itself')))
+  child.once('exit', () => fail(new Error('the consumer ended unexpectedly')))
   child.on('message', (message: ConsumerMessage) => {
     if ('joined' in message) joined.resolve()
     else if ('seen' in message) seen = message.seen
@@ -61,7 +61,7 @@ export async function watchTopic(
       return file
     },
     [Symbol.asyncDispose]: async () => {
-      child.kill('SIGKILL') // it holds nothing that anybody needs
+      child.kill('SIGKILL') // it has nothing to save
       await exited
       rmSync(file, { force: true })
     },

@@ -8,14 +8,16 @@ export interface WantedDisk {
   readonly keep: boolean
 }
 
-/** Of a transaction: 353 with its entries in all indexes, as measured, and what sorting the largest of them takes. */
+/**
+ * Bytes per transaction: 353 with its entries in all indexes, as measured, plus the space to sort the largest index.
+ */
 const ROW_BYTES = 420
-/** Write-ahead log, and what the runs write. */
+/** For the write-ahead log, and for what the runs write. */
 const BESIDE_BYTES = 4 * 2 ** 30
 
 /**
- * @returns a sentence if what is still to be written will not fit: a full disk would stop PostgreSQL in the middle, and
- * whatever else writes to it.
+ * @returns a message if the missing databases will not fit: a full disk would stop PostgreSQL, and other programs that
+ * write to it.
  */
 export function refuseForDisk({ sizes, present, keep }: WantedDisk, freeBytes: number): string | undefined {
   const missing = sizes.filter((size) => !present.includes(size))
@@ -23,7 +25,7 @@ export function refuseForDisk({ sizes, present, keep }: WantedDisk, freeBytes: n
   const rows = keep ? missing.reduce((sum, size) => sum + size, 0) : Math.max(...missing)
   const wanted = rows * ROW_BYTES + BESIDE_BYTES
   if (wanted <= freeBytes) return undefined
-  return `The tables of growth want ${gigabytes(wanted)} of disk, and ${gigabytes(freeBytes)} are free: give smaller --sizes.`
+  return `The tables of growth need ${gigabytes(wanted)} of disk, but only ${gigabytes(freeBytes)} are free: use smaller --sizes.`
 }
 
 export function readFreeBytes(dir: string): number {

@@ -27,8 +27,8 @@ export async function listGrownSizes(postgresUrl: string): Promise<number[]> {
 }
 
 /**
- * Makes the database of a size, and returns its name. It goes on from the largest smaller one there is: that one stays as
- * it is if it is to be kept, and otherwise becomes this one.
+ * Makes the database of a size, and returns its name. It goes on from the largest smaller one there is: that one stays
+ * as it is if it is to be kept, and otherwise becomes this one.
  */
 export async function growDatabase(deps: BenchDeps, engines: Engines, size: number): Promise<string> {
   const name = `${PREFIX}${size}`
@@ -60,7 +60,7 @@ async function fillDraft(deps: BenchDeps, engines: Engines, size: number): Promi
     const onChunk = (rows: number) => deps.screen.progress(`${count(rows)} of ${count(size)} transactions written`)
     await growLedger(client, { users, size, signal: deps.signal, onChunk })
   } finally {
-    client.release(true) // its settings are the writing's, and nobody else's
+    client.release(true) // closed, because its settings are only for writing
   }
   if ((await dumpSchema(databaseUrl)) !== schema) throw new Error('the schema is not what it was before it was filled')
 }

@@ -17,8 +17,8 @@ const SESSION = `set work_mem = '512MB'; set maintenance_work_mem = '1GB'`
 const SCATTERED_FILL_PERCENT = 62
 
 // As posting would have left it: the rows of all wallets lie in the order of their time, at random places among each
-// other; sequences have no gap and time does not run backwards within a wallet. Every third is a debit, smaller than any
-// credit. Chunks and wallets move on in one commit.
+// other; sequences have no gap and time does not run backwards within a wallet. Every third is a debit, smaller than
+// any credit. Chunks and wallets move on in one commit.
 const GROW = `
   with drawn as (
     select w.id as wallet_id, w.sequence + n as sequence, (n - random()) / h.rows as place, e.entry, e.amount,
@@ -45,25 +45,25 @@ const GROW = `
 
 export interface GrowLedger {
   readonly users: readonly number[]
-  /** How many transactions there shall be. */
+  /** Number of transactions to reach. */
   readonly size: number
   readonly signal: AbortSignal
-  /** Told of each chunk. */
+  /** Called after each chunk. */
   readonly onChunk: (rows: number) => void
 }
 
-/** When the last of so many transactions is made. */
+/** The time of the last of this many transactions. */
 export const lastAt = (rows: number): Date => new Date(FIRST_AT.getTime() + rows * INTERVAL_MS)
 
-/** How many transactions there are: each raises its wallet's sequence by one. */
+/** The number of transactions: each raises its wallet's sequence by one. */
 export async function countTransactions(pool: pg.Pool | pg.ClientBase): Promise<number> {
   const { rows } = await pool.query('select coalesce(sum(sequence), 0)::bigint as count from wallets')
   return rows[0].count
 }
 
 /**
- * Writes histories up to a size, without requests and without events. What is looked up or held to by index is made
- * afterwards: kept up row by row it would take five times as long.
+ * Writes histories up to a size, without requests and without events. Indexes and constraints are created afterwards:
+ * with them, writing would take five times as long.
  */
 export async function growLedger(client: pg.ClientBase, { users, size, signal, onChunk }: GrowLedger): Promise<void> {
   await client.query(SESSION)
@@ -86,7 +86,7 @@ export async function growLedger(client: pg.ClientBase, { users, size, signal, o
 interface Definition {
   readonly name: string
   readonly definition: string
-  /** Its entries come in at random places, as wallets take turns; those of an id follow each other. */
+  /** Its entries come in random order, because wallets take turns; those of an id are ascending. */
   readonly isScattered: boolean
 }
 
@@ -99,7 +99,10 @@ const INDEXES = `
    where indrelid = 'transactions'::regclass
      and not exists (select from pg_constraint where conindid = indexrelid and contype in ('p', 'u'))`
 
-/** Takes off the table whatever each row would have to be entered in or looked up for; returns what puts it back. */
+/**
+ * Drops all indexes and constraints that each insert would have to maintain or check; returns a function that restores
+ * them.
+ */
 async function dropIndexes(client: pg.ClientBase): Promise<(signal: AbortSignal) => Promise<void>> {
   const constraints = (await client.query<Definition>(CONSTRAINTS)).rows
   const indexes = (await client.query<Definition>(INDEXES)).rows
@@ -113,7 +116,7 @@ async function dropIndexes(client: pg.ClientBase): Promise<(signal: AbortSignal)
     for (const { name, statement, isScattered } of statements) {
       signal.throwIfAborted()
       await client.query(isScattered ? `${statement} with (fillfactor = ${SCATTERED_FILL_PERCENT})` : statement)
-      // The pages stay as they are; from now on they fill up as everybody's do.
+      // Existing pages stay as they are; from now on they fill up as usual.
       if (isScattered) await client.query(`alter index ${name} reset (fillfactor)`)
     }
   }

@@ -1,17 +1,17 @@
-/** Of all rows: histories of those who run a business on one wallet. */
+/** Shares of all rows: histories of businesses with one wallet. */
 const LONG_SHARES = [0.1, 0.05, 0.02]
-/** One wallet of ten is busy, and these have so much of the rows together. */
+/** One wallet in ten is busy; together they have this share of the rows. */
 const BUSY_WALLETS_SHARE = 0.1
 const BUSY_ROWS_SHARE = 0.4
 
-/** Where a wallet stands among its like: the long histories come first, then the busy wallets, then everybody else. */
+/** The sizes of the three groups, in their order: long histories, busy wallets, all others. */
 export function describeWallets(wallets: number): { long: number; busy: number; others: number } {
   const long = Math.min(LONG_SHARES.length, wallets)
   const busy = Math.min(Math.round(wallets * BUSY_WALLETS_SHARE), wallets - long)
   return { long, busy, others: wallets - long - busy }
 }
 
-/** How many of so many rows each wallet gets. They add up; what does not divide goes to the longest history. */
+/** The number of rows for each wallet. They add up to `rows`; the remainder goes to the longest history. */
 export function shareOut(rows: number, wallets: number): number[] {
   const { long, busy, others } = describeWallets(wallets)
   const shares = [

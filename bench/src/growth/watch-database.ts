@@ -4,7 +4,7 @@ import type pg from 'pg'
 import { type Figure, once } from '../suite.ts'
 
 export interface DatabaseWatch {
-  /** What was looked for in vain in PostgreSQL's own memory, and read from the disk. */
+  /** Buffer hits of PostgreSQL, and bytes read from the disk. */
   readonly figures: Figure[]
   readonly walBytes: number
 }
@@ -22,7 +22,7 @@ const LOOK = `
 const KB_PER_MB = 1_024
 const READ_BYTES = 2 ** 20
 
-/** Notes what PostgreSQL reads and writes; what is returned ends it, and tells. */
+/** Measures what PostgreSQL reads and writes. The returned function ends the measurement and returns the result. */
 export async function watchDatabase(pool: pg.Pool): Promise<() => Promise<DatabaseWatch>> {
   const before = await look(pool)
   return async () => {
@@ -43,15 +43,15 @@ async function look(pool: pg.Pool): Promise<Look> {
   return { ...(rows[0] as Look), disk_mb: readDiskMb() }
 }
 
-/** What the whole machine has read from its disks; NaN where there is no /proc. */
+/** Megabytes that the whole machine has read from its disks; NaN without /proc. */
 function readDiskMb(): number {
   if (process.platform !== 'linux') return Number.NaN
   return Number(/^pgpgin (\d+)/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? Number.NaN) / KB_PER_MB
 }
 
 /**
- * Reads the database's files once, so that they are in the machine's memory as far as it reaches: as they would be after
- * a day of service, and not as after a start.
+ * Reads the database's files once, so that the system caches as much as fits: like after a day of service, not like
+ * after a start.
  */
 export async function readFilesOnce(pool: pg.Pool, signal: AbortSignal): Promise<void> {
   const { rows } = await pool.query<{ folder: string; oid: string }>(

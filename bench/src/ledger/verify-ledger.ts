@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** What is wrong with histories, counted. */
+/** Faults of histories, counted. */
 export interface WalletFaults {
   /** Wallets whose balance is not the sum of their entries. */
   wrong_balances: number
@@ -10,7 +10,7 @@ export interface WalletFaults {
   chain_breaks: number
 }
 
-/** What is wrong with a ledger, counted. All zero is a ledger that holds. */
+/** Faults of a ledger, counted. All are zero for a correct ledger. */
 export interface LedgerFaults extends WalletFaults {
   /** Transactions without an outbox row or event. */
   unannounced: number
@@ -46,7 +46,8 @@ const WALLETS = `
     from wallets w left join histories h on h.wallet_id = w.id
    where $1::bigint[] is null or w.id = any($1)`
 
-// An event that the relay has published is in bench.events, which is empty where no relay runs; what it has not is here.
+// An event that the relay has published is in bench.events, which is empty where no relay runs; what it has not is
+// here.
 const ANNOUNCEMENTS = `
   with announced as (
     select e.transaction_id, (e.wallet_id, e.sequence, e.amount, e.balance, e.trans_id) as content
@@ -65,14 +66,14 @@ const ANNOUNCEMENTS = `
          (count(*) filter (where t.id is null) + (select rows from differing))::int as foreign
     from transactions t full join counted c on c.transaction_id = t.id`
 
-/** Where events go that a consumer has seen, for verification and for latencies; made when first asked for. */
+/** The table of events that a consumer has seen, for verification and for latencies. */
 export const EVENTS_TABLE = `
   create schema if not exists bench;
   create unlogged table if not exists bench.events (
     transaction_id bigint not null, partition integer not null, "offset" bigint not null, seen_at_ms float8 not null
   )`
 
-/** Holds the whole ledger to what the product promises. */
+/** Checks the whole ledger against the promises of the product. */
 export async function verifyLedger(pool: pg.Pool): Promise<LedgerVerdict> {
   await pool.query(EVENTS_TABLE)
   const wallets = await verifyWallets(pool)
@@ -84,13 +85,16 @@ export async function verifyLedger(pool: pg.Pool): Promise<LedgerVerdict> {
   return { transactions, refusals, faults: { ...wallets, ...announcements.rows[0] } }
 }
 
-/** The histories of these wallets, or of all: of fifty million transactions it is a sample that is read in seconds. */
+/**
+ * Checks the histories of these wallets, or of all. With fifty million transactions only a sample can be read in
+ * seconds.
+ */
 export async function verifyWallets(pool: pg.Pool, walletIds?: readonly number[]): Promise<WalletFaults> {
   const { rows } = await pool.query<WalletFaults>(WALLETS, [walletIds])
   return rows[0] as WalletFaults
 }
 
-/** The faults in words; empty for a ledger that holds. */
+/** The faults as messages; empty for a correct ledger. */
 export function describeFaults(faults: WalletFaults): string[] {
   return Object.entries(faults)
     .filter(([, count]) => count !== 0)

@@ -1,4 +1,4 @@
-// A closed loop where there is no wrk. A process of its own, so that it never waits for the bench, nor the bench for it.
+// A closed loop without wrk. It runs in its own process, so that it and the bench do not delay each other.
 import { readFileSync } from 'node:fs'
 import autocannon from 'autocannon'
 import { createLatencyRecorder } from './latency-recorder.ts'

@@ -11,7 +11,8 @@ const HEAD_END = '\r\n\r\n'
 
 /**
  * HTTP/1.1 as far as a load generator needs it: node:http costs as much per request as the API that is measured, on the
- * same cores. An answer without a Content-Length is an error. Tells of its end, and whether a request was under way then.
+ * same cores. An answer without a Content-Length is an error. It reports its end, and whether a request was in flight
+ * then.
  */
 export function openConnection(port: number, onClosed: (underWay: boolean) => void): HttpConnection {
   const socket: Socket = connect({ host: '127.0.0.1', port, noDelay: true })
@@ -31,7 +32,7 @@ export function openConnection(port: number, onClosed: (underWay: boolean) => vo
     onStatus = undefined
     notify?.(status)
   })
-  socket.once('error', () => {}) // the close that follows tells it
+  socket.once('error', () => {}) // the close event that follows reports it
   socket.once('close', () => onClosed(onStatus !== undefined))
   return {
     get closed() {

@@ -9,10 +9,10 @@ export interface LoadPlan {
   readonly url: string
   readonly workload: Workload
   readonly connections: number
-  /** For an open loop: requests a second, whatever the answers do. */
+  /** For an open loop: requests per second, independent of the answers. */
   readonly rate?: number
   readonly watched: readonly Watched[]
-  /** Said in the progress. */
+  /** For the progress lines. */
   readonly name: string
 }
 
@@ -20,10 +20,10 @@ export interface LoadMeasurement {
   figures: Figure[]
   usage: ProcessUsage[]
   failures: string[]
-  /** Answers of all runs, the warm-up's too: the ledger must have them. */
+  /** Answers of all runs, including the warm-up: the ledger must have them. */
   answered: number
   refused: number
-  /** How many requests may have been under way, unanswered, when runs ended. */
+  /** Maximum number of requests in flight when runs ended. */
   cutOff: number
 }
 
@@ -39,7 +39,7 @@ export async function measureLoad(deps: BenchDeps, plan: LoadPlan): Promise<Load
   return load.measured()
 }
 
-/** One load, run by run, for whoever runs others in between. */
+/** One load, run by run, so that runs of several loads can alternate. */
 export function createLoad(deps: BenchDeps, plan: LoadPlan) {
   const { warmUpS, runS, repeats } = deps.pace
   const warmUpConnections = Math.max(plan.connections, WARM_UP_CONNECTIONS_MIN)
@@ -101,7 +101,7 @@ function figuresOf(results: readonly LoadResult[]): Figure[] {
   ]
 }
 
-/** What of the answers should not be, in words. */
+/** Failures among the answers, as messages. */
 export function failuresOf({ unexpected, broken }: Pick<LoadResult, 'unexpected' | 'broken'>): string[] {
   return [
     ...(unexpected > 0 ? [`${unexpected} answers had an unexpected status`] : []),

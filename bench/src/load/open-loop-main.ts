@@ -1,5 +1,5 @@
-// Requests at a fixed rate, each measured from the moment it was due: an API that stalls is charged for everyone who
-// would have come meanwhile, which a closed loop forgives.
+// Sends requests at a fixed rate, each measured from the moment it was due. So a stall of the API counts for all
+// requests that were due meanwhile; in a closed loop it would not.
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type HttpConnection, openConnection } from './http-connection.ts'

@@ -13,7 +13,7 @@ export interface LoadDeps {
   readonly wrk: string | undefined
 }
 
-/** What a generator's own process is told. */
+/** The arguments of a generator's process. */
 export interface LoadJob {
   readonly url: string
   readonly workload: Workload
@@ -33,11 +33,15 @@ export interface LoadRun {
 }
 
 const WRK_SCRIPT = join(import.meta.dirname, 'closed-loop.lua')
-/** One thread of wrk sends many times what the API answers; a second would only take turns with it on a small machine. */
+/**
+ * One thread of wrk sends many times what the API answers; a second would only take turns with it on a small machine.
+ */
 const WRK_THREADS = 1
 /** An answer that takes longer counts as broken. */
 const TIMEOUT_S = 10
-/** So many connections share one autocannon process at most: two keep a core each busy. */
+/**
+ * Maximum number of connections per autocannon process; more connections are split between two processes, one per core.
+ */
 const AUTOCANNON_PROCESSES_MAX = 2
 const OPEN_LOOP_CONNECTIONS_MAX = 512
 
@@ -46,7 +50,7 @@ export function runClosedLoop(deps: LoadDeps, run: LoadRun): Promise<LoadResult>
   return deps.wrk === undefined ? runAutocannon(deps, run) : runWrk(deps, deps.wrk, run)
 }
 
-/** Open loop: requests at a fixed rate, whatever the answers do; latency counts from when each was due. */
+/** Open loop: requests at a fixed rate, independent of the answers; latency counts from when each was due. */
 export async function runOpenLoop(
   deps: LoadDeps,
   run: Omit<LoadRun, 'connections'> & { rate: number },

@@ -5,7 +5,7 @@ export interface ProgramOptions {
   readonly cwd?: string
   /** Ends it when the bench is stopped. */
   readonly signal: AbortSignal
-  /** Told as soon as it runs. */
+  /** Called as soon as it runs. */
   readonly onPid?: (pid: number) => void
 }
 

@@ -9,9 +9,9 @@ export interface Workload {
   readonly tokens: readonly string[]
   /** Which user each request is for, round and round. */
   readonly picks: readonly number[]
-  /** Every so many-th request repeats an earlier one, trans_id and all; 0 is never. */
+  /** Every n-th request repeats an earlier one with its trans_id; 0: never. */
   readonly replayEvery: number
-  /** Every so many-th request debits more than any wallet holds; 0 is never. */
+  /** Every n-th request debits more than any wallet holds; 0: never. */
   readonly refuseEvery: number
 }
 

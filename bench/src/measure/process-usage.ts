@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 
-/** Who is watched. A tree is a process and its children, which PostgreSQL's connections are. */
+/** A watched process. With `tree`, its children count, too; PostgreSQL's connections are children. */
 export interface Watched {
   readonly name: string
   readonly pid: number
@@ -21,11 +21,11 @@ export interface UsageWatch {
   stop(): ProcessUsage[] | undefined
 }
 
-/** Linux counts CPU time in hundredths of a second, whatever its own timer. */
+/** Linux reports CPU time in hundredths of a second, independent of its own timer. */
 const TICKS_PER_S = 100
 const LOOK_INTERVAL_MS = 250
 const KB_PER_MB = 1_024
-/** What the machine did beside: a large figure means that the run had company, and is worth little. */
+/** CPU usage of all other processes. If it is large, they have disturbed the run. */
 export const OTHERS = 'others'
 
 /** Watches what processes use until it is stopped. */

@@ -162,12 +162,12 @@ const IDLE: readonly Goal[] = ['api', 'relay', 'exporter'].flatMap((name): Goal[
 
 const GOALS: readonly Goal[] = [...POST, ...READ, ...system(64, 8_000), ...system(256, 10_500), ...RELAY, ...EXPORT, ...IDLE] // biome-ignore format: one list
 
-/** Holds the figures to the goals of the suites that ran. */
+/** Compares the figures with the goals of the suites that ran. */
 export function judgeGoals(measurements: readonly Measurement[], suites: readonly SuiteName[]): GoalVerdict[] {
   return GOALS.filter(({ suite }) => suites.includes(suite)).map(({ suite, goal, unit, bound, measure }) => {
     const measured = measure((name, of) => {
       const measurement = measurements.find((one) => one.suite === suite && one.name === name)
-      // A run that went wrong has figures, but they meet no goal.
+      // Figures of a failed run meet no goal.
       if (!measurement || measurement.failures.length > 0) return undefined
       return measurement.figures.find((one) => one.name === of)?.median
     })

@@ -13,7 +13,7 @@ export function renderReport(report: Report): string {
     ...suites.map((suite) => renderSuite(report.measurements.filter((one) => one.suite === suite))),
     ...(failed.length > 0 ? [['FAILED', ...failed.flatMap(renderFailures)].join('\n')] : []),
     ...(report.goals.length > 0 ? [renderGoals(report.goals)] : []),
-    ...(report.quick ? ['QUICK RUN: too short to mean anything. These figures are not to be quoted.'] : []),
+    ...(report.quick ? ['QUICK RUN: too short to mean anything. Do not quote these figures.'] : []),
   ].join('\n\n')
 }
 
@@ -22,7 +22,7 @@ function renderSetting({ machine, tools, settings, quick }: Report): string {
   return [
     `${machine.cores} cores, ${machine.cpu}, ${machine.platform}${quick ? '; QUICK RUN' : ''}`,
     `load: ${tools.load}; ceiling A: ${tools.ceiling}; Node ${tools.node}`,
-    'CPU is of one core, mean of the runs; memory is the largest resident size (PostgreSQL: proportional, with its cache)',
+    'CPU: percent of one core, mean of the runs. Memory: largest resident size (PostgreSQL: proportional, with its cache)',
     ...(given.length > 0 ? [`settings from the environment: ${given.join(' ')}`] : []),
   ].join('\n')
 }
@@ -40,7 +40,7 @@ function renderSuite(measurements: readonly Measurement[]): string {
   return usage === undefined ? table : `${table}\n\n${usage}`
 }
 
-/** The middle of the repeats, and in brackets the least and the most. */
+/** The median of the repeats, with minimum and maximum in brackets. */
 function renderFigure(figure: Figure | undefined): string {
   if (!figure) return ''
   const { median, min, max, unit } = figure

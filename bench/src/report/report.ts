@@ -2,9 +2,9 @@ import type { describeMachine } from '../measure/process-usage.ts'
 import type { Measurement } from '../suite.ts'
 import type { GoalVerdict } from './goals.ts'
 
-/** Everything that one run found out; what --json writes. */
+/** All results of one run; --json writes this. */
 export interface Report {
-  /** Figures of a quick run are not to be quoted. */
+  /** Figures of a quick run mean nothing. */
   quick: boolean
   began_at: string
   seconds: number

@@ -9,7 +9,7 @@ import type { BenchDeps } from '../suite.ts'
 import type { Engines } from './open-engines.ts'
 import { type ServiceHandle, type ServiceName, spawnService } from './spawn-service.ts'
 
-/** One installation of the product: a database of its own, a topic of its own, and the services that are started on them. */
+/** One installation of the product: its own database and topic, and the services that are started on them. */
 export interface Installation extends AsyncDisposable {
   readonly pool: pg.Pool
   readonly databaseUrl: string
@@ -17,11 +17,11 @@ export interface Installation extends AsyncDisposable {
   readonly partitions: number
   readonly eventSource: string
   readonly jwtSecret: string
-  /** With variables of its own over the installation's. */
+  /** `own` overrides variables of the installation. */
   start(name: ServiceName, own?: Readonly<Record<string, string>>): Promise<ServiceHandle>
-  /** Engines and services, for whoever measures what they use. */
+  /** The processes of engines and services, to measure their usage. */
   watched(): readonly Watched[]
-  /** What has ended by itself. */
+  /** Messages about services that ended unexpectedly. */
   failures(): string[]
 }
 
@@ -33,8 +33,8 @@ const STATEMENT_TIMEOUT_MS = 3_600_000
 const START_TIMEOUT_MS = 30_000
 
 /**
- * Makes an installation; disposing it stops its services and drops its database. One whose database there is already
- * gets its services on it, and leaves it behind.
+ * Creates an installation; disposing it stops its services and drops its database. With `kept` it uses that database,
+ * which already exists, and does not drop it.
  */
 export async function openInstallation(deps: BenchDeps, engines: Engines, kept?: string): Promise<Installation> {
   const name = kept ?? `bench_${randomUUID().replaceAll('-', '')}`

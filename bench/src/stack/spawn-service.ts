@@ -36,7 +36,10 @@ const PROBE_TIMEOUT_MS = 2_000
 const STOP_DEADLINE_MS = 15_000
 const LOG_TAIL_LINES = 10
 
-/** Starts a service as it runs in production, on free ports, and waits until it is ready. Its log goes straight to a file. */
+/**
+ * Starts a service as it runs in production, on free ports, and waits until it is ready. Its log goes straight to a
+ * file.
+ */
 export async function spawnService(name: ServiceName, options: SpawnServiceOptions): Promise<ServiceHandle> {
   const { env, logDir, signal, record } = options
   const [port, opsPort] = [await pickFreePort(), await pickFreePort()]
@@ -69,7 +72,7 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
     get stopped() {
       return stopping
     },
-    failure: () => (stopping || isRunning(child) ? undefined : `${name} ended by itself:\n${readTail(logFile)}`),
+    failure: () => (stopping || isRunning(child) ? undefined : `${name} ended unexpectedly:\n${readTail(logFile)}`),
     stop: async () => {
       stopping = true
       if (isRunning(child)) child.kill('SIGTERM')

@@ -39,7 +39,7 @@ export function createExportClient(
         return !UNFINISHED.has(state.status)
       }
       await until(isOver, {
-        ...{ what: 'the export is over', timeoutMs: EXPORT_TIMEOUT_MS, intervalMs: POLL_INTERVAL_MS, signal },
+        ...{ what: 'the export has ended', timeoutMs: EXPORT_TIMEOUT_MS, intervalMs: POLL_INTERVAL_MS, signal },
       })
       const seconds = (performance.now() - orderedAt) / 1_000
       if (state.status !== 'succeeded') throw new Error(`the export is ${state.status}`)

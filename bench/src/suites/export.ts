@@ -10,7 +10,7 @@ import { type Installation, openInstallation } from '../stack/open-installation.
 import { type BenchDeps, type Figure, type Measurement, once, type Suite } from '../suite.ts'
 import { createExportClient, type ExportClient } from './export-client.ts'
 
-/** One with the long history, and those who post meanwhile. */
+/** One user has the long history; the others post meanwhile. */
 const USERS = 1_001
 const LOAD_RATE = 1_000
 
@@ -21,7 +21,7 @@ export const runExport: Suite = async (deps, report) => {
   const users = await seedUsers(installation, USERS)
   const [owner = 0, ...others] = users
   const { rows } = deps.pace.export
-  // With its opening, the history has just so many rows.
+  // Together with the opening, the history has exactly `rows` rows.
   await seedHistory(installation.pool, { users: [owner], rows: [rows - 1] })
   await settle(installation)
   deps.screen.progress(`${rows.toLocaleString('en')} transactions written`)
@@ -43,13 +43,13 @@ export const runExport: Suite = async (deps, report) => {
   await exporter.stop()
 }
 
-/** What PostgreSQL owes to the rows that were written, it pays before something else is measured. */
+/** Finishes PostgreSQL's pending work for written rows before the next measurement. */
 async function settle({ pool }: Installation): Promise<void> {
   await pool.query('vacuum (analyze)')
   await pool.query('checkpoint')
 }
 
-/** A fresh exporter for each: the kernel's note of its peak knows no beginning but the process's own. */
+/** Starts a new exporter for each measurement, because the kernel records the memory peak of the whole process. */
 async function measureExporter(installation: Installation, measureTime: () => Promise<Figure>) {
   const exporter = await installation.start('exporter')
   const watch = watchUsage(installation.watched())
@@ -89,7 +89,7 @@ async function withExports<T>(client: ExportClient, measure: () => Promise<T>): 
   const exporting = (async () => {
     while (!done) await client.exportOnce()
   })()
-  exporting.catch(() => {}) // heard of below
+  exporting.catch(() => {}) // not unhandled: awaited below
   try {
     return await measure()
   } finally {

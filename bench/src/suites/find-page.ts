@@ -3,7 +3,7 @@ interface Page {
   pagination: { next_cursor: string | null }
 }
 
-/** The largest page that the API gives: the way down in few steps. */
+/** The maximum page size of the API, to need few steps. */
 const STRIDE_ROWS = 200
 
 /** The path of a page far down a wallet's list, found as a client would: from cursor to cursor. */
@@ -26,7 +26,7 @@ export async function findPage(
   const path = pathOf(pageRows, cursor)
   const { data } = await readPage(url, token, path)
   if (data.length !== pageRows || (newest !== undefined && data[0]?.sequence !== newest - before)) {
-    throw new Error(`page ${page} is not what it should be`)
+    throw new Error(`page ${page} does not have the expected rows`)
   }
   return path
 }

@@ -6,7 +6,7 @@ import { once, type Suite } from '../suite.ts'
 
 const SERVICES = ['api', 'relay', 'exporter'] as const
 
-/** What everything uses when nobody asks for anything, a while after its start. */
+/** CPU and memory of all services without requests, some time after their start. */
 export const runIdle: Suite = async (deps, report) => {
   await using engines = await openEngines(deps, { kafka: true })
   await using installation = await openInstallation(deps, engines)
@@ -19,7 +19,7 @@ export const runIdle: Suite = async (deps, report) => {
   const usage = watch.stop()
   const failures = installation.failures()
   if (!usage) {
-    const notes = ['this platform has no /proc, so nothing could be measured']
+    const notes = ['not measured: this platform has no /proc']
     return report({ suite: 'idle', name: 'services', figures: [], usage: [], notes, failures })
   }
   for (const { name, cpu_percent, rss_mb } of usage) {

@@ -14,17 +14,19 @@ interface Scenario extends PostMix {
   readonly connections: number
   /** Open loop. */
   readonly rate?: number
-  /** API processes that share the connections; one unless told. */
+  /** Number of API processes that share the connections; default: one. */
   readonly replicas?: number
 }
 
 const USERS = 1_000
 const CEILING_CLIENTS = 64
-/** Of the best closed loop: below what the API can do, so that waiting is the API's and not the queue's. */
+/**
+ * Share of the best closed loop's rate: below the API's capacity, so that the latency is the API's and not the queue's.
+ */
 const OPEN_LOOP_SHARE = 0.7
 /** Every fifth request. */
 const FIFTH = 5
-/** Of the requests that repeat an earlier one, or are refused: how far from a fifth is still a fifth. */
+/** Allowed difference between a fifth and the measured share of replays. */
 const FIFTH_TOLERANCE = 0.03
 
 const uniform = (connections: number): Scenario => ({
@@ -32,7 +34,9 @@ const uniform = (connections: number): Scenario => ({
   choice: 'uniform',
 })
 
-/** POST /transactions. The ceilings run right before what they are compared with: a machine's mood changes in minutes. */
+/**
+ * POST /transactions. Each ceiling runs right before its measurements: the speed of a machine changes within minutes.
+ */
 export const runPost: Suite = async (deps, report) => {
   await using engines = await openEngines(deps, { kafka: false })
   const ceiling = async (name: string, statement: Statement, clients: number) =>
@@ -86,13 +90,13 @@ async function measureStatement(
   return { suite: 'post', name, figures, usage: [], notes, failures: [] }
 }
 
-/** A fresh ledger and a fresh API for each scenario, and the ledger verified at its end. */
+/** Measures one scenario with a new ledger and a new API, and verifies the ledger at its end. */
 async function measureScenario(deps: BenchDeps, engines: Engines, scenario: Scenario): Promise<Measurement> {
   const [measurement] = await measureInTurn(deps, engines, [scenario])
   return measurement as Measurement
 }
 
-/** One run of each scenario, then the next of each: what is compared closely must not be measured minutes apart. */
+/** Alternates the runs of the scenarios, because scenarios that are compared must not be measured minutes apart. */
 async function measureInTurn(
   deps: BenchDeps,
   engines: Engines,
@@ -116,7 +120,7 @@ async function measureInTurn(
 interface PreparedScenario {
   readonly scenario: Scenario
   readonly installation: Installation
-  /** One a replica, side by side. */
+  /** One per replica, run at the same time. */
   readonly loads: readonly ReturnType<typeof createLoad>[]
 }
 
@@ -163,12 +167,12 @@ async function checkLedger({ pool }: Installation, measured: LoadMeasurement, sc
     if (Math.abs(replayed - 1 / FIFTH) > FIFTH_TOLERANCE)
       failures.push(`${Math.round(replayed * 100)}% of the requests were replays`)
   } else if (posted < accepted || posted > accepted + cutOff) {
-    failures.push(`${accepted} requests were answered with 201, and the ledger has ${posted}`)
+    failures.push(`${accepted} requests were answered with 201, but the ledger has ${posted} transactions`)
   }
   if (scenario.refuseEvery) {
     notes.push(`${Math.round(share(refused) * 100)}% refused`)
     if (refusals < refused || refusals > refused + cutOff) {
-      failures.push(`${refused} requests were refused, and the ledger has ${refusals}`)
+      failures.push(`${refused} requests were refused, but the ledger has ${refusals} refusals`)
     }
   }
   return { notes, failures }

@@ -10,10 +10,10 @@ import { findPage } from './find-page.ts'
 
 const USERS = 1_000
 const CONNECTIONS = 64
-/** Of all rows, in the one wallet that is paged through: deep enough for page 10,000 of a million rows. */
+/** Share of all rows in the wallet with the long list: deep enough for page 10,000 of a million rows. */
 const LONG_HISTORY_SHARE = 0.3
 
-/** GET wallet, and one wallet's list at its first page and far down, among everybody else's rows. */
+/** GET wallet, and the first and a deep page of one wallet's list, in a table with rows of many wallets. */
 export const runRead: Suite = async (deps, report) => {
   await using engines = await openEngines(deps, { kafka: false })
   await using installation = await openInstallation(deps, engines)
@@ -31,7 +31,7 @@ export const runRead: Suite = async (deps, report) => {
   const deep = await findPage(api.url, owner, { page, pageRows })
   const scenarios = [
     { name: `wallet, ${CONNECTIONS}`, workload: reading('/api/v1/wallet', tokens) },
-    // One wallet's page is the same for all who ask at once, and read once: this one shows what different pages cost.
+    // Concurrent requests for one wallet's page are read once. This scenario shows the cost of different pages.
     { name: `list, ${USERS} users, ${CONNECTIONS}`, workload: reading(first, tokens) },
     { name: `list, first page, ${CONNECTIONS}`, workload: reading(first, [owner]) },
     { name: `list, deep page, ${CONNECTIONS}`, workload: reading(deep, [owner]) },

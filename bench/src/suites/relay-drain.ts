@@ -52,8 +52,8 @@ async function hasBegun(pool: pg.Pool): Promise<boolean> {
 }
 
 /**
- * Every lane has published and no batch is open, which is when the last rows are deleted. Asked of a dozen rows: a count
- * of the outbox would wade through all that was deleted, on the core that the relay needs.
+ * True when all lanes have published and no batch is open, because then the last rows are deleted. It reads a dozen
+ * rows: counting the outbox would scan all deleted rows, and take CPU from the relay.
  */
 async function isDrained(pool: pg.Pool): Promise<boolean> {
   const { rows } = await pool.query<{ drained: boolean }>(

@@ -12,12 +12,12 @@ import { until } from './until.ts'
 import { writeAtRate } from './write-at-rate.ts'
 
 const USERS = 1_000
-/** Each of twelve partitions gets a row every 60 ms: so fine is the figure. */
+/** Each of twelve partitions gets a row every 60 ms, which is the resolution of the figure. */
 const RATE = 200
 const TIMEOUT_MS = 60_000
 const POLL_MS = 50
 
-/** One of two is killed: how long until its partitions flow again. */
+/** One of two replicas is killed: time until its partitions show new rows again. */
 export async function measureTakeOver(deps: BenchDeps, engines: Engines): Promise<Measurement> {
   return measureKill(deps, engines, {
     name: 'take-over',
@@ -26,7 +26,7 @@ export async function measureTakeOver(deps: BenchDeps, engines: Engines): Promis
   })
 }
 
-/** The only one is killed and started again: how long after it is ready until all partitions flow. */
+/** The only replica is killed and restarted: time from its readiness until all partitions show new rows. */
 export async function measureRestart(deps: BenchDeps, engines: Engines): Promise<Measurement> {
   return measureKill(deps, engines, {
     name: 'restart',
@@ -41,7 +41,7 @@ export async function measureRestart(deps: BenchDeps, engines: Engines): Promise
 interface Kill {
   name: string
   replicas: number
-  /** Returns the time from which it counts. */
+  /** Returns the start of the measured time. */
   afterKill(installation: Installation): Promise<number>
 }
 
@@ -80,7 +80,7 @@ async function measureKill(deps: BenchDeps, engines: Engines, kill: Kill): Promi
   }
 }
 
-/** Fairly, and all of them. */
+/** True when all partitions are leased, in fair shares. */
 export async function isShared(pool: pg.Pool, replicas: number): Promise<boolean> {
   const { rows } = await pool.query<{ shared: boolean }>(
     `select count(distinct lease_owner) = $1 and count(lease_owner) = count(*) and max(held) - min(held) <= 1 as shared
@@ -90,7 +90,7 @@ export async function isShared(pool: pg.Pool, replicas: number): Promise<boolean
   return rows[0]?.shared === true
 }
 
-/** When the last of the partitions showed a row again that was committed after this. */
+/** The time at which each partition had shown a row that was committed after `atMs`. */
 async function findFlow(pool: pg.Pool, atMs: number): Promise<number> {
   const { rows } = await pool.query<{ flowing: number }>(
     `select max(first_ms) as flowing from (

@@ -15,7 +15,7 @@ const USERS = 1_000
 const PUBLISH_TIMEOUT_MS = 30_000
 const PUBLISH_POLL_MS = 100
 
-/** How soon a consumer sees a row that is committed by itself. */
+/** Time until a consumer sees a row, with one row per commit. */
 export async function measureLatency(deps: BenchDeps, engines: Engines, rate: number): Promise<Measurement> {
   await using installation = await openInstallation(deps, engines)
   const { pool, topic } = installation
@@ -34,7 +34,7 @@ export async function measureLatency(deps: BenchDeps, engines: Engines, rate: nu
     await writeAtRate(deps, { rate, seconds }, write)
     await until(() => watch.seen() >= written, { what: 'every row is published', ...bounds })
   }
-  // Every lane has had rows to publish, and none is behind, when the time begins that counts.
+  // Warm-up: when the measured time begins, all lanes have published rows and none is behind.
   await writeFor(latencyWarmUpS)
   const usage = watchUsage([...installation.watched(), watch.watched])
   const fromMs = Date.now()

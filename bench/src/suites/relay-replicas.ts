@@ -11,14 +11,14 @@ import { isShared } from './relay-hand-over.ts'
 import { until } from './until.ts'
 
 const USERS = 1_000
-/** Put before the broker, on the way to it. */
+/** Delay of each request to the broker. */
 const DELAY_MS = 20
-/** Small batches: what limits is then the way to the broker, and not a core. */
+/** Small batches, so that the delay to the broker is the limit and not a core. */
 const BATCH_ROWS_MAX = 100
 const TIMEOUT_MS = 180_000
 const POLL_MS = 50
 
-/** How fast one replica, or two, drain an outbox whose broker is far away. */
+/** Drain rate of one replica or two with a distant broker. */
 export async function measureReplicas(
   deps: BenchDeps,
   engines: Engines,

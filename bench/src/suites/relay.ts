@@ -8,7 +8,7 @@ import { measureReplicas } from './relay-replicas.ts'
 
 const RATES = [200, 600]
 
-/** The relay by itself: how fast, how soon, how soon again after a kill, and what a second one adds. */
+/** The relay alone: drain rate, latency, recovery after a kill, and the gain by a second replica. */
 export const runRelay: Suite = async (deps, report) => {
   await using closing = new AsyncDisposableStack()
   const door = await openKafkaDoor()

@@ -7,7 +7,7 @@ export interface UntilOptions {
   readonly signal: AbortSignal
 }
 
-/** Asks until it is so, within a bound. */
+/** Polls until the condition is true. @throws Error after the timeout */
 export async function until(isSo: () => Promise<boolean> | boolean, options: UntilOptions): Promise<void> {
   const { what, timeoutMs, intervalMs, signal } = options
   const deadline = performance.now() + timeoutMs

@@ -3,7 +3,7 @@ import type { BenchDeps } from '../suite.ts'
 
 const TICK_MS = 1
 
-/** Open loop: each write when it is due, whether or not the one before has been committed; numbered from 1. */
+/** Open loop: starts each write when it is due, even if earlier ones have not been committed. Numbers them from 1. */
 export async function writeAtRate(
   { signal }: BenchDeps,
   { rate, seconds }: { rate: number; seconds: number },

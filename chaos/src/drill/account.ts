@@ -2,7 +2,7 @@ import type { Screen } from '@streamledger/engines'
 
 const INDENT = ' '.repeat(11)
 
-/** What the drill tells whoever watches it: what it does, what it has measured, and what did not hold. */
+/** Prints what the drill does and measures, and collects failed claims. */
 export class Account {
   readonly failed: string[] = []
   readonly #screen: Screen
@@ -29,7 +29,7 @@ export class Account {
     for (const line of text.trimEnd().split('\n')) this.#screen.write(`${INDENT}${line}`.trimEnd())
   }
 
-  /** One thing that has to hold; what was found instead is told. */
+  /** Prints a claim and whether it holds; if not, also what was found instead. */
   claim(holds: boolean, claim: string, found?: unknown): void {
     this.#claims += 1
     this.#screen.progress(`${holds ? 'holds' : 'FAILS'}  ${claim}`)

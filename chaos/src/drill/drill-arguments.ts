@@ -4,11 +4,11 @@ import { ACTS, type Act } from './acts.ts'
 
 export interface DrillArguments {
   readonly acts: readonly Act[]
-  /** Orders that are posted before anything is lost. */
+  /** Number of orders that are posted before the first act. */
   readonly history: number
-  /** Postings a second, at most. */
+  /** Maximum number of postings per second. */
   readonly rate: number
-  /** Everything of the drill: it is cleared at its start. */
+  /** The folder for data and logs; cleared at the start. */
   readonly dir: string
   readonly help: boolean
 }
@@ -25,24 +25,24 @@ const NAMES = Object.keys(ACTS) as Act[]
 
 export const USAGE = `npm run drill -- [options]
 
-Backup and restore, rehearsed on a system of its own: base backups and archived WAL of a Postgres that is under load, and
-then what they are for. Everything that docs/runbook.md promises of it is claimed, and looked at. The acts, in their order:
+Rehearses backup and restore on its own system: takes base backups and archives the WAL of a Postgres under load, and then
+restores from them. It checks everything that docs/runbook.md promises about this. The acts, in their order:
 
-  everything   Postgres is lost, its WAL is not: back to the very end
-  point        Postgres goes back to a point in time while Kafka is ahead, with the API stopped
-  running      the same, and nobody stops the API
+  everything   Postgres is lost, but not its WAL: restored to the end
+  point        Postgres is restored to a point in time, and Kafka is ahead; the API is stopped
+  running      the same, while the API keeps running
   kafka        Kafka is lost
   both         both are lost
 
-  --acts A,B      only these (all)
-  --history N     orders that are posted before the first one (${HISTORY.default})
-  --rate R        postings a second during the acts, at most (${RATE.default})
-  --dir DIR       data and logs, which stay until the next drill (.local/drill)
+  --acts A,B      runs only these (all)
+  --history N     orders that are posted before the first act (${HISTORY.default})
+  --rate R        maximum number of postings per second during the acts (${RATE.default})
+  --dir DIR       folder for data and logs, which stay until the next drill (.local/drill)
   --help          shows this
 
-Exit code 0: every claim holds. 1: one does not, or something went wrong. 130: it was stopped.`
+Exit code 0: every claim holds. 1: a claim does not hold, or something went wrong. 130: the drill was stopped.`
 
-/** @throws Error, one line, for arguments that make no sense. */
+/** @throws Error, one line, for invalid arguments. */
 export function parseDrillArguments(args: readonly string[]): DrillArguments {
   const { acts, history, rate, dir = DIR, help } = parseInOneLine({ args: [...args], options: OPTIONS }).values
   return {
@@ -57,6 +57,6 @@ export function parseDrillArguments(args: readonly string[]): DrillArguments {
 function parseActs(text: string): Act[] {
   const asked = text.split(',')
   const unknown = asked.find((name) => !NAMES.includes(name as Act))
-  if (unknown !== undefined) throw new Error(`--acts has no "${unknown}"; there are ${NAMES.join(', ')}.`)
+  if (unknown !== undefined) throw new Error(`Unknown act "${unknown}" in --acts; choose from ${NAMES.join(', ')}.`)
   return NAMES.filter((name) => asked.includes(name))
 }

@@ -36,7 +36,7 @@ export function orderAfterTarget(drill: Drill, [kept, removed]: readonly [View, 
   })
 }
 
-/** What people get of their workbooks now. */
+/** Checks what users get of their workbooks now. */
 export async function judgeExports(drill: Drill, { kept, removed, later }: Ordered): Promise<void> {
   const { account } = drill
   await withAgent(async (agent) => {
@@ -45,19 +45,20 @@ export async function judgeExports(drill: Drill, { kept, removed, later }: Order
     const digest = createHash('sha256').update(found.body).digest('hex')
     account.claim(
       found.status === 200 && digest === kept.sha256,
-      'a workbook from before is downloaded as it was',
+      'a workbook from before the target is downloaded unchanged',
       found.status,
     )
     const gone = await file(removed)
     const { code } = readProblem(gone.body.toString())
-    // Its row is back and its file is not: a problem that the runbook knows, and never somebody else's file.
+    // Its row is restored and its file is not. The runbook describes this problem. It must never give another user's
+    // file.
     account.claim(
       gone.status === 410 && code === 'export_file_missing',
-      'a workbook that was removed since then has no file, as the runbook says',
+      'a workbook that was removed after the target has no file, as the runbook says',
       `${gone.status} ${code}`,
     )
     const unknown = await file(later)
-    account.claim(unknown.status === 404, 'a workbook that was ordered since then is unknown', unknown.status)
+    account.claim(unknown.status === 404, 'a workbook that was ordered after the target is unknown', unknown.status)
     const fresh = await orderOne(drill, agent)
     account.claim(fresh.status === 'succeeded', 'a new workbook is written', fresh)
   })
@@ -80,7 +81,7 @@ async function orderOne(drill: Drill, agent: Agent): Promise<View> {
 /**
  * Asks as the first user, who owns all of them.
  *
- * @throws Error when there is no answer, or none yet.
+ * @throws Error if there is no final answer yet.
  */
 async function ask({ stack, users }: Drill, agent: Agent, call: Omit<Call, 'token'>): Promise<Reply> {
   const reply = await callApi(agent, stack.apiUrl(), { ...call, token: users[0]?.token })

@@ -10,13 +10,13 @@ export interface Fates {
   readonly kept: Answer[]
   /** Of transactions that are recorded in orphaned_events. */
   readonly orphaned: Answer[]
-  /** Never published, so nothing but the lost disk knew of them; refusals have no event at all. */
+  /** Never published, so they were only on the lost disk; refusals have no event at all. */
   readonly forgotten: Answer[]
-  /** None of these, which must not be. */
+  /** In none of these groups; must be empty. */
   readonly unexplained: string[]
 }
 
-/** What became of what clients were told before the loss; `published`: what the topic had. */
+/** Sorts the answers from before the loss by what became of them. `published` has the records of the topic. */
 export async function sortAnswers({ stack }: Drill, file: string, published: readonly TopicRecord[]): Promise<Fates> {
   const ids = new Set(published.map(({ value }) => String(JSON.parse(value ?? '{}').transaction_id)))
   const { rows } = await stack.pool.query<{ name: string }>(
@@ -48,7 +48,7 @@ export interface AskedAgain {
   readonly wrong: readonly string[]
 }
 
-/** Clients send these orders once more, twice: what the ledger knows comes back as it was, the rest is decided now and stays so. */
+/** Sends these orders twice more. Known ones must get the same answer; the others are decided now, and only once. */
 export async function askTwice({ stack, users }: Drill, answers: readonly Answer[]): Promise<AskedAgain> {
   const result = { replayed: 0, decidedAnew: 0, wrong: [] as string[] }
   const senders = new Map(users.map((user) => [user.wallet_id, user]))

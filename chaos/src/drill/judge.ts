@@ -37,11 +37,11 @@ export async function judgeAll(drill: Drill, { missing = 0 }: Expected = {}): Pr
   const rest = { halted: 0, waiting: 0, unfinished: 0, paused: false }
   account.claim(
     JSON.stringify(rows[0]) === JSON.stringify(rest),
-    'no partition is halted, no row and no export waits',
+    'no partition is halted, and no row or export waits',
     rows[0],
   )
   const verified = await runCli(['verify'], cliEnv(drill))
-  account.claim(verified.ok, 'verify: money adds up, wallet by wallet', verified.faults)
+  account.claim(verified.ok, 'verify: all balances are correct', verified.faults)
   const reconciled = await runCli(['reconcile'], cliEnv(drill))
   const faults = { ...reconciled.faults }
   const { missing: found = 0, ...others } = faults
@@ -53,9 +53,9 @@ export async function judgeAll(drill: Drill, { missing = 0 }: Expected = {}): Pr
   )
   account.claim(
     Object.values(others).every((count) => count === 0),
-    'reconcile: nothing is doubled, foreign, mismatched or out of order',
+    'reconcile: no event is duplicated, foreign, mismatched or out of order',
     others,
   )
   const { lookalikes } = await events.look()
-  account.claim(lookalikes.length === 0, 'no event looks like one that was there before', lookalikes)
+  account.claim(lookalikes.length === 0, 'no new event has the identity of an old one', lookalikes)
 }

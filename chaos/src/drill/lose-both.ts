@@ -8,10 +8,10 @@ import { archiveNow, readMark, takeBase, untilAnswered, untilHalted, untilPublis
 
 const ORDERS = 150
 
-/** Both are gone: Postgres comes back as far as the archive reaches, and Kafka with nothing. */
+/** Both are lost: Postgres is restored to the end of its archive, and Kafka starts empty. */
 export async function loseBoth(drill: Drill): Promise<void> {
   const { account, events } = drill
-  account.begin('Both are lost: Postgres comes back as far as its archive reaches, Kafka empty')
+  account.begin('Both are lost: Postgres is restored to the end of its archive, Kafka starts empty')
   const stage = stageLoad(drill, 'both')
   await untilAnswered(stage, ORDERS)
   await takeBase(drill)
@@ -24,7 +24,7 @@ export async function loseBoth(drill: Drill): Promise<void> {
   await restorePostgres(drill, { target: {}, walSurvives: false, alongside: () => replaceKafka(drill) })
   const after = await readMark(drill)
   const lost = before.transactions - after.transactions
-  account.tell(`${lost} transactions of the last moments are lost: the archive did not have them, and no topic does`)
+  account.tell(`the last ${lost} transactions are lost: neither the archive nor a topic has them`)
   await typeCommand(drill, ['topic', 'create'])
   await untilHalted(drill, Number(PARTITIONS))
   const missing = await resolveLost(drill, 'Postgres and Kafka were lost', ['--new-source'])

@@ -10,23 +10,23 @@ import { replicasOf, startAll, stopAll, untilAnswered, untilConfirmed, untilHalt
 
 const ORDERS = 150
 
-/** The broker and its disk are gone: another cluster comes up at the same address, with nothing in it. */
+/** The broker and its disk are lost: an empty cluster starts at the same address. */
 export async function replaceKafka({ stack, account, events, dir }: Drill): Promise<void> {
   await stack.kafka.kill()
   rmSync(join(dir, 'kafka'), { recursive: true, force: true })
   await stack.kafka.start()
   events.topicIsLost()
-  account.tell('Kafka is lost with its disk; an empty cluster is up at its address')
+  account.tell('Kafka and its disk are lost; an empty cluster is up at the same address')
 }
 
-/** Postgres is well, and Kafka is gone with the topic and the receipts, while clients post. */
+/** Kafka is lost with the topic and the receipts, while clients post to a healthy Postgres. */
 export async function loseKafka(drill: Drill): Promise<void> {
   const { account, events } = drill
-  account.begin('Kafka is lost, and Postgres is well')
+  account.begin('Kafka is lost, Postgres is not')
   const before = stageLoad(drill, 'kafka-before')
   await untilAnswered(before, ORDERS)
   await before.stop()
-  // No batch is open then, and relays that start anew have nothing but the topic's end to tell that it is another one.
+  // With no open batch, restarted relays can only detect the new topic by its end.
   await untilConfirmed(drill)
   await events.look()
   const relays = replicasOf(drill, 'relay')
@@ -39,7 +39,7 @@ export async function loseKafka(drill: Drill): Promise<void> {
   await untilHalted(drill, Number(PARTITIONS))
   const answered = stage.load.counts.answered
   await untilAnswered(stage, ORDERS)
-  account.tell(`${stage.load.counts.answered - answered} orders answered meanwhile: the ledger needs no Kafka`)
+  account.tell(`${stage.load.counts.answered - answered} orders answered meanwhile: the ledger does not need Kafka`)
   const missing = await resolveLost(drill, 'Kafka was lost')
   account.tell(`events flow again ${inSeconds(performance.now() - lostAt)} after the loss`)
   await untilAnswered(stage, ORDERS)
@@ -52,7 +52,9 @@ export async function loseKafka(drill: Drill): Promise<void> {
   }
 }
 
-/** Resolves everything; returns how many transactions have left the outbox by then, whose events are gone. */
+/**
+ * Resolves all partitions. Returns the number of transactions that were no longer in the outbox: their events are lost.
+ */
 export async function resolveLost(drill: Drill, reason: string, more: readonly string[] = []): Promise<number> {
   const { stack, account } = drill
   await typeCommand(drill, ['relay', 'resolve', '--all'])

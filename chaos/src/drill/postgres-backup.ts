@@ -4,7 +4,10 @@ import { waitFor } from '@streamledger/testkit/wait-for'
 import type pg from 'pg'
 import { copyFolder } from './copy-folder.ts'
 
-/** How far a restore goes: to an instant, to a place in the WAL, or as far as there is any. As Postgres calls its settings. */
+/**
+ * How far a restore goes: to an instant, to a place in the WAL, or as far as there is any. As Postgres calls its
+ * settings.
+ */
 export type RecoveryTarget = { recovery_target_time: string } | { recovery_target_lsn: string } | Record<string, never>
 
 export interface BaseBackup {
@@ -46,7 +49,7 @@ export class PostgresBackup {
     }
   }
 
-  /** The server archives as whoever it runs as. */
+  /** The server archives as the user that it runs as. */
   openArchive(): void {
     const { data, archive } = this.places
     mkdirSync(archive, { recursive: true })
@@ -81,7 +84,7 @@ export class PostgresBackup {
     await waitFor(() => existsSync(join(this.places.archive, file)), { timeoutMs: ARCHIVED_WITHIN_MS })
   }
 
-  /** The disk is gone; all of it, or all but the WAL, which somebody could save. */
+  /** Removes the data: all of it, or all but the WAL. */
   loseData({ walSurvives }: { walSurvives: boolean }): void {
     const { data } = this.places
     for (const name of readdirSync(data)) {
@@ -102,7 +105,7 @@ export class PostgresBackup {
   }
 }
 
-/** The server renames and removes these files, as whoever it runs as. */
+/** The server renames and removes these files as the user that it runs as. */
 function writeAsOwner(folder: string, name: string, text: string): void {
   const { uid, gid } = statSync(folder)
   writeFileSync(join(folder, name), text, { mode: 0o600 })
@@ -110,8 +113,8 @@ function writeAsOwner(folder: string, name: string, text: string): void {
 }
 
 /**
- * Complete under its final name, or not there; never over something else. A segment that is there already, byte for byte,
- * is archived: a server that was killed before it had noted that asks again.
+ * Complete under its final name, or not there; never over something else. A segment that is there already, byte for
+ * byte, is archived: a server that was killed before it had noted that asks again.
  */
 function archiveCommand(archive: string): string {
   const to = `${quoteForShell(archive)}/%f`

@@ -9,10 +9,12 @@ import { takeBase, untilAnswered } from './steps.ts'
 
 const ORDERS = 200
 
-/** The disk is lost, and pg_wal, which was on another one, is not: nothing is forgotten, and nobody has to decide anything. */
+/**
+ * The disk is lost, but not pg_wal, which was on another one: nothing is lost, and no operator has to decide anything.
+ */
 export async function restoreEverything(drill: Drill): Promise<void> {
   const { stack, account, events } = drill
-  account.begin('Postgres is lost, its WAL is not: restored to the very end, while clients go on trying')
+  account.begin('Postgres is lost, but not its WAL: restored to the end, while clients keep trying')
   const stage = stageLoad(drill, 'everything')
   await untilAnswered(stage, ORDERS)
   await takeBase(drill)
@@ -21,14 +23,14 @@ export async function restoreEverything(drill: Drill): Promise<void> {
   await restorePostgres(drill, { target: {}, walSurvives: true })
   const answered = stage.load.counts.answered
   await waitFor(() => stage.load.counts.answered > answered, { timeoutMs: PATIENCE_MS })
-  account.tell(`the first client has its answer ${inSeconds(performance.now() - lostAt)} after the loss`)
+  account.tell(`the first client got its answer ${inSeconds(performance.now() - lostAt)} after the loss`)
   await untilAnswered(stage, ORDERS)
   await stage.stop()
   await judgeAll(drill)
   const halts = await stack.pool.query('select from relay_resolutions')
-  account.claim(halts.rowCount === 0, 'nothing had to be resolved by hand', halts.rowCount)
+  account.claim(halts.rowCount === 0, 'no partition had to be resolved by an operator', halts.rowCount)
   const { records } = await events.look()
   const { kept, orphaned, forgotten, unexplained } = await sortAnswers(drill, stage.file, records)
   const others = [...orphaned, ...forgotten].length + unexplained.length
-  account.claim(others === 0, `each of ${kept.length} answers is in the ledger as it was given: RPO 0`, unexplained)
+  account.claim(others === 0, `each of ${kept.length} answers is unchanged in the ledger: RPO 0`, unexplained)
 }

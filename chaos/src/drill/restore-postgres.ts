@@ -5,9 +5,9 @@ import type { RecoveryTarget } from './postgres-backup.ts'
 
 export interface Disaster {
   readonly target: RecoveryTarget
-  /** Somebody could save pg_wal from the lost disk. */
+  /** pg_wal could be saved from the lost disk. */
   readonly walSurvives: boolean
-  /** Whatever else is lost at that moment. */
+  /** Other losses at that moment. */
   readonly alongside?: () => Promise<void>
 }
 
@@ -17,17 +17,17 @@ export async function restorePostgres({ stack, backup, account }: Drill, disaste
   const lostAt = performance.now()
   await stack.postgres.kill()
   backup.loseData({ walSurvives })
-  account.tell(`Postgres is killed, and its disk is gone${walSurvives ? ', but for pg_wal' : ''}`)
+  account.tell(`Postgres is killed, and its disk is lost${walSurvives ? ', except pg_wal' : ''}`)
   await alongside?.()
   await backup.lay(target)
   const laidAt = performance.now()
   const [name, value] = Object.entries(target)[0] ?? ['as far as there is WAL']
-  account.tell(`base backup laid out; recovering: ${name}${value ? ` = ${value}` : ''}`)
+  account.tell(`base backup copied; recovering: ${name}${value ? ` = ${value}` : ''}`)
   await stack.postgres.start()
   const { rows } = await waitFor(() => untilPromoted(stack.pool), { timeoutMs: PATIENCE_MS })
   const downMs = performance.now() - lostAt
   account.tell(
-    `Postgres takes writes again, on timeline ${rows[0]?.timeline}: ${inSeconds(downMs)} after it was lost, of which ${inSeconds(laidAt - lostAt)} to copy and the rest to recover`,
+    `Postgres accepts writes again, on timeline ${rows[0]?.timeline}: ${inSeconds(downMs)} after it was lost, of which ${inSeconds(laidAt - lostAt)} to copy and the rest to recover`,
   )
   return downMs
 }

@@ -12,24 +12,22 @@ import { archiveNow, readMark, replicasOf, startAll, stopAll, takeBase, untilAns
 
 const ORDERS = 300
 const UNPUBLISHED = 60
-/** Of the answers that were kept, so many are asked for again; of those that were forgotten, all. */
+/** Number of kept answers that are repeated; of the forgotten ones all are. */
 const KEPT_SAMPLE = 100
 
 /**
- * As the runbook has it: the API is stopped, Postgres is restored to an instant, the relays halt, what the topic has is put
- * back, and the API is started again.
+ * As in the runbook: the API is stopped, Postgres is restored to a point in time, the relays halt, the events of the
+ * topic are put back into the ledger, and the API is started again.
  */
 export async function restoreToPoint(drill: Drill): Promise<void> {
   const { account } = drill
-  account.begin(
-    'Postgres is restored to a point in time, and Kafka is ahead; the API is stopped, as the runbook has it',
-  )
+  account.begin('Postgres is restored to a point in time, and Kafka is ahead; the API is stopped, as in the runbook')
   const before = await orderBeforeTarget(drill)
   const stage = stageLoad(drill, 'point-in-time')
   await takeBase(drill)
   await untilAnswered(stage, ORDERS)
   const target = await readMark(drill)
-  account.tell(`the point to come back to: ${target.time}, with ${target.transactions} transactions`)
+  account.tell(`the target of the restore: ${target.time}, with ${target.transactions} transactions`)
   await untilAnswered(stage, ORDERS)
   const exports = await orderAfterTarget(drill, before)
   await archiveNow(drill)
@@ -41,7 +39,7 @@ export async function restoreToPoint(drill: Drill): Promise<void> {
   const last = await readMark(drill)
   const unpublished = last.transactions - records.length
   account.tell(
-    `the API is stopped; ${last.transactions - target.transactions} transactions are newer than that point, and the topic lacks the last ${unpublished}`,
+    `the API is stopped; ${last.transactions - target.transactions} transactions are newer than the target, and the last ${unpublished} are not in the topic`,
   )
 
   const lostAt = performance.now()
@@ -49,7 +47,7 @@ export async function restoreToPoint(drill: Drill): Promise<void> {
   const restored = await readMark(drill)
   account.claim(
     restored.transactions === target.transactions,
-    `Postgres has the ${target.transactions} transactions of that point`,
+    `Postgres has the ${target.transactions} transactions of the target`,
     restored.transactions,
   )
   await startAll(drill, relays)
@@ -68,56 +66,63 @@ async function leaveUnpublished(stage: Stage, relays: readonly Replica[]): Promi
   await stage.stop()
 }
 
-/** The halt, and the way out of it, as somebody types it. */
+/** The halt, and the commands with which an operator resolves it. */
 async function putBack(drill: Drill, { target, lost }: { target: string; lost: number }): Promise<void> {
   const { stack, account } = drill
   await untilHalted(drill)
-  account.claim((await typeCommand(drill, ['outbox', 'status'])) === 1, 'outbox status tells of it, with exit code 1')
+  account.claim(
+    (await typeCommand(drill, ['outbox', 'status'])) === 1,
+    'outbox status shows the halt, with exit code 1',
+  )
   const { faults } = await runCli(['reconcile'], cliEnv(drill))
-  account.claim(faults?.foreign === lost, `reconcile tells the ${lost} events that Postgres does not have`, faults)
+  account.claim(faults?.foreign === lost, `reconcile finds the ${lost} events that Postgres does not have`, faults)
   account.claim(
     (await typeCommand(drill, ['relay', 'resolve', '--all'])) === 2,
-    'relay resolve --all shows what it would do, and does nothing',
+    'relay resolve --all shows what it would do, and changes nothing',
   )
   const before = await readMark(drill)
   const resolve = ['relay', 'resolve', '--all', '--lost', 'put-back', '--reason', `restored to ${target}`, '--yes']
-  account.claim((await typeCommand(drill, resolve)) === 0, 'relay resolve does it')
+  account.claim((await typeCommand(drill, resolve)) === 0, 'relay resolve ends with exit code 0')
   const found = (await readMark(drill)).transactions - before.transactions
-  account.claim(found === lost, `all ${lost} are in the ledger again`, found)
+  account.claim(found === lost, `all ${lost} transactions are in the ledger again`, found)
   const { rows } = await stack.pool.query<{ orphans: number; sources: number }>(
     `select (select count(*)::int from orphaned_events) as orphans, (select count(*)::int from event_sources) as sources`,
   )
   const none = rows[0]?.orphans === 0 && rows[0].sources === 0
-  account.claim(none, 'none is lost for good, and events keep their source', rows[0])
+  account.claim(none, 'no transaction is lost for good, and events keep their source', rows[0])
 }
 
-interface Told {
+interface Answered {
   file: string
   records: readonly TopicRecord[]
   unpublished: number
 }
 
-/** Every answer has a fate that the runbook promises, and clients who ask again get what they must. */
-async function judgeClients(drill: Drill, { file, records, unpublished }: Told): Promise<void> {
+/** Checks that each answer is kept or lost as the runbook says, and that repeated orders get the right answers. */
+async function judgeClients(drill: Drill, { file, records, unpublished }: Answered): Promise<void> {
   const { account } = drill
   const { kept, orphaned, forgotten, unexplained } = await sortAnswers(drill, file, records)
   const posted = forgotten.filter(({ status }) => status === 201).length
   account.tell(
-    `of the answers, ${kept.length} are kept; ${posted} were of transactions that no topic had, ${forgotten.length - posted} were refusals`,
+    `${kept.length} answers are kept; lost are ${posted} transactions that were not in the topic, and ${forgotten.length - posted} refusals`,
   )
   account.claim(
     unexplained.length + orphaned.length === 0,
-    'no other answer is lost or otherwise',
+    'no other answer is lost or changed',
     unexplained.slice(0, 3),
   )
-  account.claim(posted <= unpublished, `no more are lost than the topic lacked: ${unpublished}`, posted)
+  account.claim(
+    posted <= unpublished,
+    `only transactions that were not in the topic are lost: at most ${unpublished}`,
+    posted,
+  )
   const again = await askTwice(drill, kept.slice(-KEPT_SAMPLE))
   const allKnown = again.replayed === Math.min(kept.length, KEPT_SAMPLE)
-  account.claim(allKnown, 'who repeats an order that was kept gets the same bytes', again)
+  account.claim(allKnown, 'a repeated order that was kept gets the same bytes', again)
   const anew = await askTwice(drill, forgotten)
   account.claim(
     anew.wrong.length === 0,
-    `who repeats one that is lost has it decided now, once: ${anew.decidedAnew} of ${forgotten.length}`,
+    `a repeated order that was lost is decided again, once: ${anew.decidedAnew} of ${forgotten.length}`,
     anew.wrong,
   )
 }

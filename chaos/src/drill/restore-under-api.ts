@@ -12,17 +12,17 @@ import { type Stage, stageLoad } from './stage-load.ts'
 import { archiveNow, readMark, takeBase, untilAnswered, untilHalted, untilPublished } from './steps.ts'
 
 const ORDERS = 150
-/** An API draws its ids a thousand at a time: so many orders need ids that were drawn meanwhile. */
+/** An API draws a thousand ids at a time, so this many orders need ids that were drawn after the target. */
 const ORDERS_OF_A_DRAW = 1_700
 const RATE_OF_A_DRAW = 1_000
 
 /**
- * Nobody stops anything: clients go on posting before, during and after the restore. Users of some partitions have posted
- * nothing since the target, so those partitions do not halt, and their events go out at once.
+ * Nothing is stopped: clients post before, during and after the restore. Users of some partitions have posted nothing
+ * since the target, so those partitions do not halt, and their events are published at once.
  */
 export async function restoreUnderApi(drill: Drill): Promise<void> {
   const { account, events } = drill
-  account.begin('Postgres is restored to a place in its WAL, and nobody stops the API')
+  account.begin('Postgres is restored to a position in its WAL, while the API keeps running')
   const { quiet, busy, busyPartitions } = await splitUsers(drill)
   const all = stageLoad(drill, 'api-before')
   await untilAnswered(all, ORDERS)
@@ -41,11 +41,11 @@ export async function restoreUnderApi(drill: Drill): Promise<void> {
   const { records } = await events.look()
   const last = await readMark(drill)
   account.tell(
-    `${last.transactions - target.transactions} transactions of ${busy.length} people, and a sign-up, are newer than the target`,
+    `${last.transactions - target.transactions} transactions of ${busy.length} users, and a sign-up, are newer than the target`,
   )
 
-  // Two of those who have lost something go on at once, and so do all who have not.
-  // They begin when Postgres is gone: what they are answered is of the time after it.
+  // Two of the users who have lost transactions continue at once, and so do all who have lost none.
+  // They begin when Postgres is lost, so all their answers are from after the restore.
   let during!: Stage
   const alongside = async () => {
     during = stageLoad(drill, 'api-during', [...quiet, ...busy.slice(0, 2)])
@@ -57,23 +57,23 @@ export async function restoreUnderApi(drill: Drill): Promise<void> {
   const { lookalikes } = await events.look()
   account.claim(
     lookalikes.length === 0,
-    'events that go out before anybody resolves anything do not look like old ones',
+    'events that are published before relay resolve do not have the identity of old ones',
     lookalikes,
   )
   await judgeStranger(drill, stranger as User)
   await typeCommand(drill, ['relay', 'resolve', '--all'])
   const resolve = ['relay', 'resolve', '--all', '--lost', 'put-back', '--reason', `restored to ${target.lsn}`, '--yes']
-  account.claim(
-    (await typeCommand(drill, resolve)) === 0,
-    'relay resolve ends with exit code 0 under clients that post',
-  )
+  account.claim((await typeCommand(drill, resolve)) === 0, 'relay resolve ends with exit code 0 while clients post')
   await untilAnswered(during, ORDERS)
   await during.stop()
   await judgeAll(drill)
   for (const stage of [all, lost, during]) await judgeClients(drill, stage, { records, isLost: stage === lost })
 }
 
-/** What the restore did not reach is kept; of the answers since the target, some are recorded as lost, and refusals forgotten. */
+/**
+ * Answers outside the lost period are kept. Of those since the target, some are recorded as lost, and refusals are
+ * lost.
+ */
 async function judgeClients(
   drill: Drill,
   { file }: Stage,
@@ -85,12 +85,12 @@ async function judgeClients(
     unexplained.length === 0 &&
       refusals.length === forgotten.length &&
       (isLost || forgotten.length + orphaned.length === 0),
-    `of the answers ${isLost ? 'since the target' : 'that the restore did not reach'}, ${kept.length} are kept, ${orphaned.length} recorded as lost, ${refusals.length} refusals forgotten`,
+    `answers ${isLost ? 'from after the target' : 'outside the lost period'}: ${kept.length} are kept, ${orphaned.length} are recorded as lost, ${refusals.length} refusals are lost`,
     unexplained.slice(0, 3),
   )
 }
 
-/** By the partitions of their events: a third of the partitions is quiet. */
+/** Splits users by the partitions of their events: a third of the partitions is quiet. */
 async function splitUsers({ stack, users }: Drill) {
   const { rows } = await stack.pool.query<{ wallet_id: number; user_id: number; partitions: number }>(
     `select w.id as wallet_id, w.user_id, t.partitions from wallets w cross join topic t`,
@@ -106,7 +106,9 @@ function signUpSome({ stack }: Drill, count: number): Promise<User[]> {
   return signUp(stack.apiUrl(), count)
 }
 
-/** Somebody who signed up after the target holds a token that is still good; who signs up now must not be taken for them. */
+/**
+ * A user who signed up after the target still has a valid token. It must not give access to a user who signs up now.
+ */
 async function judgeStranger(drill: Drill, stranger: User): Promise<void> {
   const { stack, account } = drill
   const newcomers = await waitFor(() => signUpSome(drill, 3), { timeoutMs: PATIENCE_MS })
@@ -115,7 +117,7 @@ async function judgeStranger(drill: Drill, stranger: User): Promise<void> {
   const isTaken = newcomers.some(({ wallet_id }) => wallet_id === stranger.wallet_id)
   account.claim(
     !isTaken && reply !== undefined && reply.status !== 200 && reply.status !== 503,
-    'the token of somebody who signed up after the target opens nobody else’s wallet',
+    'the token of a user who signed up after the target gives no access to another wallet',
     `${reply?.status} ${reply?.body}`,
   )
 }

@@ -33,9 +33,9 @@ export async function runDrill(args: DrillArguments, screen: Screen, signal: Abo
     const backup = new PostgresBackup(places)
     mkdirSync(places.archive, { recursive: true })
     const onSelfExit = (line: string, role?: Role) => {
-      // An exporter may give up where Postgres goes; a port that another program took meanwhile is nobody's fault.
+      // An exporter may end when Postgres is lost. A port that another program has taken is not a fault of the product.
       if (role === 'exporter' || line.includes('EADDRINUSE')) account.tell(line)
-      else account.claim(false, 'nothing ends by itself', line)
+      else account.claim(false, 'no process ends unexpectedly', line)
     }
     const logDir = join(dir, 'logs')
     await using stack = await openStack({

@@ -19,7 +19,7 @@ export function stageLoad(drill: Drill, name: string, users: readonly User[] = d
   const file = join(drill.dir, `answers-${name}.ndjson`)
   rmSync(file, { force: true })
   const answers = new AnswerFile(file)
-  const onWrong = (line: string) => drill.account.claim(false, 'a client gets no answer that none may get', line)
+  const onWrong = (line: string) => drill.account.claim(false, 'no client gets a wrong answer', line)
   const load = new Load({ apiUrls: drill.stack.apiUrls, users, rate: drill.rate, answers, onWrong })
   return {
     load,

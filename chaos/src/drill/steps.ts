@@ -6,20 +6,20 @@ import type { Stage } from './stage-load.ts'
 
 const PATIENT = { timeoutMs: PATIENCE_MS }
 
-/** So many more orders have their answer. */
+/** Waits until `count` more orders are answered. */
 export async function untilAnswered({ load }: Stage, count: number): Promise<void> {
   const goal = load.counts.answered + count
   await waitFor(() => load.counts.answered >= goal, PATIENT)
 }
 
-/** Everything that is posted by now, to these partitions if they are named, is in the topic. */
+/** Waits until all current rows of the outbox, or those that match `where`, are in the topic. */
 export async function untilPublished({ stack }: Drill, where = 'true'): Promise<void> {
   const { rows } = await stack.pool.query<{ last: number }>('select coalesce(max(id), 0) as last from outbox')
   const waiting = `select from outbox where id <= $1 and ${where} limit 1`
   await waitFor(async () => (await stack.pool.query(waiting, [rows[0]?.last])).rowCount === 0, PATIENT)
 }
 
-/** The lanes are at rest: no batch is open. */
+/** Waits until the outbox is empty and no batch is open. */
 export async function untilConfirmed({ stack }: Drill): Promise<void> {
   const open = 'select from outbox union all select from relay_partitions where batch_id is not null'
   await waitFor(async () => (await stack.pool.query(open)).rowCount === 0, PATIENT)
@@ -31,7 +31,7 @@ export interface Mark {
   transactions: number
 }
 
-/** As many transactions as there are now, and the place in the WAL. The lock: nothing commits between the count and the time. */
+/** Reads the number of transactions and the WAL position. The lock prevents commits between the two. */
 export async function readMark({ stack }: Drill): Promise<Mark> {
   const client = await stack.pool.connect()
   try {
@@ -79,13 +79,13 @@ export async function startAll({ signal }: Drill, replicas: readonly Replica[]):
   await Promise.all(replicas.map((replica) => replica.untilReady(PATIENCE_MS, signal)))
 }
 
-/** The relays stop what they cannot decide: so many partitions. Returns which. */
+/** Waits until the relays have halted `count` partitions. Returns which. */
 export async function untilHalted({ stack, account }: Drill, count = 1): Promise<number[]> {
   const rows = await waitFor(async () => {
     const found = await stack.pool.query<{ partition: number; halted_reason: string }>(
       'select partition, halted_reason from relay_partitions where halted_at is not null order by partition',
     )
-    if (found.rows.length < count) throw new Error(`${found.rows.length} partitions are halted, and not ${count}`)
+    if (found.rows.length < count) throw new Error(`${found.rows.length} partitions are halted, not ${count}`)
     return found.rows
   }, PATIENT)
   account.tell(

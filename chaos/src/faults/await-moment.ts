@@ -8,14 +8,14 @@ const EXPORTS_ORDERED = 3
 /** Requests that wait for a commit share it: with two under way, a batch is. */
 const IN_FLIGHT_WANTED = 2
 
-/** Waits until an API has requests under way; tells how many. */
+/** Waits until an API has requests in flight; returns how many. */
 export async function awaitMidBatch(api: string, { inFlight, signal }: FaultDeps): Promise<number> {
   const deadline = performance.now() + MID_BATCH_WAIT_MAX_MS
   while (inFlight(api) < IN_FLIGHT_WANTED && performance.now() < deadline) await delay(POLL_MS, undefined, { signal })
   return inFlight(api)
 }
 
-/** Orders workbooks and waits until an exporter writes one; tells how many are being written. */
+/** Orders workbooks and waits until an exporter writes one; returns how many are being written. */
 export async function awaitExport({ stack, orderExports, signal }: FaultDeps): Promise<number> {
   orderExports(EXPORTS_ORDERED)
   const deadline = performance.now() + EXPORT_WAIT_MAX_MS

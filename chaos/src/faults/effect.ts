@@ -1,9 +1,11 @@
 import type { PlannedFault } from '../schedule/draw-schedule.ts'
 import type { Stack } from '../stack/open-stack.ts'
 
-/** What became of a fault. */
+/** The result of a fault. */
 export interface Effect {
-  /** It was seen to take effect: a process was gone or held, a connection was cut. A fault that missed does not count. */
+  /**
+   * It was seen to take effect: a process was gone or held, a connection was cut. A fault that missed does not count.
+   */
   confirmed: boolean
   /** In a few words, for the log. */
   detail: string
@@ -17,8 +19,8 @@ export interface FaultDeps {
   readonly signal: AbortSignal
 }
 
-/** Does it, and resolves when whatever it hit is well again. */
+/** Injects the fault, and resolves when its victim has recovered. */
 export type Inject = (fault: PlannedFault, deps: FaultDeps) => Promise<Effect>
 
-/** From being started until it is ready, with the engines going down meanwhile. */
+/** Time from start to readiness, even if engines go down meanwhile. */
 export const RECOVERY_MAX_MS = 120_000

@@ -10,7 +10,7 @@ function proxyOf({ kind, victims }: PlannedFault, { stack }: FaultDeps): TcpProx
   return proxy
 }
 
-/** Ends all connections; where it lasts, new ones are refused meanwhile. */
+/** Closes all connections; with a duration, new ones are refused meanwhile. */
 export const cutConnections: Inject = async (fault, deps) => {
   const proxy = proxyOf(fault, deps)
   const { connections } = proxy

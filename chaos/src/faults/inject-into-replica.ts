@@ -86,7 +86,7 @@ export const pauseExporter: Inject = async (fault, deps) => {
   return { confirmed: held, detail: `${running} exports running` }
 }
 
-/** Waits until a relay has something to lose; tells how many leases it holds. */
+/** Waits until a relay holds leases; returns how many. */
 async function awaitLeases(replica: Replica, deps: FaultDeps): Promise<number> {
   const deadline = performance.now() + LEASES_WAIT_MAX_MS
   for (;;) {
@@ -96,7 +96,7 @@ async function awaitLeases(replica: Replica, deps: FaultDeps): Promise<number> {
   }
 }
 
-/** Keeps a relay stopped until the database, which may be down, has said that none of its leases is left. */
+/** Keeps a relay stopped until the database, which may be down, shows that it has no lease left. */
 async function awaitExpiry(replica: Replica, deps: FaultDeps): Promise<boolean> {
   const deadline = performance.now() + EXPIRY_WAIT_MAX_MS
   while ((await countLeases(replica, deps)) !== 0) {

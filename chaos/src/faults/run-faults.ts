@@ -73,7 +73,7 @@ export async function runFaults(deps: FaultDeps, { faults, goesOn, onInjected }:
   } catch (error) {
     if (!signal.aborted) throw error // a wait that was cut short does not say why
   } finally {
-    // Also when all is being stopped: nobody may start a process again behind the stop's back.
+    // Also during a stop: no fault may restart a process after that.
     await Promise.all(active.values())
   }
   signal.throwIfAborted()

@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Answer } from './answer.ts'
 
-/** Keeps what clients were told on disk: a campaign gives more answers than memory holds. */
+/** Stores the answers to clients on disk: those of a campaign do not fit into memory. */
 export class AnswerFile {
   readonly path: string
   readonly #stream: WriteStream

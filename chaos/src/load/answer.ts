@@ -7,7 +7,7 @@ export interface Order {
   readonly trans_id: string
 }
 
-/** What a client was told for good, and the ledger has to know for ever. */
+/** A final answer to a client. The ledger must keep it forever. */
 export interface Answer {
   readonly wallet_id: number
   readonly trans_id: string

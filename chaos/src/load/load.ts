@@ -8,19 +8,19 @@ import { sendOrder } from './send-order.ts'
 import type { User } from './sign-up.ts'
 
 export interface LoadOptions {
-  /** Asked anew for each try: replicas come and go. */
+  /** Called for each try, because replicas come and go. */
   readonly apiUrls: () => readonly { name: string; url: string }[]
   /** The first of them is the hot one. */
   readonly users: readonly User[]
-  /** New orders a second, at most. */
+  /** Maximum number of new orders per second. */
   readonly rate: number
   readonly answers: AnswerFile
-  /** An answer that should not be. */
+  /** Called for a wrong answer. */
   readonly onWrong: (line: string) => void
 }
 
 const CLIENTS = 32
-/** Of a hundred turns: an old order again, an old order altered, and else a new one. */
+/** Percent of turns that repeat an old order, or repeat one with another amount; the others send a new one. */
 const REPLAY_PERCENT = 10
 const ALTERED_PERCENT = 3
 const HOT_PERCENT = 20
@@ -43,7 +43,7 @@ export class Load {
   constructor(options: LoadOptions) {
     this.#options = options
     this.#running = Promise.all(Array.from({ length: CLIENTS }, (_, index) => this.#runClient(index)))
-    this.#running.catch(() => {}) // told by `stop`
+    this.#running.catch(() => {}) // not unhandled: stop() awaits it
   }
 
   /** Requests that this API has not answered yet. */
@@ -58,7 +58,7 @@ export class Load {
     this.#agent.destroy()
   }
 
-  /** Stops at once, whatever is under way. */
+  /** Stops at once, even with requests in flight. */
   abandon(): void {
     this.#abandoned = true
     this.#stopping.abort()
@@ -66,7 +66,7 @@ export class Load {
   }
   #abandoned = false
 
-  /** What was answered lately, for whoever asks again when all is quiet. */
+  /** Recent orders and their answers, to repeat them after recovery. */
   get remembered(): readonly { order: Order; answer: Answer }[] {
     return this.#remembered
   }
@@ -78,7 +78,7 @@ export class Load {
       await delay(Math.max(0, due - performance.now()), undefined, { signal: this.#stopping.signal }).catch(() => {})
       if (this.#stopping.signal.aborted) return
       await this.#takeTurn()
-      // What could not be sent during an outage is not made up for: the rate is a bound.
+      // Orders that could not be sent during an outage are not sent later: the rate is a maximum.
       due = Math.max(due + intervalMs, performance.now())
     }
   }
@@ -122,7 +122,7 @@ export class Load {
     )
   }
 
-  /** Another amount under a trans_id that is known: refused, without any effect. */
+  /** Sends another amount with a known trans_id, which must be refused. */
   async #alter({ order }: { order: Order }): Promise<void> {
     const reply = await this.#send({ ...order, amount: order.amount + 1 })
     if (!reply) return
@@ -143,7 +143,7 @@ export class Load {
     }
   }
 
-  /** Tries until there is a final answer: a 503 and a broken connection are none. */
+  /** Retries until there is a final answer; a 503 or a broken connection is not final. */
   async #send(order: Order): Promise<Reply | undefined> {
     for (let tries = 1; !this.#abandoned; tries++) {
       const urls = this.#options.apiUrls()
@@ -155,7 +155,7 @@ export class Load {
         this.#inFlight.set(target.name, this.inFlight(target.name) - 1)
         if (!reply) this.counts.cut_off += 1
         else if (reply.status !== 503) {
-          // It had taken effect, and nobody was told: what idempotency is for.
+          // An earlier try had taken effect, but its answer was lost. Idempotency solves this.
           if (tries > 1 && reply.replayed) this.counts.replayed_after_retry += 1
           return reply
         }

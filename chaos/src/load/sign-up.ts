@@ -33,7 +33,7 @@ async function signUpBy(agent: Agent, url: string, count: number): Promise<User[
     const reply = await callApi(agent, url, {
       ...{ method: 'POST', path: '/auth/signup', body: person, timeoutMs: TIMEOUT_MS },
     })
-    if (reply?.status !== 201) throw new Error(`a sign-up was answered ${reply?.status ?? 'not at all'}`)
+    if (reply?.status !== 201) throw new Error(`a sign-up got ${reply?.status ?? 'no answer'}`)
     const { wallet, access_token } = JSON.parse(reply.body.toString()) as Account
     users.push({ wallet_id: wallet.wallet_id, token: access_token.token })
   }

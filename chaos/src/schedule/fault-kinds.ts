@@ -1,15 +1,15 @@
-/** What is done to the system, and how many of each there are among a hundred faults. */
+/** The kinds of faults, and their number among a hundred faults. */
 export const FAULT_KINDS = {
   relay_killed: { share: 16, what: 'a relay is killed' },
-  relay_paused: { share: 14, what: 'a relay is stopped past its lease, and goes on' },
-  api_killed: { share: 9, what: 'an API is killed with requests under way' },
-  api_paused: { share: 9, what: 'an API is stopped with requests under way, and goes on' },
-  broker_killed: { share: 3, what: 'the broker is killed, and started again' },
-  broker_stopped: { share: 3, what: 'the broker is stopped in order, and started again' },
-  postgres_killed: { share: 3, what: 'Postgres is killed, and started again' },
-  postgres_stopped: { share: 3, what: 'Postgres is stopped fast, and started again' },
+  relay_paused: { share: 14, what: 'a relay is paused for longer than its lease' },
+  api_killed: { share: 9, what: 'an API is killed with requests in flight' },
+  api_paused: { share: 9, what: 'an API is paused with requests in flight' },
+  broker_killed: { share: 3, what: 'the broker is killed and restarted' },
+  broker_stopped: { share: 3, what: 'the broker is shut down and restarted' },
+  postgres_killed: { share: 3, what: 'Postgres is killed and restarted' },
+  postgres_stopped: { share: 3, what: 'Postgres is shut down (fast) and restarted' },
   exporter_killed: { share: 7, what: 'an exporter is killed' },
-  exporter_paused: { share: 3, what: 'an exporter is stopped, and goes on' },
+  exporter_paused: { share: 3, what: 'an exporter is paused' },
   api_database_cut: { share: 3, what: 'the connections from an API to Postgres are cut' },
   api_database_hung: { share: 3, what: 'the connections from an API to Postgres are silent for a while' },
   relay_database_cut: { share: 3, what: 'the connections from a relay to Postgres are cut' },
@@ -30,12 +30,12 @@ export interface Minimum {
   count: number
 }
 
-/** What a campaign of a thousand faults must have done, and have seen take effect. */
+/** Minimums of confirmed faults for a campaign of a thousand faults. */
 export const CAMPAIGN_FAULTS = 1_000
 export const MINIMUMS: readonly Minimum[] = [
   { name: 'relay killed', kinds: ['relay_killed'], count: 100 },
   { name: 'relay paused past its lease', kinds: ['relay_paused'], count: 100 },
-  { name: 'API killed or paused in mid-batch', kinds: ['api_killed', 'api_paused'], count: 100 },
+  { name: 'API killed or paused in a batch', kinds: ['api_killed', 'api_paused'], count: 100 },
   { name: 'broker restarted', kinds: ['broker_killed', 'broker_stopped'], count: 50 },
   { name: 'Postgres restarted', kinds: ['postgres_killed', 'postgres_stopped'], count: 50 },
   { name: 'exporter killed', kinds: ['exporter_killed'], count: 50 },

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
-/** True while the process is held by SIGSTOP, as the kernel tells it. */
+/** True while the kernel reports the process as stopped by SIGSTOP. */
 export function isStopped(pid: number): boolean {
   return readState(pid).startsWith('T')
 }

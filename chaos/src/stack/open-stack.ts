@@ -10,7 +10,7 @@ import { EXPORTERS, LEASE_MS, REPLICAS_MAX, type Replicas } from '../schedule/dr
 import { Replica, type Role } from './replica.ts'
 import { RestartableEngine } from './restartable-engine.ts'
 
-/** The whole system, each replica behind proxies of its own. */
+/** The whole system; each replica has its own proxies. */
 export interface Stack extends AsyncDisposable {
   readonly postgres: RestartableEngine<PostgresEngine>
   readonly kafka: RestartableEngine<KafkaEngine>
@@ -19,15 +19,15 @@ export interface Stack extends AsyncDisposable {
   readonly databaseProxies: ReadonlyMap<string, TcpProxy>
   /** In front of the broker, by the relay's name. */
   readonly brokerProxies: ReadonlyMap<string, TcpProxy>
-  /** Past all proxies. */
+  /** Without a proxy. */
   readonly databaseUrl: string
   readonly brokers: string
   readonly pool: pg.Pool
-  /** The APIs that clients are told of just now. */
+  /** The APIs that clients can use now. */
   apiUrls(): readonly { name: string; url: string }[]
-  /** Of the first of these; empty while there is none. */
+  /** The URL of the first API; empty while there is none. */
   apiUrl(): string
-  /** Brings up whatever a fault that was broken off has left down; with nothing down, it only looks. */
+  /** Starts engines and replicas that an interrupted fault has left down. */
   restore(replicas: Replicas): Promise<void>
 }
 
@@ -50,13 +50,13 @@ export const TOPIC = 'chaos'
 export const PARTITIONS = '6'
 const SECRET_BYTES = 48
 const CONNECTIONS_MAX = 6
-/** A broker that lives for half a minute has no use for its better compiler, and is up in half the time without it. */
+/** A short-lived broker does not need the second compiler, and starts in half the time without it. */
 const BROKER_FLAGS = ['-XX:TieredStopAtLevel=1']
-/** A campaign's ledger is held to its answers by few statements. */
+/** Long, because few statements check the whole ledger of a campaign. */
 const STATEMENT_TIMEOUT_MS = 300_000
 const READY_TIMEOUT_MS = 90_000
 
-/** Starts engines and services, on the data of the run before if there is one, and waits until all are ready. */
+/** Starts engines and services, on the data of the previous run if there is one, and waits until all are ready. */
 export async function openStack(options: StackOptions): Promise<Stack> {
   const { dir, logDir, signal, log } = options
   mkdirSync(logDir, { recursive: true })
@@ -114,7 +114,7 @@ export async function openStack(options: StackOptions): Promise<Stack> {
 
 type Ways = Pick<Stack, 'databaseUrl' | 'databaseProxies' | 'brokerProxies'>
 
-/** All that there may ever be; most of them run. */
+/** Creates all possible replicas; not all of them run. */
 function createReplicas({ dir, logDir, lock, onSelfExit, settings }: StackOptions, ways: Ways): Map<string, Replica> {
   const common = { ...loadIdentity(dir), KAFKA_TOPIC: TOPIC, EXPORT_DIR: join(dir, 'exports') }
   const names = namesOfAll({ ...REPLICAS_MAX, exporter: EXPORTERS })
@@ -132,7 +132,7 @@ function createReplicas({ dir, logDir, lock, onSelfExit, settings }: StackOption
   )
 }
 
-/** Short times, so that what lasts seconds elsewhere is over sooner here. */
+/** Short timeouts, so that recovery is fast. */
 const SETTINGS: Readonly<Record<Role, Record<string, string>>> = {
   api: { ACCESS_TOKEN_TTL_S: '86400', TOPIC_PARTITIONS: PARTITIONS },
   relay: { RELAY_LEASE_MS: String(LEASE_MS), RELAY_STEP_TIMEOUT_MS: '2000', TOPIC_PARTITIONS: PARTITIONS },
@@ -168,7 +168,7 @@ interface BrokerDoor {
   listener: { name: string; port: number; advertisedPort: number }
 }
 
-/** A listener of the broker's for each relay, advertised as its proxy's port: clients follow what a broker advertises. */
+/** One listener per relay, which advertises the port of its proxy: clients connect to the advertised address. */
 async function openBrokerDoors(): Promise<BrokerDoor[]> {
   const doors: BrokerDoor[] = []
   for (const name of namesOf('relay', REPLICAS_MAX.relay)) {
@@ -200,7 +200,7 @@ async function startKafkaEngine(
   return engine
 }
 
-/** Made once: the database would refuse another installation. */
+/** Created once: the database refuses another installation. */
 function loadIdentity(dir: string): { INSTALLATION_ID: string; JWT_SECRET: string } {
   const file = join(dir, 'identity.json')
   if (!existsSync(file)) {

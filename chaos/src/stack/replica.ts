@@ -15,7 +15,7 @@ export interface ReplicaOptions {
   readonly env: Readonly<Record<string, string>>
   readonly logDir: string
   readonly record: (process: RecordedProcess) => void
-  /** Told when the process ends without having been told to. It is started again. */
+  /** Called when the process ends unexpectedly. It is then restarted. */
   readonly onSelfExit: (line: string, role: Role) => void
 }
 
@@ -26,7 +26,7 @@ const STOP_DEADLINE_MS = 20_000
 const RESTART_BACK_OFF_MS = 500
 const LOG_TAIL_LINES = 5
 
-/** One service process as it runs in production, which comes back under the same name with each start. */
+/** One service process as in production. It keeps its name when it is restarted. */
 export class Replica {
   readonly name: string
   readonly role: Role
@@ -36,9 +36,9 @@ export class Replica {
   #exited: Promise<Exit> = Promise.resolve({ code: null, signal: null })
   #port = 0
   #opsPort = 0
-  /** Whoever ends it says so first: any other end is its own. */
+  /** Set before the process is ended on purpose; any other end is unexpected. */
   #endsOnPurpose = false
-  /** Where the log was when this process began. */
+  /** Length of the log when this process began. */
   #logStart = 0
 
   constructor(options: ReplicaOptions) {
@@ -75,7 +75,7 @@ export class Replica {
         ...{ NODE_ENV: 'production', HOST: '127.0.0.1' },
         ...{ PORT: String(this.#port), OPS_PORT: String(this.#opsPort) },
       },
-      detached: true, // Ctrl-C reaches this program alone, which stops everything in order
+      detached: true, // Ctrl-C must only reach this program, which stops everything in order
       stdio: ['ignore', log, log],
     })
     closeSync(log)
@@ -89,13 +89,13 @@ export class Replica {
   async #onExit(child: ChildProcess, { code, signal }: Exit): Promise<void> {
     if (this.#endsOnPurpose || child !== this.#child) return
     const tail = this.readLog().trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n')
-    const line = `${this.name} (pid ${child.pid}) ended by itself, ${signal ?? `exit code ${code}`}:\n${tail}`
+    const line = `${this.name} (pid ${child.pid}) ended unexpectedly, ${signal ?? `exit code ${code}`}:\n${tail}`
     this.#options.onSelfExit(line, this.role)
     await delay(RESTART_BACK_OFF_MS)
     if (!this.#endsOnPurpose) await this.start()
   }
 
-  /** What this process has written, without what its predecessors did. */
+  /** The log of this process, without its predecessors. */
   readLog(): string {
     return readFileSync(this.logFile).subarray(this.#logStart).toString('utf8')
   }
@@ -113,7 +113,7 @@ export class Replica {
     return this.pid !== undefined && isReady(`http://127.0.0.1:${this.#opsPort}`, PROBE_TIMEOUT_MS)
   }
 
-  /** True when the process was there and is gone by this signal. */
+  /** True if the process was running and ended by this signal. */
   async kill(): Promise<boolean> {
     if (this.pid === undefined) return false
     this.#endsOnPurpose = true
@@ -121,7 +121,7 @@ export class Replica {
     return (await this.#exited).signal === 'SIGKILL'
   }
 
-  /** Resolves when the kernel holds it; false if there is nothing to hold. */
+  /** Resolves when the kernel has stopped it; false if it is not running. */
   async pause(): Promise<boolean> {
     const { pid } = this
     if (pid === undefined) return false
@@ -130,7 +130,7 @@ export class Replica {
     return isStopped(pid)
   }
 
-  /** True when it was still held until now. */
+  /** True if it was stopped until now. */
   resume(): boolean {
     const { pid } = this
     const held = pid !== undefined && isStopped(pid)
@@ -138,7 +138,7 @@ export class Replica {
     return held
   }
 
-  /** SIGTERM; SIGKILL when it takes too long. Tells how it ended. */
+  /** Sends SIGTERM, and SIGKILL if it takes too long. Returns how it ended. */
   async stop(): Promise<Exit> {
     this.#endsOnPurpose = true
     if (this.pid !== undefined) {

@@ -40,7 +40,7 @@ export class RestartableEngine<Handle extends EngineHandle> {
     this.#current = handle
     void handle.exited.then(({ code, signal }) => {
       if (this.#current === handle) this.#current = undefined
-      if (!this.#endsOnPurpose) this.#onSelfExit(`${this.name} ended by itself, ${signal ?? `exit code ${code}`}`)
+      if (!this.#endsOnPurpose) this.#onSelfExit(`${this.name} ended unexpectedly, ${signal ?? `exit code ${code}`}`)
     })
   }
 

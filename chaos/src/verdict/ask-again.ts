@@ -12,7 +12,7 @@ export interface AskAgain {
   readonly findings: Findings
 }
 
-/** Sends orders of this run once more: the same bytes come back, and are said to be a replay. */
+/** Sends orders of this run again: they must get the same bytes, marked as a replay. */
 export function askAgain({ apiUrls, remembered, findings }: AskAgain): Promise<void> {
   return withAgent(async (agent) => {
     for (const [at, { order, answer }] of remembered.slice(-SAMPLE_MAX).entries()) {
@@ -23,7 +23,7 @@ export function askAgain({ apiUrls, remembered, findings }: AskAgain): Promise<v
       if (isSame && (reply?.replayed || answer.status !== 201)) continue
       findings.add(
         'wrong_answers',
-        `${order.trans_id}: ${JSON.stringify(answer)}, and when all was quiet ${JSON.stringify(again)}`,
+        `${order.trans_id}: ${JSON.stringify(answer)}, and after recovery ${JSON.stringify(again)}`,
       )
     }
   })

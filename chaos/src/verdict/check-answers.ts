@@ -28,14 +28,14 @@ const RECORDED = `
     left join refusals r on r.wallet_id = asked.wallet_id and r.trans_id = asked.trans_id
    order by asked.place`
 
-/** What became of an answer. */
+/** An answer and what the ledger has of it. */
 export interface Fate {
   readonly answer: Answer
   readonly kind: 'kept' | 'gone' | 'differing'
   readonly message: string
 }
 
-/** Holds the ledger to every answer in these files: each is in it, exactly as it was given. Returns how many there were. */
+/** Checks that each answer in these files is in the ledger, unchanged. Returns the number of answers. */
 export async function checkAnswers(pool: pg.Pool, paths: readonly string[], findings: Findings): Promise<number> {
   let checked = 0
   for await (const { kind, message } of readFates(pool, paths)) {
@@ -45,7 +45,7 @@ export async function checkAnswers(pool: pg.Pool, paths: readonly string[], find
   return checked
 }
 
-/** Looks up what became of every answer in these files. */
+/** Compares each answer in these files with the ledger. */
 export async function* readFates(pool: pg.Pool, paths: readonly string[]): AsyncGenerator<Fate> {
   for (const path of paths) {
     for await (const answers of readAnswers(path, ANSWERS_PER_PAGE)) {
@@ -61,12 +61,12 @@ export async function* readFates(pool: pg.Pool, paths: readonly string[]): Async
 function judge(answer: Answer, row: Recorded): Fate {
   const name = `wallet ${answer.wallet_id}, trans_id ${answer.trans_id}`
   if (row.transaction_id === null && row.code === null) {
-    const message = `${name}: answered ${answer.status} ${answer.body}, and the ledger does not know it`
+    const message = `${name}: answered ${answer.status} ${answer.body}, but it is not in the ledger`
     return { answer, kind: 'gone', message }
   }
   const recorded = describe(row)
   const given = JSON.stringify([answer.status, answer.entry, answer.amount, answer.body])
-  const message = `${name}: answered ${given}, and the ledger has ${recorded}`
+  const message = `${name}: answered ${given}, but the ledger has ${recorded}`
   return { answer, kind: recorded === given ? 'kept' : 'differing', message }
 }
 

@@ -1,12 +1,12 @@
 import { waitFor } from '@streamledger/testkit/wait-for'
 import type pg from 'pg'
 
-/** After the last fault everything has this long; an exporter's jobs wait until the living know that it is dead. */
+/** Time for outbox and exports after the last fault. Jobs of a dead exporter wait until the others declare it dead. */
 const DRAIN_MAX_MS = 180_000
 const EXPORTS_MAX_MS = 240_000
 const POLL_MS = 250
 
-/** Waits until nothing waits any more, or as long as anyone would. What stays is for the verdict to find. */
+/** Waits until outbox and exports are done, up to a limit. The verdict finds what is left. */
 export async function comeToRest(pool: pg.Pool): Promise<void> {
   const ask = async (statement: string): Promise<boolean> => {
     const { rows } = await pool.query<{ waits: boolean }>(statement)

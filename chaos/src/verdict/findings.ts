@@ -1,30 +1,30 @@
-/** What a verdict looks for. All of it is zero, or the run has failed. */
+/** What a verdict counts. If any count is not zero, the run has failed. */
 export const VERDICT = {
-  lost: 'transactions that are in no event',
-  doubled: 'events of a transaction that has one already',
-  out_of_order: "events after a later one of the same wallet's",
-  foreign: 'events of no transaction',
-  mismatched: 'events that say something else than their transaction',
-  miscounted: 'difference between events and transactions, counted on their own',
+  lost: 'transactions without an event',
+  doubled: 'further events of a transaction',
+  out_of_order: 'events after a later event of the same wallet',
+  foreign: 'events without a transaction',
+  mismatched: 'events that differ from their transaction',
+  miscounted: 'difference between the numbers of events and transactions',
   negative: 'negative balances',
-  unsound: 'faults of the ledger against itself',
-  gone: 'answers that were given, and the ledger does not know',
-  differing: 'answers that were given, and the ledger has otherwise',
-  unasked: 'records in the ledger, beside those that were answered',
-  wrong_answers: 'answers that no client may get',
-  unanswered: 'clients that waited in vain when all was up again',
+  unsound: 'inconsistencies within the ledger',
+  gone: 'answers that are not in the ledger',
+  differing: 'answers that differ from the ledger',
+  unasked: 'records in the ledger without an answer',
+  wrong_answers: 'wrong answers to clients',
+  unanswered: 'clients without a final answer after recovery',
   halted: 'halted partitions',
-  unpublished: 'rows that stayed in the outbox when all was up again',
-  exports_unfinished: 'exports that stayed unfinished when all was up again',
-  exports_failed: 'exports that have failed',
-  files_wrong: 'workbooks of the sample that do not hold what they should',
-  self_exits: 'APIs, relays and engines that ended by themselves',
-  broken_off: 'faults that something did not recover from, or checks that could not be made',
+  unpublished: 'rows left in the outbox after recovery',
+  exports_unfinished: 'exports still unfinished after recovery',
+  exports_failed: 'failed exports',
+  files_wrong: 'workbooks of the sample with wrong contents',
+  self_exits: 'APIs, relays and engines that ended unexpectedly',
+  broken_off: 'faults without recovery, or checks that failed to run',
 } as const
 
 export type VerdictKind = keyof typeof VERDICT
 
-/** Of each kind this many are told. */
+/** Maximum number of reported findings per kind. */
 const EXAMPLES_PER_KIND_MAX = 10
 
 export interface Finding {
@@ -32,12 +32,12 @@ export interface Finding {
   message: string
 }
 
-/** Counts what is wrong, and keeps the first few of each kind. */
+/** Counts findings, and keeps the first few of each kind. */
 export class Findings {
   readonly counts = Object.fromEntries(Object.keys(VERDICT).map((kind) => [kind, 0])) as Record<VerdictKind, number>
   readonly examples: Finding[] = []
 
-  /** `count`: how many this one stands for. */
+  /** `count`: the number of faults that this finding represents. */
   add(kind: VerdictKind, message: string, count = 1): void {
     this.counts[kind] += count
     if (this.examples.filter((example) => example.kind === kind).length < EXAMPLES_PER_KIND_MAX) {

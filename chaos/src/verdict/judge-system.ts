@@ -7,14 +7,14 @@ export interface JudgedSystem {
   readonly pool: pg.Pool
   readonly databaseUrl: string
   readonly brokers: string
-  /** Everything that clients were told, in this run and in those before. */
+  /** All answers to clients, of this run and of earlier ones. */
   readonly answerFiles: readonly string[]
-  /** The wallets that only this run has used, and the answers that it gave. */
+  /** The wallets that only this run has used, and the number of answers in this run. */
   readonly wallets: readonly number[]
   readonly answered: number
 }
 
-/** How much was looked at. */
+/** The numbers of checked records. */
 export interface Judged {
   transactions: number
   refusals: number
@@ -31,7 +31,7 @@ const TOPIC_KINDS = {
   mismatched: 'mismatched',
 } as const satisfies Record<string, VerdictKind>
 
-/** Holds a system that has come to rest to everything that it promises. */
+/** Checks a recovered system against all its promises. */
 export async function judgeSystem(system: JudgedSystem, findings: Findings): Promise<Judged> {
   const { pool } = system
   await judgeRest(pool, findings)
@@ -56,14 +56,14 @@ function judgeTopic(reconciled: CliAnswer, verified: CliAnswer, findings: Findin
     addExamples(findings, name, { ok: false, examples })
   }
   if (reconciled.unjudged?.length) findings.add('broken_off', 'reconcile could not judge the whole topic')
-  // The one count is Kafka's and the other Postgres's: a comparison that looked away would show here.
+  // One count is from Kafka and one from Postgres, so this also finds errors of reconcile itself.
   const { events = 0, waiting = 0 } = reconciled
   const transactions = verified.checked?.transactions ?? 0
   const difference = Math.abs(events + waiting - transactions)
   if (difference > 0) {
     findings.add(
       'miscounted',
-      `${events} events and ${waiting} rows that wait, of ${transactions} transactions`,
+      `${events} events and ${waiting} waiting rows, but ${transactions} transactions`,
       difference,
     )
   }
@@ -73,7 +73,7 @@ function addExamples(findings: Findings, kind: VerdictKind, { examples = [] }: C
   for (const { message } of examples) findings.add(kind, message, 0)
 }
 
-/** What should be over by now. */
+/** Finds partitions, rows and exports that should be finished by now. */
 async function judgeRest(pool: pg.Pool, findings: Findings): Promise<void> {
   const { rows: halted } = await pool.query<{ partition: number; halted_reason: string }>(
     'select partition, halted_reason from relay_partitions where halted_at is not null order by partition',
@@ -99,7 +99,7 @@ async function judgeRest(pool: pg.Pool, findings: Findings): Promise<void> {
   }
 }
 
-/** Every order has its answer by now, so the ledger has as many records of these wallets, and no more. */
+/** Each order has its answer by now, so the ledger must not have more records of these wallets than answers. */
 async function judgeUnasked({ pool, wallets, answered }: JudgedSystem, findings: Findings): Promise<void> {
   const { rows } = await pool.query<{ records: number }>(
     `select ((select count(*) from transactions where wallet_id = any ($1::bigint[]))

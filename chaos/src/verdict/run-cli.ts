@@ -28,11 +28,11 @@ export interface CliEnv {
 export async function runCli(args: readonly string[], env: CliEnv): Promise<CliAnswer> {
   const { code, text } = await spawnCli([...args, '--json'], env)
   const what = `streamledger ${args.join(' ')}`
-  if (text === '') throw new Error(`${what} ended with ${code} and without an answer`)
+  if (text === '') throw new Error(`${what} ended with ${code} without output`)
   const answer = JSON.parse(text) as CliAnswer
   if (answer.error) throw new Error(`${what}: ${answer.error.message}`)
   // An exit code and an answer that disagree are a fault of the command's, and no verdict may rest on it.
-  if ((code === 0) !== answer.ok) throw new Error(`${what} ended with ${code} and says ok: ${answer.ok}`)
+  if ((code === 0) !== answer.ok) throw new Error(`${what} ended with ${code}, but its output has ok: ${answer.ok}`)
   return answer
 }
 

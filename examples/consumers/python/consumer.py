@@ -2,7 +2,7 @@
 
 python consumer.py           follows the topic until Ctrl-C
 python consumer.py --once    stops at the end that the topic has now
-Exit code: 0 all was well, 1 something was left out, doubled or out of order.
+Exit code: 0 no fault, 1 events were missing, duplicated or out of order.
 """
 
 import json
@@ -22,7 +22,7 @@ consumer = Consumer(
     {
         "bootstrap.servers": os.environ.get("KAFKA_BROKERS", "127.0.0.1:19092"),
         "group.id": os.environ.get("GROUP_ID", "example-python"),
-        # librdkafka's default; it is said because everything depends on it.
+        # The default of librdkafka, but set explicitly, because everything depends on it.
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
@@ -39,7 +39,7 @@ def stop(*_: object) -> None:
 
 
 def begin_where_we_stand(_: Consumer, partitions: list[TopicPartition]) -> None:
-    """Our own file says where to go on; the group's offsets may be older."""
+    """The next offsets come from our own file; the group's offsets may be older."""
     for place in partitions:
         place.offset = progress.next.get(str(place.partition), OFFSET_BEGINNING)
         unread.add(place.partition)
@@ -64,7 +64,7 @@ while running:
         if fault is not None:
             print(fault, flush=True)
     if positions:
-        progress.save()  # first the effect and the position, then the offset: a crash between them gives us events again
+        progress.save()  # first result and position, then the offset: after a crash in between, events are delivered again
         offsets = [TopicPartition(TOPIC, partition, offset) for partition, offset in positions.items()]
         consumer.commit(offsets=offsets, asynchronous=False)
 consumer.close()

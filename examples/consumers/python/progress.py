@@ -1,6 +1,6 @@
-"""What came so far, and where to go on, in one file that is replaced as a whole.
+"""The results so far and the next offsets, in one file that is replaced as a whole.
 
-They are together as they would be in one transaction of your database: after a crash neither is ahead of the other.
+They are stored together, like in one transaction of your database: after a crash neither is ahead of the other.
 """
 
 import json
@@ -12,9 +12,9 @@ REMEMBERED_MAX = 1_000
 class Progress:
     def __init__(self, file: str) -> None:
         self._file = file
-        self.next: dict[str, int] = {}  # by partition: the next offset
-        self.last: dict[str, int] = {}  # by wallet: the last sequence
-        self.missing: list[str] = []  # "wallet/sequence" of what was left out
+        self.next: dict[str, int] = {}  # the next offset, by partition
+        self.last: dict[str, int] = {}  # the last sequence, by wallet
+        self.missing: list[str] = []  # "wallet/sequence" of missing events
         self.events = 0
         self.faults = 0
         if os.path.exists(file):
@@ -22,9 +22,9 @@ class Progress:
                 self.__dict__.update(json.load(stored))
 
     def take(self, partition: int, offset: int, event: dict) -> str | None:
-        """Takes one event; returns what is wrong with its place."""
+        """Takes one event. Returns the fault in its order, if any."""
         if offset < self.next.get(str(partition), 0):
-            return None  # given to us again: it is in here
+            return None  # delivered again, already counted
         self.next[str(partition)] = offset + 1
         self.events += 1
         fault = self._check(str(event["wallet_id"]), event["sequence"])

@@ -65,7 +65,7 @@ test.for(languages)(
     await killed.ended
     const events = first + (await more)
     await abortSome(topic)
-    // Whoever forgets read_committed would see more than that.
+    // A consumer without read_committed would see more than that.
     expect(await kafka.readAll(topic.name, { readCommitted: false })).toHaveLength(events + 6)
 
     const again = run(command, env, '--once')

@@ -1,7 +1,7 @@
 // Reads the events with kafkajs and checks that each wallet's `sequence` rises by one.
 //   node consumer-main.ts           follows the topic until Ctrl-C
 //   node consumer-main.ts --once    stops at the end that the topic has now
-// Exit code: 0 all was well, 1 something was left out, doubled or out of order.
+// Exit code: 0 no fault, 1 events were missing, duplicated or out of order.
 import { Kafka, logLevel } from 'kafkajs'
 import { Progress } from './progress.ts'
 
@@ -12,9 +12,9 @@ const kafka = new Kafka({ clientId: groupId, brokers: KAFKA_BROKERS.split(','), 
 const progress = new Progress(STATE_FILE)
 const read = new Map(Object.entries(progress.next).map(([partition, offset]) => [Number(partition), offset]))
 
-// read_committed. It is kafkajs's default; it is said because everything depends on it.
+// read_committed. It is the default of kafkajs, but set explicitly, because everything depends on it.
 const consumer = kafka.consumer({ groupId, readUncommitted: false })
-// Told of the ends of transactions, too, which are offsets without an event.
+// This event also comes for transaction markers, which are offsets without a record.
 consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
   read.set(payload.partition, Number(payload.lastOffset) + 1)
   void stopAtEnd()
@@ -56,7 +56,7 @@ await consumer.run({
       if (fault) console.log(fault)
     }
     progress.next[partition] = Number(batch.lastOffset()) + 1
-    progress.save() // first the effect and the position, then the offset: a crash between them gives us events again
+    progress.save() // first result and position, then the offset: after a crash in between, events are delivered again
     await consumer.commitOffsets([{ topic, partition, offset: String(progress.next[partition]) }])
   },
 })

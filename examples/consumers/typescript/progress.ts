@@ -3,15 +3,15 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 const REMEMBERED_MAX = 1_000
 
 /**
- * What came so far, and where to go on. Both are in one file that is replaced as a whole, as they would be in one
- * transaction of your database: after a crash neither is ahead of the other.
+ * The results so far and the next offsets. Both are in one file that is replaced as a whole, like in one transaction of
+ * your database: after a crash neither is ahead of the other.
  */
 export class Progress {
-  /** By partition: the next offset. */
+  /** The next offset, by partition. */
   next: Record<string, number> = {}
-  /** By wallet: the last sequence. */
+  /** The last sequence, by wallet. */
   last: Record<string, number> = {}
-  /** "wallet/sequence" of what was left out. */
+  /** "wallet/sequence" of missing events. */
   missing: string[] = []
   events = 0
   faults = 0
@@ -22,9 +22,9 @@ export class Progress {
     if (existsSync(file)) Object.assign(this, JSON.parse(readFileSync(file, 'utf8')))
   }
 
-  /** Takes one event; returns what is wrong with its place. */
+  /** Takes one event. Returns the fault in its order, if any. */
   take(partition: number, offset: number, event: { wallet_id: number; sequence: number }): string | undefined {
-    if (offset < (this.next[partition] ?? 0)) return undefined // given to us again: it is in here
+    if (offset < (this.next[partition] ?? 0)) return undefined // delivered again, already counted
     this.next[partition] = offset + 1
     this.events += 1
     const fault = this.#check(event.wallet_id, event.sequence)

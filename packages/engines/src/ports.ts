@@ -22,7 +22,9 @@ export function isPortFree(port: number): Promise<boolean> {
   })
 }
 
-/** Picks a port that is not in use and not picked by another living process. So a killed server can restart on its port. */
+/**
+ * Picks a port that is not in use and not picked by another living process. So a killed server can restart on its port.
+ */
 export async function pickFreePort(): Promise<number> {
   for (let attempt = 0; attempt < PICK_ATTEMPTS_MAX; attempt++) {
     const port = randomInt(PICKED_PORT_MIN, PICKED_PORT_MAX)

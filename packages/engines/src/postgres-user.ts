@@ -20,7 +20,9 @@ export type PostgresUser = {
   ): { command: string; args: readonly string[]; uid?: number; gid?: number }
 }
 
-/** Chooses the user for PostgreSQL. For existing data this is its owner, because PostgreSQL refuses data of other users. */
+/**
+ * Chooses the user for PostgreSQL. For existing data this is its owner, because PostgreSQL refuses data of other users.
+ */
 export function choosePostgresUser(paths: { program: string; home: string; data: string }): PostgresUser {
   if (process.getuid?.() !== 0) return { ids: undefined, command: (command, args) => ({ command, args }) }
 
@@ -63,9 +65,9 @@ function canReachWrapped(wrapper: readonly string[], { program, home }: { progra
 }
 
 /**
- * A clone may be below a folder that only root may enter (mktemp -d creates such folders). We must not open that folder to
- * others, so PostgreSQL gets the one capability that lets it pass. The secure bit is needed because access(2) drops the
- * capabilities of a process that is not root.
+ * A clone may be below a folder that only root may enter (mktemp -d creates such folders). We must not open that folder
+ * to others, so PostgreSQL gets the one capability that lets it pass. The secure bit is needed because access(2) drops
+ * the capabilities of a process that is not root.
  */
 function capabilityWrapper({ uid, gid }: UserIds): string[] {
   const capability =

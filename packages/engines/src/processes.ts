@@ -18,7 +18,9 @@ export function commandLineOf(pid: number): string | undefined {
   return status === 0 ? stdout.trim() || undefined : undefined
 }
 
-/** True while the process lives and its command line contains all these words, so that a recycled pid does not match. */
+/**
+ * True while the process lives and its command line contains all these words, so that a recycled pid does not match.
+ */
 export function isProcess(pid: number, words: readonly string[]): boolean {
   const commandLine = commandLineOf(pid)
   return commandLine !== undefined && words.every((word) => commandLine.includes(word))
@@ -35,7 +37,10 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
 
 export type EndProcessOptions = { words: readonly string[]; signal: NodeJS.Signals; deadlineMs: number }
 
-/** Ends a process that is not our child: sends the signal, waits up to the deadline, then kills it. False if it was gone. */
+/**
+ * Ends a process that is not our child: sends the signal, waits up to the deadline, then kills it. False if it was
+ * gone.
+ */
 export async function endProcess(pid: number, options: EndProcessOptions): Promise<boolean> {
   const lives = () => isProcess(pid, options.words)
   if (!lives()) return false

@@ -31,7 +31,9 @@ export type EngineProcess = {
   kill(): Promise<void>
 }
 
-/** Starts an engine in its own process group: Ctrl-C must only reach the supervisor, which stops the engines in order. */
+/**
+ * Starts an engine in its own process group: Ctrl-C must only reach the supervisor, which stops the engines in order.
+ */
 export async function spawnEngine(engine: EngineCommand): Promise<EngineProcess> {
   const { command, args, env, logFile, repeats, uid, gid } = engine
   mkdirSync(dirname(logFile), { recursive: true })

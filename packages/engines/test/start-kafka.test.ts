@@ -61,7 +61,9 @@ test.for([
   mkdirSync(join(dataDir, 'logs'))
   if (version) writeFileSync(join(dataDir, 'kafka.version'), version)
   const before = readdirSync(dataDir)
-  await expect(start()).rejects.toThrow(/^Kafka cannot read its data folder.* is from Kafka 4\.4\.0, and this is 4\.2\./)
+  await expect(start()).rejects.toThrow(
+    /^Kafka cannot read its data folder.* is from Kafka 4\.4\.0, and this is 4\.2\./,
+  )
   expect(readdirSync(dataDir)).toEqual(before)
 })
 

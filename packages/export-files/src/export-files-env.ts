@@ -16,7 +16,8 @@ export const exportFilesEnv = {
   EXPORT_S3_ENDPOINT: Type.Optional(
     Type.String({
       pattern: '^https?://',
-      description: 'Address of an S3 service other than AWS. Clients download files from there, so they must be able to reach it.',
+      description:
+        'Address of an S3 service other than AWS. Clients download files from there, so they must be able to reach it.',
     }),
   ),
   EXPORT_S3_PATH_STYLE: Type.Union([Type.Literal('true'), Type.Literal('false')], {
@@ -25,7 +26,10 @@ export const exportFilesEnv = {
       'Whether the URL has the bucket in its path instead of the host name. Many S3 services other than AWS need this.',
   }),
   EXPORT_S3_ACCESS_KEY_ID: Type.Optional(
-    Type.String({ minLength: 1, description: "Access key for the bucket. Without it, the machine's own role is used." }),
+    Type.String({
+      minLength: 1,
+      description: "Access key for the bucket. Without it, the machine's own role is used.",
+    }),
   ),
   EXPORT_S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ minLength: 1, description: 'Secret of that access key.' })),
 }

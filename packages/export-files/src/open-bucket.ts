@@ -17,7 +17,8 @@ export async function openBucket({ bucket, region, endpoint, pathStyle, credenti
     ...{ region, forcePathStyle: pathStyle },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
-    // Not every S3 supports the checksums that the SDK would add. Uploads are checked by size, and files have a SHA-256.
+    // Not every S3 supports the checksums that the SDK would add. Uploads are checked by size, and files have a
+    // SHA-256.
     ...{ requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' },
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
   })

@@ -35,8 +35,8 @@ const RECORD_CONSTANTS_BYTES = 2
 const VARINT_BYTES_MAX = 5
 
 /**
- * Encodes a transactional record batch to the same bytes as kafkajs. kafkajs needs ten times as long, because it creates
- * an object for each field of each record.
+ * Encodes a transactional record batch to the same bytes as kafkajs. kafkajs needs ten times as long, because it
+ * creates an object for each field of each record.
  */
 export function encodeRecordBatch({ messages, ...batch }: RecordBatch): Buffer {
   const sizes = messages.map(sizeOf)

@@ -62,7 +62,10 @@ export function findCreateCluster(kafka: Kafka): {
   replace: (create: (options: object) => InnerCluster) => void
 } {
   const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description?.endsWith('createCluster'))
-  if (!symbol) throw new Error('this version of kafkajs has different internals: no inner cluster found; this code was written for 2.2.4')
+  if (!symbol)
+    throw new Error(
+      'this version of kafkajs has different internals: no inner cluster found; this code was written for 2.2.4',
+    )
   const inner = kafka as unknown as Record<symbol, (options: object) => InnerCluster>
   return {
     create: inner[symbol] as (options: object) => InnerCluster,

@@ -5,7 +5,10 @@ import Type, { type Static } from 'typebox'
 
 /** The variables for the connection to Kafka. */
 export const kafkaEnv = {
-  KAFKA_BROKERS: Type.String({ minLength: 1, description: 'Addresses of Kafka brokers, as host:port, separated by commas.' }),
+  KAFKA_BROKERS: Type.String({
+    minLength: 1,
+    description: 'Addresses of Kafka brokers, as host:port, separated by commas.',
+  }),
   KAFKA_TLS: Type.Boolean({ default: false, description: 'Whether to connect to the brokers over TLS.' }),
   KAFKA_TLS_CA_FILE: Type.Optional(
     Type.String({

@@ -15,7 +15,9 @@ export const receiptGroupOf = (installationId: string): string => `streamledger.
 export const transactionalIdOf = (installationId: string, topic: string, partition: number): string =>
   `${installationId}-${topic}-${partition}`
 
-/** A receipt from a group's offset and its metadata. A string: it cannot be parsed. Undefined: the group has no offset. */
+/**
+ * A receipt from a group's offset and its metadata. A string: it cannot be parsed. Undefined: the group has no offset.
+ */
 export function parseReceipt(offset: string, metadata: string | null): Receipt | string | undefined {
   if (offset === '-1') return undefined
   const [, seq, batchId] = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(metadata ?? '') ?? []

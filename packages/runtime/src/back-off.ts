@@ -4,8 +4,8 @@ export interface BackOffOptions {
 }
 
 /**
- * The delay after attempt n (1, 2, …). It doubles from base to max; its upper half is random, so that replicas do not retry
- * at the same time.
+ * The delay after attempt n (1, 2, …). It doubles from base to max; its upper half is random, so that replicas do not
+ * retry at the same time.
  */
 export function backOffMs(
   attempt: number,

@@ -26,8 +26,8 @@ export function observePools(registry: Registry, pools: Record<string, ObservedP
 }
 
 /**
- * Counts requests that really wait. Each request is in the pool's queue until the next turn of the event loop, even if a
- * connection is idle or can be opened, and other metrics of the same scrape have just made such requests.
+ * Counts requests that really wait. Each request is in the pool's queue until the next turn of the event loop, even if
+ * a connection is idle or can be opened, and other metrics of the same scrape have just made such requests.
  */
 function countWaiting({ totalCount, idleCount, waitingCount, options }: ObservedPool): number {
   return Math.max(0, waitingCount - idleCount - (options.max - totalCount))

@@ -4,7 +4,10 @@ import type { Registry } from 'prom-client'
 
 /** What the ops server needs of a service. */
 export interface Service {
-  /** Started and not draining. A replica stays ready while the database is down: if all became unready, no request would be answered. */
+  /**
+   * Started and not draining. A replica stays ready while the database is down: if all became unready, no request would
+   * be answered.
+   */
   ready(): boolean
   registry: Registry
 }

@@ -1,6 +1,6 @@
 /**
- * Loads the configuration from the environment. On an error it prints one line without a stack trace, and exits with code
- * 1: a user needs the mistake, not the place in the code.
+ * Loads the configuration from the environment. On an error it prints one line without a stack trace, and exits with
+ * code 1: a user needs the mistake, not the place in the code.
  */
 export function readConfig<Config>(load: (env: NodeJS.ProcessEnv) => Config): Config {
   try {

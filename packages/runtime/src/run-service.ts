@@ -9,8 +9,8 @@ export interface RunningService {
 }
 
 /**
- * Starts a service, and stops it on SIGTERM, SIGINT or an uncaught error. If the stop takes longer than the deadline, the
- * process exits. Exit code 0 only after an orderly stop.
+ * Starts a service, and stops it on SIGTERM, SIGINT or an uncaught error. If the stop takes longer than the deadline,
+ * the process exits. Exit code 0 only after an orderly stop.
  */
 export async function runService(
   logger: Logger,

@@ -2,7 +2,10 @@ import Type from 'typebox'
 
 /** The variables of all services. */
 export const serviceEnv = {
-  DATABASE_URL: Type.String({ minLength: 1, description: 'Address of Postgres, as postgres://user:password@host:port/database.' }),
+  DATABASE_URL: Type.String({
+    minLength: 1,
+    description: 'Address of Postgres, as postgres://user:password@host:port/database.',
+  }),
   HOST: Type.String({ default: '127.0.0.1', description: 'Address that this service listens on.' }),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),

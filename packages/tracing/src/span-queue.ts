@@ -20,8 +20,8 @@ export interface SpanQueueDeps {
 }
 
 /**
- * Sends spans to the collector: one request at a time, with a bounded queue. OpenTelemetry's BatchSpanProcessor does not
- * report the number of dropped spans, and has no limit on the duration of a stop.
+ * Sends spans to the collector: one request at a time, with a bounded queue. OpenTelemetry's BatchSpanProcessor does
+ * not report the number of dropped spans, and has no limit on the duration of a stop.
  */
 export class SpanQueue implements SpanProcessor {
   readonly #deps: SpanQueueDeps

@@ -22,7 +22,10 @@ function isExact(integer: number | bigint): boolean {
   return String(integer).replace(/^-|0+$/g, '').length <= EXCEL_DIGITS_MAX
 }
 
-/** With these first characters a spreadsheet may read text as a formula, on editing or as CSV. The last four are full-width. */
+/**
+ * With these first characters a spreadsheet may read text as a formula, on editing or as CSV. The last four are
+ * full-width.
+ */
 const FORMULA_PREFIX = /^[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]/
 
 /** Text from users, written so that no spreadsheet runs it as a formula (OWASP ASVS 1.2.10). */

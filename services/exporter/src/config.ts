@@ -52,7 +52,8 @@ export const exporterEnv = Type.Object({
     minimum: 0,
     maximum: 600_000,
     default: 30_000,
-    description: 'How long the upload of a finished workbook is retried while S3 is down before its attempt fails, in ms.',
+    description:
+      'How long the upload of a finished workbook is retried while S3 is down before its attempt fails, in ms.',
   }),
   EXPORT_PAGE_ROWS: Type.Integer({
     minimum: 1,
@@ -84,7 +85,8 @@ export const exporterEnv = Type.Object({
     minimum: SECURITY_EVENTS_KEPT_D,
     maximum: 3_650,
     default: 400,
-    description: 'How long security events (log-ins, failed log-ins, downloads, with their IP addresses) are kept, in days.',
+    description:
+      'How long security events (log-ins, failed log-ins, downloads, with their IP addresses) are kept, in days.',
   }),
 })
 

@@ -29,8 +29,8 @@ const OWN: CpuMeter = {
 }
 
 /**
- * Limits the process to a share of one core by short pauses. Exports can wait; other services on the machine, such as the
- * API, answer people.
+ * Limits the process to a share of one core by short pauses. Exports can wait; other services on the machine, such as
+ * the API, answer people.
  *
  * @param percent of one core; all exports of the process share it
  */

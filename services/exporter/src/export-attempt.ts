@@ -3,7 +3,10 @@ import { type RawBuilder, sql } from 'kysely'
 import { type AttemptEnding, ExportError, type ExportFailure } from './errors.ts'
 import type { PublishedFile } from './export-store.ts'
 
-/** One attempt at an export, and what the export covers. Only the attempt whose uuid is in the row may change the export. */
+/**
+ * One attempt at an export, and what the export covers. Only the attempt whose uuid is in the row may change the
+ * export.
+ */
 export interface ExportAttempt {
   id: string
   attempt: string
@@ -31,7 +34,8 @@ export interface AttemptKey {
 }
 
 /**
- * Takes over an export from any earlier attempt, and fixes which rows it covers. May be called again with the same uuid.
+ * Takes over an export from any earlier attempt, and fixes which rows it covers. May be called again with the same
+ * uuid.
  *
  * @returns undefined if there is nothing to do: the export is finished, cancelled or gone.
  */
@@ -66,7 +70,10 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
 
 type Range = Omit<ExportAttempt, 'id' | 'attempt' | 'repeated' | 'walletId' | 'entry' | 'rowsTotal'>
 
-/** Turns the period into sequences. The history is append only and its times never decrease, so all attempts find the same. */
+/**
+ * Turns the period into sequences. The history is append only and its times never decrease, so all attempts find the
+ * same.
+ */
 async function readRange(db: Db, id: string): Promise<Range> {
   const { rows } = await sql<Range>`
     select users.first_name || ' ' || users.last_name as holder, wallets.currency,
@@ -128,8 +135,8 @@ export async function reportAttempt(
 }
 
 /**
- * Makes the file available to the user. Only this statement publishes. It succeeds only for the current attempt, and may be
- * repeated by an attempt that does not know whether it has succeeded.
+ * Makes the file available to the user. Only this statement publishes. It succeeds only for the current attempt, and
+ * may be repeated by an attempt that does not know whether it has succeeded.
  *
  * @throws ExportError `cancelled` or `replaced`: the file must be removed, no export refers to it.
  */
@@ -181,7 +188,8 @@ export async function failAttempt(db: Db, key: AttemptKey, failure: ExportFailur
 
 async function readEnding(db: Db, { id }: AttemptKey): Promise<AttemptEnding> {
   const row = await db.selectFrom('exports').select('status').where('id', '=', id).executeTakeFirst()
-  // In one of these states, another attempt has taken over. Otherwise the export was cancelled, has expired or is deleted.
+  // In one of these states, another attempt has taken over. Otherwise the export was cancelled, has expired or is
+  // deleted.
   const isAttempted = row && ['queued', 'running', 'succeeded', 'failed'].includes(row.status)
   return isAttempted ? 'replaced' : 'cancelled'
 }

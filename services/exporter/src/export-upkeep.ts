@@ -8,9 +8,9 @@ const LOST: ExportFailure = 'exporter_lost'
 const BATCH_ROWS = 100
 
 /**
- * Fails exports whose job has no attempt left, and whose last attempt could not fail them itself because its process was
- * killed. Otherwise an export that crashes exporters would be retried forever. A job with a `run_at` in the future is
- * left alone: a stopping exporter is handing it back, and is about to restore its attempt.
+ * Fails exports whose job has no attempt left, and whose last attempt could not fail them itself because its process
+ * was killed. Otherwise an export that crashes exporters would be retried forever. A job with a `run_at` in the future
+ * is left alone: a stopping exporter is handing it back, and is about to restore its attempt.
  */
 export async function failExhausted(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
@@ -22,7 +22,10 @@ export async function failExhausted(db: Db): Promise<string[]> {
   return rows.map(({ id }) => id)
 }
 
-/** Creates a new job for each unfinished export without one. Row and job are created in one commit, so the job was removed. */
+/**
+ * Creates a new job for each unfinished export without one. Row and job are created in one commit, so the job was
+ * removed.
+ */
 export async function requeueOrphans(db: Db): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select orphan.id, graphile_worker.add_job(${EXPORT_TASK}, json_build_object('export_id', orphan.id),
@@ -37,10 +40,10 @@ export async function requeueOrphans(db: Db): Promise<string[]> {
 }
 
 /**
- * Moves waiting exports up by one priority. The API gives a user's first unfinished export priority 0, the second 1, and so
- * on; lower values run first. So five exports of one user do not delay another user's first, and thanks to this function
- * none waits forever. Jobs that are running or have no attempt left do not need a priority; graphile-worker does not
- * change running ones.
+ * Moves waiting exports up by one priority. The API gives a user's first unfinished export priority 0, the second 1,
+ * and so on; lower values run first. So five exports of one user do not delay another user's first, and thanks to this
+ * function none waits forever. Jobs that are running or have no attempt left do not need a priority; graphile-worker
+ * does not change running ones.
  */
 export async function moveUp(db: Db): Promise<void> {
   await sql`

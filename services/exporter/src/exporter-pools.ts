@@ -25,8 +25,8 @@ export async function leavePool(db: Db, poolId: string): Promise<void> {
 }
 
 /**
- * Releases the jobs of dead pools: of pools whose heartbeats have stopped, and of pools that never had one, because they
- * died before the first or run a release without heartbeats. Only the clock of Postgres is used.
+ * Releases the jobs of dead pools: of pools whose heartbeats have stopped, and of pools that never had one, because
+ * they died before the first or run a release without heartbeats. Only the clock of Postgres is used.
  *
  * @returns the dead pools
  */
@@ -48,7 +48,8 @@ export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: numb
 
 /**
  * Releases jobs that this pool has locked but never started: the answer of the query that locked them was lost with its
- * connection. Other exporters do not release them, because this pool is alive. They were not tried, so no attempt counts.
+ * connection. Other exporters do not release them, because this pool is alive. They were not tried, so no attempt
+ * counts.
  *
  * @returns their keys
  */

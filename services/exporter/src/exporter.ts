@@ -126,7 +126,10 @@ interface StartedRunner {
   heldJobs: ReadonlyMap<string, Job>
 }
 
-/** Duration of the last try to write how a job has ended, which begins when the patience ends. Bounded by the statement timeout. */
+/**
+ * Duration of the last try to write how a job has ended, which begins when the patience ends. Bounded by the statement
+ * timeout.
+ */
 const NOTING_MS = 10_000
 
 function holdJobs(events: WorkerEvents, patienceMs: number): Map<string, Job> {
@@ -169,8 +172,8 @@ async function startRunner(
 }
 
 /**
- * Ends the process if the worker stops by itself: it could not write how a job has ended, although it retried. A restart
- * begins with a clean state.
+ * Ends the process if the worker stops by itself: it could not write how a job has ended, although it retried. A
+ * restart begins with a clean state.
  */
 function watchRunner(runner: Runner): { stop(): Promise<void> } {
   let stopping = false

@@ -6,8 +6,8 @@ import { sql } from 'kysely'
 export interface HandBack {
   add(job: Job): void
   /**
-   * Makes them due at once and does not count the interrupted attempt, so that restarts never use up an export's attempts.
-   * Call it after the worker has released the jobs; jobs that another exporter has taken are left alone.
+   * Makes them due at once and does not count the interrupted attempt, so that restarts never use up an export's
+   * attempts. Call it after the worker has released the jobs; jobs that another exporter has taken are left alone.
    */
   flush(): Promise<void>
 }

@@ -39,8 +39,8 @@ export async function openLocalDraft(path: string): Promise<LocalDraft> {
 }
 
 /**
- * Writes its input to the file. Node's own ways do not fit: `writeFile` with a stream fails with an AbortError, which hides
- * the disk's error, and with `createWriteStream` the handle's close waits for the stream.
+ * Writes its input to the file. Node's own ways do not fit: `writeFile` with a stream fails with an AbortError, which
+ * hides the disk's error, and with `createWriteStream` the handle's close waits for the stream.
  */
 function openFileEnd(handle: FileHandle): Writable {
   return new Writable({

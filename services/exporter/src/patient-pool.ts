@@ -10,8 +10,8 @@ type OnConnect = Parameters<Pool['connect']>[0]
 
 /**
  * The pool for graphile-worker. It retries the statements that write how a job has ended; these may run twice.
- * graphile-worker tries them once and takes no more jobs if that fails, so one broken connection or slow statement would
- * end the exporter.
+ * graphile-worker tries them once and takes no more jobs if that fails, so one broken connection or slow statement
+ * would end the exporter.
  */
 export function createPatientPool(pool: Pool, patience: Patience): Pool {
   const connect = (onConnect?: OnConnect) => (onConnect ? pool.connect(onConnect) : lend(pool, patience))

@@ -1,6 +1,6 @@
 /**
- * Widths of characters in digits, the unit of a column's width. Each is the larger one of Calibri and DejaVu Sans, which
- * replaces Calibri where that is missing.
+ * Widths of characters in digits, the unit of a column's width. Each is the larger one of Calibri and DejaVu Sans,
+ * which replaces Calibri where that is missing.
  */
 const [NARROW, COMMON, CAPITAL, WIDE] = [0.65, 1, 1.1, 1.85]
 /** Widths by character code. Beyond ASCII, codes below FIRST_WIDE (alphabets) count as capitals, others as wide. */

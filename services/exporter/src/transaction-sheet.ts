@@ -91,7 +91,8 @@ function findInternals(worksheet: Worksheet) {
   const { stream, _workbook } = worksheet as unknown as StreamedSheet
   const [zipEntry] = stream?.pipes ?? []
   const styles = _workbook?.styles
-  // Fail early: without back-pressure a large export would use up the memory, and without styles it would be unreadable.
+  // Fail early: without back-pressure a large export would use up the memory, and without styles it would be
+  // unreadable.
   if (zipEntry?._writableState === undefined || !stream?.write || !styles?.addStyleModel) {
     throw new Error('this version of exceljs has different internals: no zip stream or no styles found')
   }

@@ -40,7 +40,9 @@ export async function startWorkerRecovery(deps: RecoveryDeps): Promise<WorkerRec
       stopping.abort()
       await ended.catch(() => undefined)
       // If this fails, the others declare it dead a little later, which does no harm.
-      await leavePool(db, poolId).catch((error) => logger.warn({ err: error }, 'could not remove this exporter from the list of exporters'))
+      await leavePool(db, poolId).catch((error) =>
+        logger.warn({ err: error }, 'could not remove this exporter from the list of exporters'),
+      )
     },
   }
 }
@@ -73,8 +75,8 @@ async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
   const astray = await releaseStrayJobs(db, poolId, { heldJobs, afterMs: options.deadAfterMs })
   if (astray.length > 0) logger.warn({ jobs: astray }, 'released jobs that this exporter had locked but never started')
   const nowMs = performance.now()
-  // After an outage of the database all heartbeats are old although no exporter is dead. So another exporter only counts
-  // as dead if this one's own heartbeats have succeeded during the whole silence.
+  // After an outage of the database all heartbeats are old although no exporter is dead. So another exporter only
+  // counts as dead if this one's own heartbeats have succeeded during the whole silence.
   const broken = nowMs - watch.lastMs > 2 * options.heartbeatMs
   const next = { sinceMs: broken ? nowMs : watch.sinceMs, lastMs: nowMs }
   if (nowMs - next.sinceMs < options.deadAfterMs) return next

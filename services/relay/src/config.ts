@@ -18,7 +18,8 @@ export const relayEnv = Type.Object({
     minimum: 1,
     maximum: 10,
     default: 1,
-    description: 'Replication factor of a new topic; the relay warns about topics with fewer copies. Use 3 or more in production.',
+    description:
+      'Replication factor of a new topic; the relay warns about topics with fewer copies. Use 3 or more in production.',
   }),
   RELAY_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,

@@ -9,8 +9,8 @@ export const BATCH_HEADER = 'streamledger_batch'
 /** Header of a fence record, which is always aborted. Its value only helps people who read the raw log. */
 export const FENCE_HEADER = 'streamledger_fence'
 
-// After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds. With kafkajs's default of 300 ms
-// between tries a partition would reach four transactions a second. Recovery handles what outlasts these retries.
+// After a commit the coordinator answers CONCURRENT_TRANSACTIONS for some milliseconds. With kafkajs's default of 300
+// ms between tries a partition would reach four transactions a second. Recovery handles what outlasts these retries.
 export const RETRY = { initialRetryTime: 2, maxRetryTime: 20, multiplier: 1.5, factor: 0.2, retries: 60 }
 const CONNECT_TIMEOUT_MS = 3_000
 

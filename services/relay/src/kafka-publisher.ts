@@ -161,7 +161,9 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
   }))
 }
 
-/** Works in any state. Cuts the sockets first, so that no late request is sent: the next producer is about to fence it. */
+/**
+ * Works in any state. Cuts the sockets first, so that no late request is sent: the next producer is about to fence it.
+ */
 async function disconnect({ cutOff }: KafkaClient, producer: Producer): Promise<void> {
   cutOff()
   await withDeadline('disconnecting', DISCONNECT_TIMEOUT_MS, producer.disconnect()).catch(() => {})

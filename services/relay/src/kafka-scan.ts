@@ -9,8 +9,8 @@ export interface BatchScan {
 }
 
 /**
- * Returns the offset of a batch's first record if its transaction was committed. A transaction ends with the next marker
- * of the same producer, so other producers do not matter.
+ * Returns the offset of a batch's first record if its transaction was committed. A transaction ends with the next
+ * marker of the same producer, so other producers do not matter.
  */
 export async function scanForBatch(log: Pick<KafkaLog, 'fetch'>, scan: BatchScan): Promise<number | undefined> {
   const { partition, batchId, offsets } = scan

@@ -95,7 +95,10 @@ function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOpti
   }
 }
 
-/** "Exactly once" needs all three topics to keep their data; the relay can only detect a loss. Warns about weak settings. */
+/**
+ * "Exactly once" needs all three topics to keep their data; the relay can only detect a loss. Warns about weak
+ * settings.
+ */
 async function checkCopies(
   admin: Admin,
   topic: string,

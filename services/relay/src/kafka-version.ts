@@ -24,8 +24,8 @@ export interface KafkaVersion {
   /** Whether it is Kafka 4.0 or newer: only then is a receipt readable as soon as its transaction is committed. */
   isKafka4: boolean
   /**
-   * Whether it is 4.3 or 4.4: 4.3.x and 4.4.0 can leave out the marker of a commit that they acknowledged (KAFKA-20734).
-   * The answer contains the minor release but not the patch. Undefined: the answer does not say.
+   * Whether it is 4.3 or 4.4: 4.3.x and 4.4.0 can leave out the marker of a commit that they acknowledged
+   * (KAFKA-20734). The answer contains the minor release but not the patch. Undefined: the answer does not say.
    */
   mayLeaveMarkOut: boolean | undefined
 }

@@ -13,7 +13,10 @@ import { ForeignRowsError } from './outbox.ts'
 import { type Doubt, recover } from './settle-doubt.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
-/** An idle lane confirms its last batch after this long, so that its rows do not stay in the outbox until the next event. */
+/**
+ * An idle lane confirms its last batch after this long, so that its rows do not stay in the outbox until the next
+ * event.
+ */
 const CONFIRM_AFTER_MS = 250
 /** An idle lane polls this often, in case a ring is missed. */
 const IDLE_MS = 5_000
@@ -58,7 +61,9 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
   await finish(deps, lease, position)
 }
 
-/** Confirms the previous batch, names the next one (one statement does both) and publishes it. Returns its row count. */
+/**
+ * Confirms the previous batch, names the next one (one statement does both) and publishes it. Returns its row count.
+ */
 export async function relayOnce(
   deps: LaneDeps,
   lease: HeldLease,
@@ -96,7 +101,10 @@ function haltForeignRows(deps: LaneDeps, lease: HeldLease, { batchSeq }: Positio
   throw error
 }
 
-/** Pauses before the next batch: not after a full one, for the linger time after several rows, else until the bell rings. */
+/**
+ * Pauses before the next batch: not after a full one, for the linger time after several rows, else until the bell
+ * rings.
+ */
 async function rest(
   { batch, pace }: LaneDeps,
   lease: HeldLease,

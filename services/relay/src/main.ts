@@ -101,7 +101,10 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   }
 })
 
-/** Retries until Kafka answers, because the broker may start after the relay. A TopicError is final: waiting does not help. */
+/**
+ * Retries until Kafka answers, because the broker may start after the relay. A TopicError is final: waiting does not
+ * help.
+ */
 async function reachKafka(
   { kafka, topic, batch, installationId }: RelayConfig,
   partitions: number,

@@ -30,7 +30,9 @@ const RECEIPT_AGES = `
   select partition, extract(epoch from now() - receipt_at)::float8 as value
     from relay_partitions where receipt_at is not null`
 
-/** Gauges that read Postgres on each scrape. While Postgres is down they are empty, and all other metrics still work. */
+/**
+ * Gauges that read Postgres on each scrape. While Postgres is down they are empty, and all other metrics still work.
+ */
 export function observePartitions(registry: Registry, pool: Pool): void {
   const registers = [registry]
   const gauge = (name: string, help: string, read: () => Promise<PartitionValue[] | undefined>) =>

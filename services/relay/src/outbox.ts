@@ -34,17 +34,18 @@ export class ForeignRowsError extends Error {
   override name = 'ForeignRowsError'
 }
 
-// All depends on the one UPDATE: if it matches no row, nothing is deleted and nothing is returned. (The DELETE reads from
-// it, because a DELETE in a WITH runs in any case.) The UPDATE confirms the open batch, which is published by now. Its
-// rows are deleted by the predicate that chose them, so a row with a lower id that committed late stays. The UPDATE also
-// names the next batch: the rows in this statement's snapshot. A row that is visible although its xid is not in the
-// snapshot was written by another history of this database, for example before a restore.
+// All depends on the one UPDATE: if it matches no row, nothing is deleted and nothing is returned. (The DELETE reads
+// from it, because a DELETE in a WITH runs in any case.) The UPDATE confirms the open batch, which is published by now.
+// Its rows are deleted by the predicate that chose them, so a row with a lower id that committed late stays. The UPDATE
+// also names the next batch: the rows in this statement's snapshot. A row that is visible although its xid is not in
+// the snapshot was written by another history of this database, for example before a restore.
 //
 // The floor: deleted rows stay in the index until vacuum removes them, and an old transaction can delay that for hours.
 // So each read starts above the floor, an id at or below which no row is left to publish. The proof:
 // - `drawn` is the highest id drawn so far. It is read before this statement gets its transaction id.
 // - Each transaction that drew an id already had a transaction id (the column's default sees to that), so a lower one.
-// - Once the oldest running transaction is this one or a later one, all those transactions have ended, and the statement
+// - Once the oldest running transaction is this one or a later one, all those transactions have ended, and the
+// statement
 //   sees their rows. Rows at or below `drawn` that it does not find do not exist.
 // - If the UPDATE waits for a lock and is re-evaluated, `drawn` keeps its first value, because it comes from a FROM.
 const INTEND = `
@@ -184,8 +185,8 @@ export function createOutbox(pool: Pool) {
     },
 
     /**
-     * Stops a partition until an operator resolves it. Returns false, and changes nothing, if the partition has moved on:
-     * a replica that lost its lease must not halt the partition of the new holder.
+     * Stops a partition until an operator resolves it. Returns false, and changes nothing, if the partition has moved
+     * on: a replica that lost its lease must not halt the partition of the new holder.
      */
     async halt(partition: number, token: string, batchSeq: number, reason: string): Promise<boolean> {
       const { rowCount } = await pool.query(

@@ -34,7 +34,10 @@ export function fairShare(partitions: number, instances: number, rank: number): 
 export function createLeases(pool: Pool, instanceId: string, leaseMs: number) {
   const lease = `${leaseMs} milliseconds`
   return {
-    /** Records this replica's heartbeat and returns its share. A replica without a heartbeat for one lease is not counted. */
+    /**
+     * Records this replica's heartbeat and returns its share. A replica without a heartbeat for one lease is not
+     * counted.
+     */
     async survey(): Promise<Survey> {
       await pool.query(
         `with gone as (delete from relay_instances where heartbeat_at < now() - interval '1 hour')

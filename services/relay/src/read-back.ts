@@ -35,7 +35,8 @@ export class ReadBack {
   }
 
   /**
-   * Resolves with what Kafka shows of a partition, once `holds` accepts it. Only requests that begin after this call count.
+   * Resolves with what Kafka shows of a partition, once `holds` accepts it. Only requests that begin after this call
+   * count.
    *
    * @throws UnseenError if that does not happen in time.
    */

@@ -10,7 +10,9 @@ export interface RecordSpans {
   doubted(): void
 }
 
-/** Further spans of a batch are dropped and counted: a batch may have thousands of records, and a backlog many batches. */
+/**
+ * Further spans of a batch are dropped and counted: a batch may have thousands of records, and a backlog many batches.
+ */
 const SPANS_PER_BATCH_MAX = 100
 
 /**

@@ -6,7 +6,10 @@ export type Verdict =
   | { kind: 'go_on'; nextOffset: number }
   /** The receipt of the open batch is in Kafka. Check that the batch is, too. */
   | { kind: 'look_up'; receipt: Receipt; from: number }
-  /** It is unclear whether the open batch is in Kafka. End its records that may lack a marker, then search from `from` on. */
+  /**
+   * It is unclear whether the open batch is in Kafka. End its records that may lack a marker, then search from `from`
+   * on.
+   */
   | { kind: 'settle'; receipt: Receipt; from: number }
   | { kind: 'write_receipt'; offset: number }
   /** `behind`: Kafka may show more soon. A coordinator that is loading its group shows old receipts for a moment. */
@@ -60,8 +63,9 @@ export function judge(lane: Lane, shown: Shown): Verdict {
 }
 
 /**
- * An operator resolved the partition, under a batch number that no receipt has yet. The next step is to write the receipt
- * with that number; other receipts in the group are older. The decision only holds if the partition has not grown since.
+ * An operator resolved the partition, under a batch number that no receipt has yet. The next step is to write the
+ * receipt with that number; other receipts in the group are older. The decision only holds if the partition has not
+ * grown since.
  */
 function judgeResolved({ batchSeq }: Lane, resolvedEnd: number, { receipt, stable, end }: Shown): Verdict {
   if (typeof receipt === 'object' && receipt.seq > batchSeq) {

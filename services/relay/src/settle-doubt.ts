@@ -21,9 +21,9 @@ export interface Doubt {
 }
 
 /**
- * Kafka shows an old state. After an unclean restart a broker answers for a group, without an error, before it has loaded
- * all offsets (seen with Apache Kafka 4.4.0: for half a second it returned receipts hundreds of batches old, or none).
- * Waiting is safe. To halt or to publish again because of such an answer would be wrong.
+ * Kafka shows an old state. After an unclean restart a broker answers for a group, without an error, before it has
+ * loaded all offsets (seen with Apache Kafka 4.4.0: for half a second it returned receipts hundreds of batches old, or
+ * none). Waiting is safe. To halt or to publish again because of such an answer would be wrong.
  */
 class ReceiptBehindError extends Error {
   override name = 'ReceiptBehindError'
@@ -104,16 +104,16 @@ async function lookUpBatch(settling: Settling, { receipt, from }: InTopic): Prom
 /**
  * Ends records of the open batch that have no marker, then looks whether the batch is in the topic.
  *
- * A broker that skipped a marker (KAFKA-20734) leaves records in the log whose transaction has not ended. The next COMMIT
- * of the same producer would make them visible, and a batch published again would be there twice. So this writes an
- * ABORT first. The ABORT ends those records because a transactional id keeps its producer id, and the log keeps one open
- * transaction per producer id, from its first record to the next marker, across epochs. Three cases are left in which it
- * does not end them: the producer id was replaced (after 32,767 epochs or a week without use), the transaction belongs to
- * another producer, or this marker was skipped, too. Then the last stable offset stays before the fence, and nothing is
- * decided until it moves.
+ * A broker that skipped a marker (KAFKA-20734) leaves records in the log whose transaction has not ended. The next
+ * COMMIT of the same producer would make them visible, and a batch published again would be there twice. So this writes
+ * an ABORT first. The ABORT ends those records because a transactional id keeps its producer id, and the log keeps one
+ * open transaction per producer id, from its first record to the next marker, across epochs. Three cases are left in
+ * which it does not end them: the producer id was replaced (after 32,767 epochs or a week without use), the transaction
+ * belongs to another producer, or this marker was skipped, too. Then the last stable offset stays before the fence, and
+ * nothing is decided until it moves.
  *
- * The ABORT can only destroy the open batch, whose rows are still in Postgres: `judge` has just checked that all batches
- * before it are readable. Once the fence is in the partition, the partition refuses records of older epochs.
+ * The ABORT can only destroy the open batch, whose rows are still in Postgres: `judge` has just checked that all
+ * batches before it are readable. Once the fence is in the partition, the partition refuses records of older epochs.
  */
 async function settleBatch(settling: Settling, { receipt, from }: InTopic): Promise<Position> {
   const { deps, lease, lane, publisher } = settling
@@ -127,8 +127,9 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
     ({ stable }) => stable > fence,
   )
   lease.progressed()
-  // This sight is not an old one: the coordinator let this publisher begin only after the markers of the last transaction
-  // were written or skipped, and the group acknowledged the fence's offset after it had applied all earlier ones.
+  // This sight is not an old one: the coordinator let this publisher begin only after the markers of the last
+  // transaction were written or skipped, and the group acknowledged the fence's offset after it had applied all earlier
+  // ones.
   const now = judge(lane, { ...sight, end: fence + 1 })
   if (now.kind === 'halt') return haltUnlessBehind(settling, now)
   // The batch takes as many offsets as it has rows, plus one for the marker. With less room it cannot be there.
@@ -143,9 +144,9 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
 
 /**
  * Writes the missing receipt of a batch that is in the topic: the marker of its transaction was skipped in the group.
- * This is safe. The batch is known to be complete and committed: its id is random, one record batch holds all of it, its
- * transaction is committed, and after the fence nothing can change that. And no newer receipt is overwritten: the one
- * read after the fence is the newest, and it is of the previous batch.
+ * This is safe. The batch is known to be complete and committed: its id is random, one record batch holds all of it,
+ * its transaction is committed, and after the fence nothing can change that. And no newer receipt is overwritten: the
+ * one read after the fence is the newest, and it is of the previous batch.
  */
 async function completeReceipt({ deps, lease, publisher }: Settling, receipt: Receipt): Promise<void> {
   await publisher.writeReceipt(receipt)
@@ -169,7 +170,9 @@ async function publishAgain(settling: Settling, nextOffset: number): Promise<Pos
   return position
 }
 
-/** Halts, unless Kafka may still catch up: until `receiptPatienceMs` has passed it throws ReceiptBehindError, to retry. */
+/**
+ * Halts, unless Kafka may still catch up: until `receiptPatienceMs` has passed it throws ReceiptBehindError, to retry.
+ */
 function haltUnlessBehind(
   { deps, lease, lane, doubt }: Settling,
   { behind, reason }: Extract<Verdict, { kind: 'halt' }>,

@@ -11,7 +11,9 @@ export interface WatchPartitions {
   intervalMs: number
 }
 
-/** Reports, until aborted, topic partitions that the database does not post to because they were added by other means. */
+/**
+ * Reports, until aborted, topic partitions that the database does not post to because they were added by other means.
+ */
 export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal): Promise<void> {
   let reported = 0
   while (!signal.aborted) {

@@ -30,7 +30,10 @@ test('a topic that the relay has made suits it, and not one that wants more of i
   await prepareTopic(made, logger)
   for (const [more, advice] of [
     [{ partitions: 3 }, 'has 2 partitions and the database posts to 3: add the missing ones'],
-    [{ batchBytesMax: BATCH_BYTES_MAX + 1 }, `accepts at most 32768 bytes per message: raise its max.message.bytes to 32770`],
+    [
+      { batchBytesMax: BATCH_BYTES_MAX + 1 },
+      `accepts at most 32768 bytes per message: raise its max.message.bytes to 32770`,
+    ],
   ] as const) {
     const refusal = prepareTopic({ ...made, ...more }, logger)
     await expect(refusal).rejects.toThrow(TopicError)

@@ -108,7 +108,10 @@ async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft,
   return workbook.rows
 }
 
-/** The history is append only, so a difference is a bug in the exporter or the ledger. Such a file must not be published. */
+/**
+ * The history is append only, so a difference is a bug in the exporter or the ledger. Such a file must not be
+ * published.
+ */
 function requireReconciled(attempt: ExportAttempt, { rows, tally }: TransactionWorkbook): void {
   if (rows !== attempt.rowsTotal) throw new ExportError('rows_changed')
   const { entry, openingBalance, closingBalance } = attempt
@@ -163,7 +166,10 @@ async function endAttempt(deps: AttemptDeps, key: AttemptKey, job: Job, error: u
   const isLast = job.attempts >= job.max_attempts
   record(isLast ? 'failed' : 'retried', failure)
   if (isLast) metrics.failures.inc({ code: failure })
-  logger.error({ err: error, failure }, isLast ? 'export failed for good' : 'attempt failed, the export will be retried')
+  logger.error(
+    { err: error, failure },
+    isLast ? 'export failed for good' : 'attempt failed, the export will be retried',
+  )
   // By waiting here for the database, the worker, which does not retry long, can then write the failure of the job.
   await retryUnavailable(() => (isLast ? failAttempt(db, key, failure) : releaseAttempt(db, key)), options)
   throw error

@@ -39,9 +39,9 @@ export function sweepFiles({ db, store, metrics, logger, options }: SweepDeps): 
 }
 
 /**
- * Finds files that no export needs. This is safe because of the order: an attempt is written to its row before it creates
- * its file, and the files are listed before the rows are read. So an attempt that is not in its row by now has ended or
- * was replaced, for good.
+ * Finds files that no export needs. This is safe because of the order: an attempt is written to its row before it
+ * creates its file, and the files are listed before the rows are read. So an attempt that is not in its row by now has
+ * ended or was replaced, for good.
  */
 async function findStrays(db: Db, files: readonly StoredFile[], { ttlH }: { ttlH: number }): Promise<StoredFile[]> {
   if (files.length === 0) return []
@@ -58,8 +58,8 @@ async function findStrays(db: Db, files: readonly StoredFile[], { ttlH }: { ttlH
   return files.filter((stored) => {
     const row = known.get(stored.exportId)
     if (row) return row.file !== stored.file && !(row.status === 'running' && row.attempt === stored.attempt)
-    // The export is unknown to this database. The file may belong to another database that shares the store by mistake, so
-    // it is only removed once it must have expired there, too.
+    // The export is unknown to this database. The file may belong to another database that shares the store by mistake,
+    // so it is only removed once it must have expired there, too.
     return Date.now() - stored.modifiedAt.getTime() > (stored.isDraft ? DRAFT_IDLE_MS : ttlH * HOUR_MS)
   })
 }

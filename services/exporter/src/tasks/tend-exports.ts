@@ -18,6 +18,7 @@ export function tendExports({ db, metrics, logger }: TendDeps): Task {
       logger.error({ export_id: id }, 'export failed: each exporter that tried it was killed')
     }
     await moveUp(db)
-    for (const id of await requeueOrphans(db)) logger.warn({ export_id: id }, 'this export had no job, queued a new one')
+    for (const id of await requeueOrphans(db))
+      logger.warn({ export_id: id }, 'this export had no job, queued a new one')
   }
 }

@@ -11,18 +11,18 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * What came so far, and where to go on. Both are in one file that is replaced as a whole, as they would be in one
- * transaction of your database: after a crash neither is ahead of the other.
+ * The results so far and the next offsets. Both are in one file that is replaced as a whole, like in one transaction of your
+ * database: after a crash neither is ahead of the other.
  */
 public class Progress {
   private static final int REMEMBERED_MAX = 1_000;
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** By partition: the next offset. */
+  /** The next offset, by partition. */
   public TreeMap<Integer, Long> next = new TreeMap<>();
-  /** By wallet: the last sequence. */
+  /** The last sequence, by wallet. */
   public TreeMap<Long, Long> last = new TreeMap<>();
-  /** "wallet/sequence" of what was left out. */
+  /** "wallet/sequence" of missing events. */
   public Set<String> missing = new LinkedHashSet<>();
   public long events;
   public long faults;
@@ -31,9 +31,9 @@ public class Progress {
     return Files.exists(file) ? JSON.readValue(file.toFile(), Progress.class) : new Progress();
   }
 
-  /** Takes one event; returns what is wrong with its place. */
+  /** Takes one event. Returns the fault in its order, if any. */
   public Optional<String> take(int partition, long offset, String value) throws IOException {
-    if (offset < next.getOrDefault(partition, 0L)) return Optional.empty(); // given to us again: it is in here
+    if (offset < next.getOrDefault(partition, 0L)) return Optional.empty(); // delivered again, already counted
     next.put(partition, offset + 1);
     events += 1;
     var event = JSON.readTree(value);

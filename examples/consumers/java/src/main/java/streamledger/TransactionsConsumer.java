@@ -14,8 +14,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 /**
  * Reads the events with Kafka's own client and checks that each wallet's `sequence` rises by one. With --once it stops
- * at the end that the topic has, otherwise on Ctrl-C. Exit code: 0 all was well, 1 something was left out, doubled or
- * out of order.
+ * at the end that the topic has, otherwise on Ctrl-C. Exit code: 0 no fault, 1 events were missing, duplicated or out of
+ * order.
  */
 public class TransactionsConsumer {
   private static String env(String name, String otherwise) {
@@ -41,11 +41,11 @@ public class TransactionsConsumer {
         for (var record : consumer.poll(Duration.ofMillis(500))) {
           progress.take(record.partition(), record.offset(), record.value()).ifPresent(System.out::println);
         }
-        progress.save(file); // first the effect and the position, then the offset: a crash between them gives us events again
+        progress.save(file); // first result and position, then the offset: after a crash in between, events are delivered again
         consumer.commitSync();
       } while (!once || !isAtEnd(consumer));
     } catch (WakeupException stopped) {
-      // It was asked to end.
+      // Woken by the shutdown hook.
     }
     System.out.println(progress.events + " events, " + progress.faults + " faults");
     Runtime.getRuntime().halt(progress.faults > 0 ? 1 : 0);
@@ -57,7 +57,7 @@ public class TransactionsConsumer {
         && ends.entrySet().stream().allMatch(end -> consumer.position(end.getKey()) >= end.getValue());
   }
 
-  /** Our own file says where to go on; the group's offsets may be older. */
+  /** The next offsets come from our own file; the group's offsets may be older. */
   private static ConsumerRebalanceListener beginWhereWeStand(KafkaConsumer<?, ?> consumer, Progress progress) {
     return new ConsumerRebalanceListener() {
       @Override
