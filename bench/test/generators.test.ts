@@ -9,7 +9,7 @@ import { type LoadDeps, runClosedLoop, runOpenLoop } from '../src/load/run-load.
 import type { Workload } from '../src/load/workload.ts'
 
 const wrk = findTool('wrk')
-/** wrk is only where somebody has installed it; autocannon is everywhere. */
+/** wrk may not be installed; autocannon always is. */
 const generators = [{ name: 'autocannon', tool: undefined }, ...(wrk ? [{ name: 'wrk', tool: wrk }] : [])]
 
 const workload: Workload = {

@@ -32,7 +32,7 @@ test('a ledger grows into one that posting could have written, and its schema is
   const { transactions, faults } = await verifyLedger(pool)
   expect(transactions).toBe(3_500)
   const none = { wrong_balances: 0, sequence_gaps: 0, chain_breaks: 0, announced_twice: 0, foreign: 0 }
-  expect(faults).toEqual({ ...none, unannounced: 3_500 }) // nobody is told of it, not even of the openings
+  expect(faults).toEqual({ ...none, unannounced: 3_500 }) // none has an event, not even the openings
   const { rows } = await pool.query(`
     select min(created_at) as first, max(created_at) as last, count(*) filter (where created_at < before)::int as backwards
       from (select created_at, lag(created_at) over (partition by wallet_id order by sequence) as before from transactions)`)
@@ -50,7 +50,7 @@ test('wallets take turns in the table, as they would under load', async ({ creat
   const { rows } = await pool.query(`
     select count(*) filter (where wallet_id = before)::int as together
       from (select wallet_id, lag(wallet_id) over (order by id) as before from transactions)`)
-  expect(rows[0].together).toBeLessThan(200) // one of ten is of the longest history, and follows itself by chance
+  expect(rows[0].together).toBeLessThan(200) // one row in ten is of the longest history, so some follow each other by chance
 })
 
 test('a sample of histories is held to the same as all of them', async ({ createDatabase }) => {

@@ -29,7 +29,7 @@ test('a busy process is seen to be busy, and its memory is known; where there is
     return
   }
   const self = usage?.find(({ name }) => name === 'self')
-  // On a machine that others fill, a busy loop gets only its share: what that was, Node knows, too.
+  // On a busy machine a busy loop only gets its share of CPU; Node reports that share, too.
   expect(self?.cpu_percent).toBeGreaterThan((100 * (least.cpuMs - ROUNDED_MS)) / most.ms)
   expect(self?.cpu_percent).toBeLessThan((100 * (most.cpuMs + ROUNDED_MS)) / least.ms)
   expect(self?.rss_mb).toBeGreaterThan(10)

@@ -78,6 +78,6 @@ test('the report shows figures with their spread, failures, goals, and that a qu
   expect(text).toContain('POSTING_BATCHES_MAX=3')
   expect(text).toContain('post, hot wallet, 64: 7 answers had an unexpected status')
   expect(text).toContain(`0 of ${report.goals.length} goals met`)
-  expect(text).toContain('not to be quoted')
+  expect(text).toContain('Do not quote')
   expect(renderReport({ ...report, goals: [] })).not.toContain('goals met')
 })

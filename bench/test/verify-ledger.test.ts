@@ -144,7 +144,7 @@ test('a history that is written without requests is one that posting could have 
   await seedHistory(pool, { users: users.slice(0, 2), rows: [1_000, 10] })
   const { transactions, faults } = await verifyLedger(pool)
   expect(transactions).toBe(3 + 1_010)
-  expect(faults).toEqual({ ...NONE, unannounced: 1_010 }) // nobody is told of it
+  expect(faults).toEqual({ ...NONE, unannounced: 1_010 }) // none has an event
   const { rows } = await pool.query('select sequence from wallets order by user_id')
   expect(rows.map(({ sequence }) => sequence)).toEqual([1_001, 11, 1])
 })

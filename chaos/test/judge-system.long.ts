@@ -22,7 +22,7 @@ import { comeToRest } from '../src/verdict/come-to-rest.ts'
 import { Findings, type VerdictKind } from '../src/verdict/findings.ts'
 import { judgeSystem } from '../src/verdict/judge-system.ts'
 
-// A verdict is worth as much as what it would have found: a real system is damaged by hand, and each damage is seen.
+// Shows that the verdict finds faults: a real system is damaged by hand, and each damage must be found.
 
 const dir = mkdtempSync(join(tmpdir(), 'chaos-verdict-'))
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
@@ -42,7 +42,7 @@ interface Loading {
   postings: number
 }
 
-/** Posts so many orders; returns what was answered lately and how much there was of it. */
+/** Posts this many orders. Returns recent answers and their number. */
 async function post({ api, users, postings }: Loading): Promise<Load> {
   const answers = new AnswerFile(answerFile)
   const wrong: string[] = []
@@ -117,7 +117,7 @@ test('a sound system passes, and every damage that is done to it is found', { ti
   await publishAgain(kafka.brokers, topic, (await kafka.readAll(topic)).at(-1))
   expect(await judge()).toEqual({ lost: 1, doubled: 1 })
 
-  // What clients were told: one answer says something else, one is of a transaction that nobody knows.
+  // Answers to clients: one differs from the ledger, one is of an unknown transaction.
   const answers = readFileAnswers()
   const accepted = answers.findIndex(({ status }) => status === 201)
   const altered = { ...(answers[accepted] as Answer) }
@@ -130,7 +130,7 @@ test('a sound system passes, and every damage that is done to it is found', { ti
   const refused = answers.findIndex(({ status }) => status === 422)
   writeFileAnswers(answers.with(refused, { ...(answers[refused] as Answer), amount: 1 }))
   expect(await judge()).toEqual({ lost: 1, doubled: 1, differing: 1 })
-  // A last line that a killed run has cut off was never told to anybody.
+  // A last line that was cut off when a run was killed does not count.
   writeFileAnswers(answers)
   appendFileSync(answerFile, '{"wallet_id":1,"trans')
   expect(await judge()).toEqual({ lost: 1, doubled: 1 })

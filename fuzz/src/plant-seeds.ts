@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { waitFor } from '@streamledger/testkit/wait-for'
 import type { Stack } from './open-stack.ts'
 
-/** What is there before the first request, so that requests reach what they could never guess. */
+/** Resources that exist before the first request, because requests could not guess their ids. */
 export interface Seeds {
   readonly accessToken: string
   readonly emails: readonly string[]
@@ -24,7 +24,7 @@ export interface Seeds {
 type Json = any
 
 const PASSWORD = 'a long pass phrase'
-/** For each mode its own: what one has refreshed and shown again is over. */
+/** Each mode has its own, because a refresh token that was used and then used again ends its session. */
 const SESSIONS = 80
 const TRANSACTIONS = 120
 const EXPORTS = 6
@@ -99,7 +99,7 @@ async function orderSome(url: string, token: string, { count }: { count: number 
   return ids
 }
 
-/** Those that no client could bring about in time: the first ones stay as the exporter has left them. */
+/** States that a client cannot cause in time. The other exports stay as the exporter left them. */
 async function bringIntoEveryState(pool: Stack['pool'], ids: readonly string[]): Promise<void> {
   const [expired, failed, cancelled] = ids
   await pool.query(`update exports set status = 'expired' where id = $1`, [expired])
@@ -114,7 +114,7 @@ interface Call {
   token?: string
   body?: unknown
   headers?: Record<string, string>
-  /** What must be answered, unless it is a success. */
+  /** The expected status, if it is not a success. */
   status?: number
 }
 

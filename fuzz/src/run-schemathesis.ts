@@ -10,23 +10,23 @@ export interface RunSchemathesis {
   readonly token: string | undefined
   readonly seed: number
   readonly examples: number
-  /** What it remembers from run to run is kept here, and forgotten first: a run depends on its seed alone. */
+  /** The folder of its database, which is deleted before a run, so that a run depends on its seed alone. */
   readonly dir: string
   readonly outputFile: string
   readonly signal: AbortSignal
 }
 
-/** The promise is one second; a machine that is busy with other things gets more. */
+/** The promise is one second; this allows more, for a busy machine. */
 const RESPONSE_TIME_MAX_S = 5
 
-/** Runs it to its end; returns its exit code: 0 when it found nothing. */
+/** Runs it to its end. Returns its exit code: 0 if it found nothing. */
 export async function runSchemathesis(options: RunSchemathesis): Promise<number> {
   const { python, config, url, token, seed, examples, dir, outputFile, signal } = options
   rmSync(join(dir, '.schemathesis'), { recursive: true, force: true })
   const args = [
     ...['-m', 'schemathesis.cli', '--config-file', config, 'run', `${url}/openapi.json`],
     ...['--seed', String(seed), '--max-examples', String(examples), '--max-response-time', String(RESPONSE_TIME_MAX_S)],
-    // One worker: what depends on the order of requests is then the same each time.
+    // One worker, so that the order of requests is the same each time.
     ...['--workers', '1', '--generation-database', 'none', '--continue-on-failure', '--no-color'],
     ...(token === undefined ? [] : ['--header', `Authorization: Bearer ${token}`]),
   ]

@@ -1,5 +1,5 @@
-// Watches a topic as a read_committed consumer and notes when it saw which event. A process of its own: what it sees
-// must not wait for what else the bench does.
+// Reads a topic as a read_committed consumer, and records when it saw which event. It runs in its own process, so that
+// the bench does not delay it.
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -37,7 +37,7 @@ await consumer.run({
 })
 const telling = setInterval(() => tell({ seen: log.count() }), TELL_INTERVAL_MS)
 
-/** Reads on to where the topic ends now: a doubled event would come last. */
+/** Reads on to the current end of the topic: a duplicated event would come last. */
 async function readToEnd(): Promise<void> {
   const admin = kafka.admin()
   await admin.connect()
@@ -60,4 +60,4 @@ process.once('message', async () => {
   tell({ finished: true })
   process.disconnect?.()
 })
-process.once('disconnect', () => process.exit(0)) // the bench is gone, or has all that it wants
+process.once('disconnect', () => process.exit(0)) // the bench has ended, or is done with it

@@ -5,11 +5,11 @@ export interface SeenEvent {
   seenAtMs: number
 }
 
-/** Numbers of one event: a million of them must not be a million objects in a process that measures time. */
+/** Numbers per event. No object per event: a million objects would disturb a process that measures time. */
 const FIELDS = 4
 const FIRST_EVENTS = 65_536
 
-/** Notes events in one growing array. */
+/** Stores events in one growing array. */
 export function createEventLog() {
   let values = new Float64Array(FIRST_EVENTS * FIELDS)
   let used = 0

@@ -8,10 +8,10 @@ import type { BenchDeps } from '../suite.ts'
 import { FIRST_AT, growLedger } from './grow-ledger.ts'
 
 const PREFIX = 'growth_'
-/** What is being written; nothing else is called so, and what is left of a killed run is thrown away. */
+/** Name of the database that is being written. One that a killed run has left is dropped. */
 const DRAFT = `${PREFIX}draft`
 
-/** The sizes that there are, from small to large. */
+/** The sizes that exist, ascending. */
 export async function listGrownSizes(postgresUrl: string): Promise<number[]> {
   const client = new pg.Client({ connectionString: postgresUrl })
   await client.connect()
@@ -27,8 +27,8 @@ export async function listGrownSizes(postgresUrl: string): Promise<number[]> {
 }
 
 /**
- * Makes the database of a size, and returns its name. It goes on from the largest smaller one there is: that one stays
- * as it is if it is to be kept, and otherwise becomes this one.
+ * Creates the database of a size, and returns its name. It continues from the largest smaller one: with --keep from a
+ * copy, otherwise from that database itself.
  */
 export async function growDatabase(deps: BenchDeps, engines: Engines, size: number): Promise<string> {
   const name = `${PREFIX}${size}`

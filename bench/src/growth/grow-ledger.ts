@@ -4,21 +4,21 @@ import { shareOut } from './share-out.ts'
 /** When the first transaction was made; each later one follows by the interval. Fifty million take most of a year. */
 export const FIRST_AT = new Date('2025-01-01T00:00:00Z')
 const INTERVAL_MS = 600
-/** Written by one statement: sorted in memory, and little is lost when it is stopped. */
+/** Rows per statement: they can be sorted in memory, and a stop loses little. */
 const CHUNK_ROWS = 500_000
-/** What the sorts of a chunk, and of an index of fifty million rows, may take. */
+/** Memory for the sorts of a chunk, and of an index of fifty million rows. */
 const SESSION = `set work_mem = '512MB'; set maintenance_work_mem = '1GB'`
 
 /**
- * How full pages are that entries have come into one by one. An index that is built anew is packed to 90%: smaller than
- * it will ever be again, and about to split each page it is posted to. Measured: a million rows of 100,000 wallets make
- * indexes larger by 1.39 to 1.47 when they are entered one by one.
+ * How full index pages are after single inserts. A newly built index is packed to 90%: smaller than it will ever be
+ * again, and each insert would split a page. Measured: with a million rows of 100,000 wallets, single inserts make
+ * indexes larger by 1.39 to 1.47.
  */
 const SCATTERED_FILL_PERCENT = 62
 
-// As posting would have left it: the rows of all wallets lie in the order of their time, at random places among each
-// other; sequences have no gap and time does not run backwards within a wallet. Every third is a debit, smaller than
-// any credit. Chunks and wallets move on in one commit.
+// Like after posting: the rows of all wallets are mixed in the order of their time; sequences have no gap, and times do
+// not decrease within a wallet. Every third row is a debit, smaller than any credit. Chunks and wallets are written in
+// one commit.
 const GROW = `
   with drawn as (
     select w.id as wallet_id, w.sequence + n as sequence, (n - random()) / h.rows as place, e.entry, e.amount,

@@ -11,12 +11,12 @@ import { describeWallets } from './share-out.ts'
 import { readFilesOnce, watchDatabase } from './watch-database.ts'
 
 const CONNECTIONS = 64
-/** As many as the other suites post to. A replica remembers all of them, and of all wallets a part. */
+/** As many as in the other suites. A replica's cache has room for all of these, but only for a part of all wallets. */
 const FEW_WALLETS = 1_000
 const PAGE_ROWS = 20
-/** How far down the longest history the deep page is, where the bench's usual deep page is further than it reaches. */
+/** Position of the deep page in the longest history, if that is too short for the usual deep page. */
 const DEEP_SHARE = 0.8
-/** What the filter asks for, as shares of the time in the table: there is more before, and more after. */
+/** The period of the filter, as shares of the time in the table. There are rows before and after it. */
 const FILTER_FROM = 0.1
 const FILTER_TO = 0.7
 
@@ -65,7 +65,8 @@ async function readScenarios(
   { wallets, size, url }: { wallets: readonly Wallet[]; size: number; url: string },
 ): Promise<Scenario[]> {
   const { long, busy } = describeWallets(wallets.length)
-  // Busy wallets: the others' histories are shorter than a page while the table is small, and cheaper than later.
+  // Busy wallets only: with a small table the histories of the others are shorter than a page, so their pages are
+  // cheaper.
   const tokens = wallets.slice(long, long + busy).map(({ user_id }) => signAccessToken(jwtSecret, user_id))
   const [longest] = wallets as [Wallet]
   const owner = signAccessToken(jwtSecret, longest.user_id)

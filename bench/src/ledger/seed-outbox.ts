@@ -4,7 +4,7 @@ import { insertOutboxRows } from './insert-outbox-rows.ts'
 
 type Target = Pick<Installation, 'pool' | 'partitions' | 'eventSource'>
 
-/** As many as the API writes with one commit when it is busy. */
+/** Rows per commit, as the API writes them under load. */
 const COMMIT_ROWS = 500
 
 /** Fills the outbox with rows as the API writes them, users taking turns; each row's event is numbered from 1. */
@@ -16,7 +16,7 @@ export async function seedOutbox(target: Target, { rows, users }: { rows: number
   }
 }
 
-/** One row in a commit of its own, with a mark beside it that keeps the commit's time when the row is gone. */
+/** Writes one row in its own commit, with a second row that keeps the time of the commit after the first is deleted. */
 export async function writeMarkedRow(target: Target, { id, users }: { id: number; users: number }): Promise<void> {
   const { partition, key, payload, headers } = makeEvent(target, id, users)
   await target.pool.query({

@@ -3,7 +3,7 @@ import type pg from 'pg'
 import type { Installation } from '../stack/open-installation.ts'
 import { insertOutboxRows } from './insert-outbox-rows.ts'
 
-/** What every wallet begins with: no random walk of a run's debits comes near zero. */
+/** The opening balance of each wallet: large enough that debits of a run never come near zero. */
 const OPENING_KOBO = 1_000_000_000_000
 
 interface OpenedWallet {
@@ -14,8 +14,8 @@ interface OpenedWallet {
 }
 
 /**
- * Makes users with a wallet each, whose first transaction is an opening credit with its event, now or when it is said.
- * Returns the users' ids.
+ * Creates users with one wallet each. The first transaction is an opening credit with its event, now or at a given
+ * time. Returns the users' ids.
  */
 export async function seedUsers(
   { pool, partitions, eventSource }: Pick<Installation, 'pool' | 'partitions' | 'eventSource'>,

@@ -18,7 +18,7 @@ const result = await autocannon({
   duration: seconds,
   timeout: TIMEOUT_S,
   setupClient: (client) => {
-    // One connection sends one request at a time: what it was last asked for is what its next answer belongs to.
+    // A connection sends one request at a time, so its next answer belongs to its last request.
     let underway: BenchRequest
     const setupRequest: autocannon.Request['setupRequest'] = (defaults) => {
       underway = next()

@@ -2,7 +2,7 @@ import { percentile } from '../measure/statistics.ts'
 import type { LoadResult } from './load-result.ts'
 import { type BenchRequest, isExpected } from './request-source.ts'
 
-/** Counts answers by whether they were asked for, and keeps every latency. */
+/** Counts answers as expected, refused or unexpected, and stores each latency. */
 export function createLatencyRecorder() {
   const latenciesMs: number[] = []
   let refused = 0

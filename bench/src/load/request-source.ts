@@ -4,17 +4,22 @@ export interface BenchRequest {
   token: string
   /** Undefined for a GET. */
   body: string | undefined
-  /** The statuses that answer it rightly. */
+  /** The expected statuses. */
   refusable: boolean
 }
 
-/** How far back a replay may reach: beyond what is still under way, so that most were answered long ago. */
+/**
+ * Replays repeat one of this many earlier requests: far more than are in flight, so that most were answered long ago.
+ */
 const REPLAY_MEMORY = 4_096
 const AMOUNT_MAX = 10_000
 /** More than any wallet of the bench can hold. */
 const REFUSED_AMOUNT = 9_000_000_000_000_000
 
-/** One generator's requests, in their order; `prefix` makes every trans_id its own. closed-loop.lua does the same for wrk. */
+/**
+ * One generator's requests, in their order; `prefix` makes every trans_id its own. closed-loop.lua does the same for
+ * wrk.
+ */
 export function createRequestSource(workload: Workload, prefix: string): () => BenchRequest {
   const { method, tokens, picks, replayEvery, refuseEvery } = workload
   const memory: BenchRequest[] = []
@@ -40,7 +45,7 @@ export function createRequestSource(workload: Workload, prefix: string): () => B
   }
 }
 
-/** Whether this status answers that request rightly. */
+/** Whether this status is expected for that request. */
 export function isExpected(request: BenchRequest, status: number): boolean {
   if (request.body === undefined) return status === 200
   return status === (request.refusable ? 422 : 201)

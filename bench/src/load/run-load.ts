@@ -6,7 +6,7 @@ import { readResultLine, runProgram } from './run-program.ts'
 import type { Workload } from './workload.ts'
 
 export interface LoadDeps {
-  /** Where workloads are handed to the generators. */
+  /** The folder for the workload files of the generators. */
   readonly workDir: string
   readonly signal: AbortSignal
   /** Where wrk is, or undefined for autocannon. */
@@ -33,15 +33,11 @@ export interface LoadRun {
 }
 
 const WRK_SCRIPT = join(import.meta.dirname, 'closed-loop.lua')
-/**
- * One thread of wrk sends many times what the API answers; a second would only take turns with it on a small machine.
- */
+/** One thread of wrk sends far more than the API can answer; on a small machine a second one would not help. */
 const WRK_THREADS = 1
 /** An answer that takes longer counts as broken. */
 const TIMEOUT_S = 10
-/**
- * Maximum number of connections per autocannon process; more connections are split between two processes, one per core.
- */
+/** Connections are split between this many autocannon processes; each keeps one core busy. */
 const AUTOCANNON_PROCESSES_MAX = 2
 const OPEN_LOOP_CONNECTIONS_MAX = 512
 
@@ -80,7 +76,7 @@ async function runAutocannon(deps: LoadDeps, run: LoadRun): Promise<LoadResult> 
   const processes = Math.min(AUTOCANNON_PROCESSES_MAX, run.connections)
   const results = await Promise.all(
     Array.from({ length: processes }, (_, index) => {
-      // The rest of the division goes to the first ones.
+      // The remainder goes to the first ones.
       const connections = Math.floor((run.connections + processes - 1 - index) / processes)
       return runWorker(deps, 'autocannon-main.ts', { ...run, connections })
     }),

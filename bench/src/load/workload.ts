@@ -7,7 +7,7 @@ export interface Workload {
   readonly path: string
   /** The access token of each user. */
   readonly tokens: readonly string[]
-  /** Which user each request is for, round and round. */
+  /** The user of each request; repeated from the start when used up. */
   readonly picks: readonly number[]
   /** Every n-th request repeats an earlier one with its trans_id; 0: never. */
   readonly replayEvery: number
@@ -15,9 +15,9 @@ export interface Workload {
   readonly refuseEvery: number
 }
 
-/** Enough that the order of wallets does not come round within a batch, and few enough to write to a file. */
+/** Enough that the order of wallets does not repeat within a batch, and few enough to write to a file. */
 const PICKS = 65_536
-/** The classic law: the second most popular wallet has half the requests of the first. */
+/** Classic Zipf: the second most popular wallet gets half the requests of the first. */
 const ZIPF_EXPONENT = 1
 
 /** Draws the users of a workload; the same seed draws the same. */

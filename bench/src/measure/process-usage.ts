@@ -38,7 +38,7 @@ export function watchUsage(watched: readonly Watched[]): UsageWatch {
   const rssMax = new Map<string, number>()
   const look = () => {
     for (const one of watched) {
-      // A load generator is gone when it is asked last: what it was seen to use counts.
+      // A load generator has ended by the last look, so the largest value seen counts.
       ticksLast.set(one.name, Math.max(ticksLast.get(one.name) ?? 0, ticksOf(one)))
       if (!one.tree) rssMax.set(one.name, Math.max(rssMax.get(one.name) ?? 0, readStatusMb(one.pid, 'VmRSS')))
     }
@@ -76,7 +76,7 @@ export function describeMachine() {
 function ticksOf({ pid, tree }: Watched): number {
   const { own, reaped } = readTicks(pid)
   if (!tree) return own
-  // A connection that ends in the meantime hands its time on to its parent, who has waited for it.
+  // The CPU time of a connection that has ended is added to its parent, which has waited for it.
   return own + reaped + childrenOf(pid).reduce((sum, child) => sum + readTicks(child).own, 0)
 }
 
@@ -95,7 +95,7 @@ function childrenOf(pid: number): number[] {
   return read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number)
 }
 
-/** Shared memory counts once in the whole tree, and not once in every connection that has it mapped. */
+/** Counts shared memory once for the whole tree, not once per connection. */
 function readTreeMb(pid: number): number {
   const shares = [pid, ...childrenOf(pid)].map((one) =>
     Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${one}/smaps_rollup`))?.[1] ?? 0),

@@ -4,7 +4,7 @@ export interface Spread {
   max: number
 }
 
-/** The value below which this share (0 to 1) of the values lies: nearest rank, so it is one that was measured. */
+/** The quantile for this share (0 to 1), by nearest rank, so that it is a measured value. */
 export function percentile(values: ArrayLike<number>, share: number): number {
   if (values.length === 0) return Number.NaN
   const sorted = Float64Array.from(values).sort()
@@ -31,7 +31,7 @@ export interface Point {
   y: number
 }
 
-/** How fast y grows with x: least squares over all points. */
+/** The slope of y over x, by least squares. */
 export function slopeOf(points: readonly Point[]): number {
   const mean = (pick: (point: Point) => number) => points.reduce((sum, point) => sum + pick(point), 0) / points.length
   const [meanX, meanY] = [mean(({ x }) => x), mean(({ y }) => y)]

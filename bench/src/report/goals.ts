@@ -89,7 +89,7 @@ const system = (connections: number, rate: number): Goal[] => [
     measure: figure(`system, ${connections}`, 'published p99'),
   },
   {
-    // Flat: what piles up is less than one transaction in a hundred.
+    // Flat: the backlog grows by less than one transaction in a hundred.
     ...{ suite: 'system', goal: `whole system at ${connections}, backlog grows by`, unit: '%', bound: { atMost: 1 } },
     measure: figure(`system, ${connections}`, 'backlog growth'),
   },

@@ -1,4 +1,4 @@
-/** Lines up rows under a head: the first column to the left, numbers and the rest as their column says. */
+/** Renders a table; columns with numbers are aligned right, all others left. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))

@@ -12,14 +12,14 @@ import type { BenchDeps } from '../suite.ts'
 
 export interface Engines extends AsyncDisposable {
   readonly postgres: PostgresEngine
-  /** For those who asked for one. */
+  /** Undefined if the suite needs no Kafka. */
   readonly kafka: KafkaEngine | undefined
   readonly watched: readonly Watched[]
 }
 
 export interface WantedEngines {
   readonly kafka: boolean | WantedKafka
-  /** Where PostgreSQL's data is found, if it is there, and left behind. */
+  /** The folder of PostgreSQL's data; existing data is used, and it is not removed. */
   readonly keep?: string | undefined
 }
 
@@ -28,8 +28,8 @@ export interface WantedKafka {
 }
 
 /**
- * Fresh engines for one suite: what the one before has left to vacuum or to flush is none of this one's business.
- * They are what `npm start` runs, durable as there; only commits are time-stamped, by which latencies are measured.
+ * Starts new engines for one suite, so that pending vacuum and flushes of the previous suite do not disturb it. They
+ * are the engines of `npm start`, with the same durability, and with commit timestamps to measure latencies.
  */
 export async function openEngines(deps: BenchDeps, { kafka: wanted, keep }: WantedEngines): Promise<Engines> {
   const { dir, signal, screen, lock } = deps

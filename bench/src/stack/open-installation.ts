@@ -28,7 +28,7 @@ export interface Installation extends AsyncDisposable {
 const PARTITIONS = 12
 const SECRET_BYTES = 48
 const CONNECTIONS_MAX = 8
-/** By one statement each, the ledger of a whole run is verified, and an index of fifty million rows is built. */
+/** Long, because single statements verify the whole ledger, and build an index of fifty million rows. */
 const STATEMENT_TIMEOUT_MS = 3_600_000
 const START_TIMEOUT_MS = 30_000
 

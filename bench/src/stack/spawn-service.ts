@@ -13,7 +13,7 @@ export interface ServiceHandle {
   readonly pid: number
   readonly url: string
   readonly stopped: boolean
-  /** Says how it went wrong, or nothing while it runs. */
+  /** A message if it has ended unexpectedly. */
   failure(): string | undefined
   /** SIGTERM; SIGKILL when it takes too long. */
   stop(): Promise<void>
@@ -47,7 +47,7 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
   const logFile = join(logDir, `${name}.log`)
   const log = openSync(logFile, 'w')
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
-    // A service's own settings pass through from the shell, so that two of them can be compared.
+    // Variables of the shell are passed on, so that settings of a service can be compared.
     env: {
       NODE_COMPILE_CACHE: COMPILE_CACHE, // as under `npm start`
       ...LIMITS_OUT_OF_REACH,

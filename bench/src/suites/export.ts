@@ -83,7 +83,7 @@ async function measureTwo(deps: BenchDeps, installation: Installation, client: E
   return { ...measured, name: 'two exports at once', notes: ['until both are done'] }
 }
 
-/** Keeps one export under way for as long as something else is measured. */
+/** Runs exports, one after another, while something else is measured. */
 async function withExports<T>(client: ExportClient, measure: () => Promise<T>): Promise<T> {
   let done = false
   const exporting = (async () => {

@@ -5,7 +5,7 @@ import { restoreEverything } from './restore-everything.ts'
 import { restoreToPoint } from './restore-to-point.ts'
 import { restoreUnderApi } from './restore-under-api.ts'
 
-/** In this order: what comes later builds on a system that has been through what came before. */
+/** The order matters: later acts run on a system that has been through the earlier ones. */
 export const ACTS = {
   everything: restoreEverything,
   point: restoreToPoint,

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 const MODE_MASK = 0o777
 
 /**
- * Copies what is in a folder, with owners and modes: its path below the folder says whether. Files may go and change
- * meanwhile. Returns the bytes.
+ * Copies the contents of a folder, with owners and modes, except paths that the filter excludes. Files may change or
+ * disappear meanwhile. Returns the number of bytes.
  */
 export async function copyFolder(from: string, to: string, wanted: (path: string) => boolean): Promise<number> {
   return copyBelow({ from, to, wanted }, '')

@@ -4,18 +4,18 @@ import type { Account } from './account.ts'
 import type { EventMemory } from './event-memory.ts'
 import type { PostgresBackup } from './postgres-backup.ts'
 
-/** What every act of the drill works on. */
+/** The dependencies of all acts. */
 export interface Drill {
   readonly stack: Stack
   readonly backup: PostgresBackup
   readonly account: Account
   readonly events: EventMemory
   readonly users: readonly User[]
-  /** Postings a second, at most. */
+  /** Maximum number of postings per second. */
   readonly rate: number
   readonly dir: string
   readonly signal: AbortSignal
 }
 
-/** So long something may take that takes a moment, on a machine that has other work. */
+/** Timeout for short operations on a busy machine. */
 export const PATIENCE_MS = 60_000

@@ -2,7 +2,7 @@ import { readTopic, type TopicRecord } from '@streamledger/engines'
 
 interface Seen {
   value: string
-  /** Counted from 1: the next one begins where the one before was lost. */
+  /** Counted from 1; a new one begins when the topic is lost. */
   topic: number
   place: string
 }
@@ -10,8 +10,8 @@ interface Seen {
 const EXAMPLES_MAX = 5
 
 /**
- * Remembers every event that any consumer can have had, also of a topic that is gone since: a new event that looks like
- * an old one is taken for it.
+ * Remembers all events that a consumer can have seen, also those of lost topics. A consumer would take a new event with
+ * the identity of an old one for the old one.
  */
 export class EventMemory {
   readonly #brokers: string
@@ -25,12 +25,12 @@ export class EventMemory {
     this.#topic = topic
   }
 
-  /** From now on it is another topic under the same name. */
+  /** From now on the topic is a new one with the same name. */
   topicIsLost(): void {
     this.#topics += 1
   }
 
-  /** Reads the topic; returns its records, and the events that look like another that was there before, or twice. */
+  /** Reads the topic. Returns its records, and the events with the identity of another event. */
   async look(): Promise<{ records: TopicRecord[]; lookalikes: string[] }> {
     const records = await readTopic(this.#brokers, this.#topic)
     const lookalikes: string[] = []
@@ -49,7 +49,9 @@ export class EventMemory {
   }
 }
 
-/** What had this name before, unless it is the same event: in the same place, or written again to a topic made anew. */
+/**
+ * An earlier event with the same identity, unless it is the same event: same position, or written again to a new topic.
+ */
 function findOther(known: Map<string, Seen>, name: string, seen: Seen): Seen | undefined {
   const before = known.get(name)
   if (!before) known.set(name, seen)

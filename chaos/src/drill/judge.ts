@@ -3,13 +3,13 @@ import { comeToRest } from '../verdict/come-to-rest.ts'
 import { runCli, spawnCli } from '../verdict/run-cli.ts'
 import type { Drill } from './drill.ts'
 
-/** Where the command line finds everything. */
+/** The environment of the CLI. */
 export const cliEnv = ({ stack: { databaseUrl, brokers } }: Drill) => ({
   ...{ databaseUrl, brokers },
   more: { KAFKA_TOPIC: TOPIC, TOPIC_PARTITIONS: PARTITIONS, TOPIC_REPLICATION_FACTOR: '1' },
 })
 
-/** Types a command as an operator does, and shows what it says. Returns its exit code. */
+/** Runs a command like an operator, and shows its output. Returns its exit code. */
 export async function typeCommand(drill: Drill, args: readonly string[]): Promise<number | null> {
   drill.account.tell(
     `$ streamledger ${args.map((word) => (/[^\w.:-]/.test(word) ? JSON.stringify(word) : word)).join(' ')}`,
@@ -20,11 +20,11 @@ export async function typeCommand(drill: Drill, args: readonly string[]): Promis
 }
 
 export interface Expected {
-  /** Transactions whose events are gone with the topic that had them. */
+  /** Number of transactions whose events were lost with the topic. */
   readonly missing?: number
 }
 
-/** Everything that must hold when all flows again. */
+/** Checks all claims that must hold after recovery. */
 export async function judgeAll(drill: Drill, { missing = 0 }: Expected = {}): Promise<void> {
   const { stack, account, events } = drill
   await comeToRest(stack.pool)

@@ -5,8 +5,7 @@ import type pg from 'pg'
 import { copyFolder } from './copy-folder.ts'
 
 /**
- * How far a restore goes: to an instant, to a place in the WAL, or as far as there is any. As Postgres calls its
- * settings.
+ * The target of a restore: a time, a WAL position, or the end of the WAL. The names are settings of Postgres.
  */
 export type RecoveryTarget = { recovery_target_time: string } | { recovery_target_lsn: string } | Record<string, never>
 
@@ -22,10 +21,10 @@ export interface BackupPlaces {
   readonly base: string
 }
 
-/** A segment that is not full is archived after so long: this is what the loss of the disk may cost. */
+/** A partly filled segment is archived after this time. It is the maximum data loss when the disk is lost. */
 const ARCHIVE_TIMEOUT_S = 5
 const ARCHIVED_WITHIN_MS = 30_000
-/** As pg_basebackup leaves it out: what a server makes anew at its start, and WAL, which the archive has. */
+/** Paths that pg_basebackup leaves out, too: a server recreates them at its start, and the archive has the WAL. */
 const LEFT_OUT =
   /^(postmaster\.(pid|opts)|(pg_wal|pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/.*)$|(^|\/)pgsql_tmp/
 
@@ -77,7 +76,7 @@ export class PostgresBackup {
     }
   }
 
-  /** Returns when the archive has everything up to this place. */
+  /** Resolves when the archive has all WAL up to this position. */
   async untilArchived(pool: pg.Pool, lsn: string): Promise<void> {
     const { rows } = await pool.query<{ file: string }>('select pg_walfile_name($1::pg_lsn) as file', [lsn])
     const file = rows[0]?.file as string
@@ -92,7 +91,7 @@ export class PostgresBackup {
     }
   }
 
-  /** Lays the base backup out; the next start recovers up to there and begins a new timeline. */
+  /** Copies the base backup back; the next start recovers up to the target and begins a new timeline. */
   async lay(target: RecoveryTarget): Promise<void> {
     const { data, base, archive } = this.places
     await copyFolder(base, data, () => true)
@@ -113,13 +112,13 @@ function writeAsOwner(folder: string, name: string, text: string): void {
 }
 
 /**
- * Complete under its final name, or not there; never over something else. A segment that is there already, byte for
- * byte, is archived: a server that was killed before it had noted that asks again.
+ * A segment is complete under its final name, or missing, and never overwrites another one. An identical existing
+ * segment counts as archived: a server that was killed before it had recorded that archives it again.
  */
 function archiveCommand(archive: string): string {
   const to = `${quoteForShell(archive)}/%f`
   return `if test -f ${to}; then cmp -s "%p" ${to}; else cp "%p" ${to}.part && sync ${to}.part && mv ${to}.part ${to}; fi`
 }
 
-/** Postgres reads a percent sign as the beginning of a placeholder, the shell nothing within single quotes. */
+/** Postgres reads a percent sign as a placeholder; within single quotes the shell interprets nothing. */
 const quoteForShell = (path: string): string => `'${path.replaceAll('%', '%%').replaceAll("'", "'\\''")}'`

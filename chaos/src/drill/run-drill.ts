@@ -14,11 +14,11 @@ import { stageLoad } from './stage-load.ts'
 import { untilAnswered } from './steps.ts'
 
 const USERS = 24
-/** A minute in production: what a broker forgets for a moment after a kill, it has by then. */
+/** In production this is a minute. A killed broker has loaded its receipts by then. */
 const RECEIPT_PATIENCE_MS = '5000'
 const REPLICAS = { api: 1, relay: 2 }
 
-/** Loses and restores everything, in a system of its own; returns what did not hold. */
+/** Runs the acts on their own system. Returns the number of claims, and those that failed. */
 export async function runDrill(args: DrillArguments, screen: Screen, signal: AbortSignal): Promise<Account> {
   const lock = await takeRunLock({ dir: args.dir, name: 'drill', entry: 'chaos/src/drill-main.ts' })
   const account = new Account(screen)
@@ -59,7 +59,7 @@ export async function runDrill(args: DrillArguments, screen: Screen, signal: Abo
   return account
 }
 
-/** What the backup holds, beside what the acts post. */
+/** Posts the history that the backup has, in addition to the orders of the acts. */
 async function makeHistory(drill: Drill, orders: number): Promise<void> {
   const startedAt = performance.now()
   const stage = stageLoad({ ...drill, rate: 5_000 }, 'history')

@@ -8,13 +8,13 @@ import type { Drill } from './drill.ts'
 /** Clients that post for a part of the drill. */
 export interface Stage {
   readonly load: Load
-  /** What they were answered. */
+  /** The file with their answers. */
   readonly file: string
-  /** Each client gets its final answer first. */
+  /** Waits until each client has its final answer. */
   stop(): Promise<void>
 }
 
-/** Lets these people post until stopped, as fast as the rate allows. */
+/** Lets these users post until stopped, at the configured rate. */
 export function stageLoad(drill: Drill, name: string, users: readonly User[] = drill.users): Stage {
   const file = join(drill.dir, `answers-${name}.ndjson`)
   rmSync(file, { force: true })

@@ -5,7 +5,7 @@ const POLL_MS = 2
 const MID_BATCH_WAIT_MAX_MS = 3_000
 const EXPORT_WAIT_MAX_MS = 3_000
 const EXPORTS_ORDERED = 3
-/** Requests that wait for a commit share it: with two under way, a batch is. */
+/** With two requests in flight a batch is being committed, because waiting requests share a commit. */
 const IN_FLIGHT_WANTED = 2
 
 /** Waits until an API has requests in flight; returns how many. */

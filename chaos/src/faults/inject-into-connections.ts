@@ -22,7 +22,7 @@ export const cutConnections: Inject = async (fault, deps) => {
   return { confirmed: connections > 0, detail: `${connections} connections` }
 }
 
-/** Keeps all connections, and passes nothing on for a while. */
+/** Keeps all connections open, but passes no data for a while. */
 export const hangConnections: Inject = async (fault, deps) => {
   const proxy = proxyOf(fault, deps)
   const { connections } = proxy

@@ -11,7 +11,7 @@ interface Engine {
 const engineOf = ({ victims }: PlannedFault, { stack }: FaultDeps): Engine =>
   victims[0] === 'kafka' ? stack.kafka : stack.postgres
 
-/** Ends it, and starts it again a little later; resolves when it answers. */
+/** Ends an engine and restarts it after a delay; resolves when it answers. */
 async function restart(fault: PlannedFault, deps: FaultDeps, end: 'kill' | 'stop'): Promise<Effect> {
   const engine = engineOf(fault, deps)
   const confirmed = await engine[end]()

@@ -14,7 +14,7 @@ export function replicaOf({ victims }: PlannedFault, { stack }: FaultDeps): Repl
   return replica
 }
 
-/** Kills it, and starts it again a little later. */
+/** Kills a replica and restarts it after a delay. */
 async function kill(replica: Replica, { lasts_ms }: PlannedFault, { signal }: FaultDeps): Promise<boolean> {
   const gone = await replica.kill()
   await delay(lasts_ms, undefined, { signal })
@@ -24,13 +24,13 @@ async function kill(replica: Replica, { lasts_ms }: PlannedFault, { signal }: Fa
 }
 
 interface Pause {
-  /** It was held from beginning to end. */
+  /** The process was stopped all the time. */
   held: boolean
-  /** What was asked right before it went on. */
+  /** The result of `ask`, right before the process continued. */
   found: boolean
 }
 
-/** Stops it for a while; `ask` looks at the world right before it goes on. */
+/** Pauses a replica for a while; calls `ask` right before it continues. */
 async function pause(
   replica: Replica,
   { lasts_ms }: PlannedFault,

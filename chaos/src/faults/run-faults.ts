@@ -28,26 +28,26 @@ const INJECT: Readonly<Record<FaultKind, Inject>> = {
   api_scaled: scaleReplicas,
 }
 
-/** Faults under way at once, at most. */
+/** Maximum number of concurrent faults. */
 const ACTIVE_MAX = 5
 const POLL_MS = 10
 
 export interface InjectedFault extends PlannedFault, Effect {
   began_at: string
-  /** Until all that it hit was well again. */
+  /** Time until its victims had recovered. */
   took_ms: number
-  /** How many others were under way when it began. */
+  /** Number of other active faults when it began. */
   beside: number
 }
 
 export interface RunFaults {
   readonly faults: Iterable<PlannedFault>
-  /** Asked before each: whether it is to be injected at all. */
+  /** Called before each fault: whether to inject it. */
   readonly goesOn: (fault: PlannedFault) => boolean
   readonly onInjected: (fault: InjectedFault) => void
 }
 
-/** Injects one fault after the other, each at its time and when its victim is well; resolves when all are over. */
+/** Injects the faults, each at its time and once its victim has recovered; resolves when all are over. */
 export async function runFaults(deps: FaultDeps, { faults, goesOn, onInjected }: RunFaults): Promise<void> {
   const active = new Map<string, Promise<void>>()
   const failed = new AbortController()
@@ -71,7 +71,7 @@ export async function runFaults(deps: FaultDeps, { faults, goesOn, onInjected }:
       for (const victim of fault.victims) active.set(victim, one)
     }
   } catch (error) {
-    if (!signal.aborted) throw error // a wait that was cut short does not say why
+    if (!signal.aborted) throw error // an aborted wait does not give the reason
   } finally {
     // Also during a stop: no fault may restart a process after that.
     await Promise.all(active.values())

@@ -14,11 +14,11 @@ export interface Answer {
   readonly entry: 'credit' | 'debit'
   readonly amount: number
   readonly status: number
-  /** Of a 201: its bytes. Of a refusal: what does not change from one answer to the next. */
+  /** For a 201 all bytes; for a refusal the part that is the same in each answer. */
   readonly body: string
 }
 
-/** @throws Error for an answer that no order of ours may get. */
+/** @throws Error for a wrong answer */
 export function toAnswer({ user, entry, amount, trans_id }: Order, status: number, text: string): Answer {
   const answer = { wallet_id: user.wallet_id, trans_id, entry, amount, status }
   if (status === 201) return { ...answer, body: text }

@@ -14,7 +14,7 @@ export interface Reply {
 
 const TIMEOUT_MS = 4_000
 
-/** Sends one request once; undefined when the connection broke or nothing came in time: its outcome is unknown then. */
+/** Sends one request once. Undefined: the connection broke or no answer came in time, so the outcome is unknown. */
 export async function callApi(agent: Agent, url: string, call: Call): Promise<Reply | undefined> {
   const received = await sendOnce(agent, url, { timeoutMs: TIMEOUT_MS, ...call }).catch(() => undefined)
   if (!received) return undefined

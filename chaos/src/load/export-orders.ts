@@ -15,14 +15,14 @@ export interface ExportView {
 }
 
 const EVERY_MS = { min: 3_000, max: 9_000 }
-/** What an export of the hot wallet holds at most: the last while of it. */
+/** Limits an export of the hot wallet to its most recent transactions. */
 const HOT_HISTORY_MS = 180_000
 const POLL_MS = 500
 const RETRY_PAUSE_MS = 200
 const UNFINISHED = new Set(['queued', 'running'])
 const TIMEOUT_MS = 10_000
 
-/** People who order workbooks now and then, wait for them, and download them. */
+/** Users who order workbooks at intervals, wait for them, and download them. */
 export class ExportOrders {
   readonly counts = { ordered: 0, downloaded: 0 }
   readonly #options: ExportOrdersOptions
@@ -44,7 +44,7 @@ export class ExportOrders {
     }
   }
 
-  /** No more orders; those that are under way are followed to their end by the verdict. */
+  /** Orders no more; the verdict waits for unfinished ones. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     await this.#ordering
@@ -67,7 +67,7 @@ export class ExportOrders {
     const headers = { 'idempotency-key': randomUUID() }
     const call = { method: 'POST', path: '/transactions/export', token: user.token, body, headers } as const
     const ordered = await this.#insist(call)
-    if (!ordered || ordered.status === 429) return // five unfinished ones are all that a user may have
+    if (!ordered || ordered.status === 429) return // a user may have at most five unfinished ones
     if (ordered.status !== 202) {
       return this.#options.onWrong(`an export was answered ${ordered.status}: ${ordered.body}`)
     }

@@ -1,7 +1,7 @@
 import { FAULT_KINDS, type FaultKind, faultKinds } from './fault-kinds.ts'
 import { Random } from './random.ts'
 
-/** How long a relay's lease lasts here: short, so that a pause past it is. */
+/** Duration of a relay's lease: short, so that pauses longer than the lease are short, too. */
 export const LEASE_MS = 1_500
 
 export type ScaledRole = 'api' | 'relay'
@@ -17,27 +17,27 @@ export interface PlannedFault {
   kind: FaultKind
   /** Replicas as `relay-2`, engines as `kafka` and `postgres`. */
   victims: readonly string[]
-  /** How long after the one before it; zero: at once with it. */
+  /** Delay after the previous fault; zero: together with it. */
   after_ms: number
-  /** How long its cause lasts: a pause, a silence, or the wait before what was killed is started again. */
+  /** Duration of a pause or a silence, or the delay before a killed process is restarted. */
   lasts_ms: number
-  /** Of a silence: which way nothing passes. */
+  /** Direction of a silence. */
   direction?: 'to_target' | 'to_client' | undefined
-  /** How many there are to be. */
+  /** The new number of replicas. */
   replicas?: Replicas
 }
 
 /** One of each kind comes first, so that a short run has seen all of them. */
 const OPENING = faultKinds
 const DECK = faultKinds.flatMap((kind) => Array.from({ length: FAULT_KINDS[kind].share }, () => kind))
-/** As much of it is injected together with the one before. */
+/** Share of faults that begin together with the previous one. */
 const AT_ONCE_SHARE = 0.2
 const AFTER_MS = { min: 500, max: 4_000 }
-/** As long a pause that outlives the exporters' own search for dead ones. */
+/** Pauses after which the other exporters declare the paused one dead. */
 const LONG_PAUSE_MS = { min: 35_000, max: 45_000 }
 const LONG_PAUSE_SHARE = 0.3
 
-/** The faults of this seed, in order and without an end. Nothing else than the seed goes into them. */
+/** The endless sequence of faults for this seed. It depends on the seed alone. */
 export function* drawSchedule(seed: number): Generator<PlannedFault, never> {
   const random = new Random(seed)
   let replicas = REPLICAS_FIRST
@@ -52,13 +52,13 @@ export function* drawSchedule(seed: number): Generator<PlannedFault, never> {
   }
 }
 
-/** In any order, but for restarts of the same engine: between two of them it has some time to be of use. */
+/** Shuffles faults, but keeps restarts of the same engine apart, so that it runs for some time in between. */
 function shuffleApart(random: Random, deck: readonly FaultKind[]): FaultKind[] {
   const engines = ['broker', 'postgres'].map((engine) => random.shuffle(deck.filter((kind) => isOf(engine, kind))))
   const others = deck.filter((kind) => !isOf('broker', kind) && !isOf('postgres', kind))
   const placed = [
     ...others.map((kind) => ({ kind, place: random.next() })),
-    // Each within a part of the deck of its own, and not at the edge of it.
+    // Each gets its own part of the deck, and is not at the edge of it.
     ...engines.flatMap((kinds) =>
       kinds.map((kind, at) => ({ kind, place: (at + 0.2 + 0.6 * random.next()) / kinds.length })),
     ),
@@ -68,7 +68,7 @@ function shuffleApart(random: Random, deck: readonly FaultKind[]): FaultKind[] {
 
 const isOf = (engine: string, kind: FaultKind): boolean => kind.startsWith(`${engine}_`)
 
-/** How many replicas there are when all faults before this one have happened. */
+/** The numbers of replicas after all faults before this index. */
 export function replicasBefore(seed: number, index: number): Replicas {
   let replicas = REPLICAS_FIRST
   for (const fault of drawSchedule(seed)) {
@@ -107,7 +107,7 @@ function drawOtherCount(random: Random, role: ScaledRole, count: number): number
   return random.pick(others)
 }
 
-/** Those that come or go between two counts. */
+/** The replicas that are added or removed between two counts. */
 function between(role: ScaledRole, from: number, to: number): string[] {
   const [low, high] = [Math.min(from, to), Math.max(from, to)]
   return Array.from({ length: high - low }, (_, at) => `${role}-${low + 1 + at}`)

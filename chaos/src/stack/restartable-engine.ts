@@ -7,7 +7,7 @@ interface EngineHandle {
   kill(): Promise<void>
 }
 
-/** Postgres or Kafka, on one data folder and one port through all of its starts. */
+/** Postgres or Kafka, with the same data folder and port for all starts. */
 export class RestartableEngine<Handle extends EngineHandle> {
   readonly name: string
   readonly #begin: () => Promise<Handle>
@@ -44,7 +44,7 @@ export class RestartableEngine<Handle extends EngineHandle> {
     })
   }
 
-  /** SIGKILL to all of its processes. True when it was there and is gone by it. */
+  /** Sends SIGKILL to all of its processes. True if it was running and ended because of it. */
   async kill(): Promise<boolean> {
     const handle = this.#current
     if (!handle) return false
@@ -53,7 +53,7 @@ export class RestartableEngine<Handle extends EngineHandle> {
     return (await handle.exited).signal === 'SIGKILL'
   }
 
-  /** True when it was there and went in order. */
+  /** True if it was running and shut down in order. */
   async stop(): Promise<boolean> {
     const handle = this.#current
     if (!handle) return false

@@ -4,7 +4,7 @@ import type pg from 'pg'
 import type { Findings } from './findings.ts'
 
 const SAMPLE = 4
-/** Of a workbook that opens in a second. */
+/** Maximum rows of a checked workbook, so that it opens within a second. */
 const ROWS_MAX = 20_000
 
 interface File {
@@ -34,7 +34,7 @@ export async function checkFiles(pool: pg.Pool, exportDir: string, findings: Fin
 async function countRows(path: string): Promise<number> {
   const workbook = new exceljs.Workbook()
   await workbook.xlsx.readFile(path)
-  // A long history goes on in `Transactions 2`; each has a line of headings, and other sheets say something about it.
+  // A long history continues in `Transactions 2`. Each of these sheets has a header row; other sheets do not count.
   const sheets = workbook.worksheets.filter(({ name }) => name.startsWith('Transactions'))
   return sheets.reduce((sum, sheet) => sum + Math.max(0, sheet.actualRowCount - 1), 0)
 }

@@ -5,7 +5,7 @@ const MAIN = resolve(import.meta.dirname, '../../../cli/src/main.ts')
 const ROOT = resolve(import.meta.dirname, '../../..')
 const DEADLINE_MS = 600_000
 
-/** What `streamledger … --json` answers, as far as a verdict needs it. */
+/** The parts of the output of `streamledger … --json` that a verdict needs. */
 export interface CliAnswer {
   ok: boolean
   faults?: Record<string, number>
@@ -24,19 +24,19 @@ export interface CliEnv {
   readonly more?: Readonly<Record<string, string>>
 }
 
-/** Runs the command line as an operator does. @throws Error when it could not do what it was asked for. */
+/** Runs the CLI like an operator. @throws Error if the command failed to do its work */
 export async function runCli(args: readonly string[], env: CliEnv): Promise<CliAnswer> {
   const { code, text } = await spawnCli([...args, '--json'], env)
   const what = `streamledger ${args.join(' ')}`
   if (text === '') throw new Error(`${what} ended with ${code} without output`)
   const answer = JSON.parse(text) as CliAnswer
   if (answer.error) throw new Error(`${what}: ${answer.error.message}`)
-  // An exit code and an answer that disagree are a fault of the command's, and no verdict may rest on it.
+  // If exit code and output contradict each other, the command is faulty, and the verdict must not rely on it.
   if ((code === 0) !== answer.ok) throw new Error(`${what} ended with ${code}, but its output has ok: ${answer.ok}`)
   return answer
 }
 
-/** What it writes, as people read it, and its exit code. */
+/** Its output as text, and its exit code. */
 export async function spawnCli(args: readonly string[], { databaseUrl, brokers, more }: CliEnv) {
   const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', MAIN, ...args], {
     cwd: ROOT,

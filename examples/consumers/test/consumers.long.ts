@@ -31,7 +31,7 @@ const test = base
     }
   })
 
-/** What a relay leaves behind that dies in the middle of a batch, and the fence of the one that comes after it. */
+/** Writes what a relay leaves behind when it dies in the middle of a batch, and the fence of the next relay. */
 async function abortSome(topic: Topic): Promise<void> {
   const lost = topic.eventOf(1, 5)
   await topic.write([lost, topic.eventOf(1, 6)], 'abort')
@@ -87,7 +87,7 @@ test.for(languages)(
     ])
     expect(faulty.output).toContain(`${events + 4} events, 4 faults`)
 
-    // It had its say, and stops when it is asked to; what it has counted it does not forget.
+    // It has printed its faults. When stopped, it still reports what it has counted.
     const following = run(command, env)
     await topic.write([topic.eventOf(4, 41)], 'commit')
     await waitFor(() => expect(countStored(stateFile), following.output).toBe(events + 5), { timeoutMs: 60_000 })

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const MODULE = join(import.meta.dirname, '../src/keep-heap-small.ts')
 
-/** In a process of its own, through which much passes that lives for a moment. */
+/** Runs in its own process, with many short-lived objects. */
 const PROGRAM = `
 const { keepHeapSmall, growYoungSpace } = await import(process.argv[1])
 const { getHeapSpaceStatistics } = await import('node:v8')
@@ -32,5 +32,5 @@ test('what is young stays small, and gets more room only when it is told to', as
   expect(small).toBeLessThan(8)
   expect(grown).toBeGreaterThanOrEqual(8)
   expect(grown).toBeLessThanOrEqual(16)
-  expect(later).toBeLessThanOrEqual(16) // V8 takes it back while little is going on, or grows to a size that it had chosen by then
+  expect(later).toBeLessThanOrEqual(16) // V8 may shrink it while idle, or grow it to a size that it had already chosen
 })

@@ -51,7 +51,7 @@ test('a collector that takes nothing has a bounded number of spans wait, and the
   await waitFor(() => collector.requests.length === 1)
   addSpans(traced, WAITING_MAX + 7)
   expect(await traced.counts()).toEqual({ sent: 0, failed: 0, dropped: 7 })
-  // It comes back: what waits is sent, and nothing else is lost but what it was given and kept.
+  // The collector answers again: waiting spans are sent, and only those of the unanswered request are lost.
   collector.mood = 'taking'
   await waitFor(
     async () => expect(await traced.counts()).toEqual({ sent: WAITING_MAX, failed: BATCH_MAX, dropped: 7 }),

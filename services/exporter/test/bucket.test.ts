@@ -96,7 +96,7 @@ test('what is in the bucket expires and is swept as it is in a folder', async ({
   const others = ['notes.txt', `${randomUUID()}.${randomUUID()}.xlsx`]
   for (const key of [...strays, ...others]) await disk.put(key, 'content')
   await writeFile(join(dir, `${kept}.${randomUUID()}.xlsx.part`), 'content')
-  // Of somebody else, who calls things as flydrive does not.
+  // Files of another program, with keys that flydrive does not accept.
   for (const key of ['0/year=2026/ü #1.xlsx', '0#1.xlsx', 'z=1']) await disk.driver.put(key, 'content')
 
   await runTask(db, 'expire_exports')
@@ -175,7 +175,7 @@ test('a workbook that waits for S3 is handed back by an exporter that stops', as
 
 test('a file of which a part is lost on its way is not published', async ({ startS3 }) => {
   const real = await openDisk(await startS3())
-  // No S3 can be told to lose what it was sent; this one is given less to begin with.
+  // An S3 cannot be made to lose data, so this one gets less data.
   const losing = behaveLike(real, { putStream: (key) => real.put(key, 'half') })
   const dir = await makeExportDir()
   const store = await createBucketStore(losing, dir, { patienceMs: 0 })
@@ -190,7 +190,7 @@ test('a file of which a part is lost on its way is not published', async ({ star
 
 test('a bucket is looked through to its end, however many answers that takes', async ({ startS3 }) => {
   const real = await openDisk(await startS3())
-  // An answer of S3 has a thousand names, unless it is asked for fewer, which Disk's types do not know of.
+  // An answer of S3 has up to a thousand keys. Disk's types do not have the option for fewer.
   const fewer = { maxResults: 2 }
   const paging = behaveLike(real, { listAll: (prefix, options) => real.listAll(prefix, { ...options, ...fewer }) })
   const store = await createBucketStore(paging, await makeExportDir(), { patienceMs: 0 })

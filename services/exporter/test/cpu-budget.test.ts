@@ -3,7 +3,7 @@ import { type CpuMeter, createCpuBudget } from '../src/cpu-budget.ts'
 
 const signal = new AbortController().signal
 
-/** A processor and a clock that move only when they are told to. */
+/** A CPU meter and a clock that the test controls. */
 function makeMeter() {
   let now = 1_000
   let used = 300

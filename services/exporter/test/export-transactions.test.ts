@@ -10,7 +10,7 @@ import { holdInMiddle, hurryJob, orderExport, readExport, readJob, waitForExport
 import { readWorkbook, type SheetRow } from './read-workbook.ts'
 import { listFiles, makeExportDir, runExporter, SLOW } from './run-exporter.ts'
 
-/** More than a slow exporter writes while a test waits: one that does not stop is found out. */
+/** More than a slow exporter writes during a test, so that a missing stop is noticed. */
 const LONG_ROWS = 40_000
 
 /** The rows that a workbook of this wallet must show, from the ledger itself. */
@@ -31,7 +31,7 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
 }) => {
   const dir = await makeExportDir()
   const history = await makeHistory(db, 2_500)
-  await makeHistory(db, 10) // of somebody else
+  await makeHistory(db, 10) // of another user
   const id = await orderExport(db, history)
   const rows = await ledgerRows(db, history.walletId)
   await addHistory(db, history, 50) // after the order
@@ -214,7 +214,7 @@ test('an attempt that is replaced at its very end removes the file that it has f
   const history = await makeHistory(db, 10)
   const id = await orderExport(db, history)
   const other = randomUUID()
-  // The take-over comes between the rename and the UPDATE that publishes, which is as late as it can be.
+  // The take-over happens at the latest possible moment: between the rename and the UPDATE that publishes.
   await sql`
     create function take_over() returns trigger language plpgsql as $$
     begin
@@ -249,7 +249,7 @@ test('a file that is written when the drain ends is published all the same', asy
   const held = await holdInMiddle(db, writing)
 
   const stopped = exporter.stop()
-  // What is not written yet is given up, which shows that the time to finish is over.
+  // Unwritten rows are given up, which shows that the time to finish is over.
   await waitForExport(db, writing, ({ status }) => status === 'queued')
   await held.release()
   await sql`drop trigger refuse_to_finish on exports`.execute(db)
@@ -259,7 +259,7 @@ test('a file that is written when the drain ends is published all the same', asy
   expect(await listFiles(dir)).toEqual([`${finishing}.${attempt}.xlsx`])
 })
 
-/** As a database does that is too busy: what is asked may be asked again. */
+/** Fails like a database that is too busy; the statement may be retried. */
 async function refuseToFinish(db: Db): Promise<void> {
   await sql`
     create function refuse_to_finish() returns trigger language plpgsql as $$

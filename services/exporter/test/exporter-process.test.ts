@@ -24,7 +24,7 @@ async function expectComplete(dir: string, { id, file }: Pick<Export, 'id' | 'fi
   expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual(Array.from({ length: ROWS }, (_, n) => `order-${n + 1}`))
 }
 
-/** What happens to the jobs of an exporter that is taken for dead. */
+/** Releases the jobs of an exporter, like when it is declared dead. */
 async function releaseJob(db: Db, exportId: string): Promise<void> {
   const job = await readJob(db, exportId)
   await sql`select from graphile_worker.force_unlock_workers(array[${job?.locked_by}])`.execute(db)
@@ -66,7 +66,7 @@ test('a short export that is running at SIGTERM is finished before the process e
 
   exporter.signal('SIGTERM')
   await waitFor(async () => (await fetch(`${exporter.opsUrl}/health/ready`)).status === 503)
-  // It lives as long as it writes: nobody may take the export from it.
+  // It sends heartbeats as long as it writes, so that no other exporter takes the export.
   const { now } = (await sql<{ now: Date }>`select now()`.execute(db)).rows[0] as { now: Date }
   const poolId = await waitFor(() => readPoolId(exporter.logs))
   const ofPool = db.selectFrom('exporter_pools').where('id', '=', poolId)
@@ -90,7 +90,7 @@ test('a connection that the server ends while nobody asks anything of it ends no
   const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
   const held = await holdInMiddle(db, id)
 
-  // The drain cancels the statement that waits, on a connection for just that: it gets its answer together with its end.
+  // The drain cancels the waiting statement over a separate connection, which is closed with the answer.
   const cancelling = proxy.hold('pg_cancel_backend')
   exporter.signal('SIGTERM')
   await waitFor(() => cancelling.isCaught)
@@ -168,7 +168,7 @@ test('the metrics tell how attempts ended, how many rows were written and how ma
   const env = { DATABASE_URL: url, EXPORT_DIR: await makeExportDir() }
   const exporter = await spawnExporter(spawnService, env)
   const readMetrics = async () => (await fetch(`${exporter.opsUrl}/metrics`)).text()
-  // What goes from nothing to 1 has not risen, for Prometheus.
+  // If a series first appears with 1, Prometheus does not see an increase.
   const before = await readMetrics()
   for (const outcome of ['succeeded', 'failed', 'cancelled', 'replaced', 'interrupted', 'retried']) {
     expect(before).toContain(`streamledger_export_attempts_total{outcome="${outcome}",service="exporter"} 0`)

@@ -90,7 +90,7 @@ interface Sync {
   files: string[]
 }
 
-/** Reads along what is made durable, and when; a power cut that shows it can't be had in a test. */
+/** Records what is made durable, and when, because a test cannot cut the power. */
 async function watchSyncs(dir: string, onSync: (sync: Sync) => void = () => undefined): Promise<Sync[]> {
   const synced: Sync[] = []
   const handle = await open(dir, 'r')

@@ -1,6 +1,6 @@
 import type { Summary } from '../src/summary-sheet.ts'
 
-/** What a first sheet says when nobody minds. */
+/** A summary for tests that do not depend on its contents. */
 export function makeSummary(summary: Partial<Summary> = {}): Summary {
   return {
     ...{ holder: 'Ada Obi', walletId: 7, currency: 'NGN', from: null, to: null, entry: null },

@@ -34,7 +34,7 @@ def sheet(ws):
 json.dump([sheet(ws) for ws in openpyxl.load_workbook(sys.argv[1])], sys.stdout)
 `
 
-/** Whether openpyxl can be had: it wants Python 3 with venv, and installs itself into .local the first time. */
+/** Whether openpyxl is available. It needs Python 3 with venv, and is installed into .local the first time. */
 export function canReadWithPython(): boolean {
   if (spawnSync(PYTHON, ['-c', 'import openpyxl']).status === 0) return true
   if (spawnSync('python3', ['-m', 'venv', FOLDER]).status !== 0) return false
@@ -42,7 +42,7 @@ export function canReadWithPython(): boolean {
   return true
 }
 
-/** Reads a workbook with a program that shares no line with the one that wrote it. */
+/** Reads a workbook with a program that shares no code with the writer. */
 export function readWithPython(path: string): ReadSheet[] {
   const json = execFileSync(PYTHON, ['-c', SCRIPT, path], { maxBuffer: 100_000_000 })
   return JSON.parse(json.toString()) as ReadSheet[]

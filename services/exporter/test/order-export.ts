@@ -11,7 +11,7 @@ export interface ExportOrder {
   to_at?: Date
   maxAttempts?: number
   priority?: number
-  /** What the API has put into the job of the trace that it belongs to. */
+  /** The trace context that the API puts into the job. */
   trace?: object
 }
 
@@ -54,7 +54,7 @@ export interface HeldExport {
   release(): Promise<void>
 }
 
-/** Waits until a slow export is in its middle, and keeps it there: its next page waits for a lock on the table. */
+/** Waits until a slow export is half done, and stops it there: its next page waits for a lock on the table. */
 export async function holdInMiddle(db: Db, id: string): Promise<HeldExport> {
   await waitForExport(db, id, (row) => row.status === 'running' && row.rows_done > 0)
   const trx = await db.startTransaction().execute()

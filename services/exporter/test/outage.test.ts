@@ -15,7 +15,7 @@ import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
 const MAIN = 'services/exporter/src/main.ts'
 const QUICK = { EXPORTER_HEARTBEAT_MS: '100', EXPORTER_DEAD_AFTER_MS: '1000' }
 
-/** What a process can't do in the folder is for the kernel to say; each of these makes it say so in another way. */
+/** Ways to make writes to the folder fail; each makes the kernel return another error. */
 interface NoRoom {
   name: string
   via: readonly string[]
@@ -108,7 +108,7 @@ test('a database that is gone for longer costs the attempt and not the export, a
 
   await postgres.kill()
 
-  // It could note nothing of what became of the job: whoever is there when the database is back takes it over.
+  // It could not write how the job has ended. Another exporter takes it over when the database is back.
   expect(await exporter.exited).toEqual({ code: 1, signal: null })
   expect(exporter.logs).toContain('"failure":"database_unavailable"')
   expect(await listFiles(dir)).toEqual([])
@@ -137,7 +137,7 @@ test.for([
     if (!room) await rm(dir, { recursive: true })
     const id = await orderExport(db, history, { maxAttempts })
     await waitForExport(db, id, ({ status }) => status === (room ? 'succeeded' : 'failed'))
-    await delay(2_000) // some tries, and longer than a job that nobody is at may be locked
+    await delay(2_000) // some tries, and longer than an unstarted job may stay locked
     expect(await readJob(db, id)).toMatchObject({ attempts: 1, locked_by: expect.any(String) })
 
     await sql`drop trigger refuse_to_end on graphile_worker._private_jobs`.execute(db)
@@ -171,7 +171,7 @@ test('a file whose publication was never answered for is kept, as its export may
 }) => {
   const postgres = await startPostgres()
   const before = await openMigrated(postgres.url)
-  // The commit that publishes is durable, and waits for a standby that never comes; all others do not.
+  // The commit that publishes is durable but waits for a standby that does not exist; other commits do not wait.
   for (const statement of [
     sql`alter role current_user set synchronous_commit = 'local'`,
     sql`create function wait_for_standby() returns trigger language plpgsql as $$

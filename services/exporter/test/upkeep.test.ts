@@ -10,7 +10,7 @@ import { makeHistory } from './make-history.ts'
 import { orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { listFiles, makeExportDir, runExporter } from './run-exporter.ts'
 
-/** Does now what the minute would bring. */
+/** Runs the task now instead of at the next minute. */
 async function runTask(db: Db, task: string): Promise<void> {
   const { rows } = await sql<{
     id: number
@@ -68,7 +68,7 @@ test('an export whose every attempt ended in a killed exporter fails, one that g
   }
 })
 
-/** Leaves a job no attempt after the one that it had at that time, or has. */
+/** Uses up all attempts of the job; with `isRunning` its last one is running. */
 async function useUp(db: Db, exportId: string, { runAt, isRunning = false }: { runAt: string; isRunning?: boolean }) {
   const holder = isRunning ? { locked_at: sql`now()`, locked_by: 'pool-other' } : { locked_at: null, locked_by: null }
   await sql`
@@ -110,7 +110,7 @@ test('an export that waits moves up, so that none waits for ever', async ({ crea
   await moveUp(db)
 
   expect(await readPriorities()).toEqual([0, 0, 2, 3])
-  // Nothing of them is due, so the exporter leaves them where they are; the minute does the rest.
+  // None of these jobs is due, so the exporter does not take them; the task does the rest.
   await sql`select graphile_worker.reschedule_jobs(array_agg(id), run_at := now() + '1 h') from graphile_worker.jobs`.execute(
     db,
   )
@@ -184,7 +184,7 @@ test('what dead attempts left is swept away, and nothing that anybody may still 
     await makeFile(dir, file, 1_000 * HOUR_MS),
     await makeFile(dir, `${running}.${current}.xlsx.part`, 1_000 * HOUR_MS),
     await makeFile(dir, `${running}.${current}.xlsx`),
-    // Another installation's, perhaps: not before its time is over.
+    // It may belong to another installation, so it must not be removed before it would expire.
     await makeFile(dir, `${randomUUID()}.${attempts.dead}.xlsx`, 167 * HOUR_MS),
     await makeFile(dir, `${randomUUID()}.${attempts.dead}.xlsx.part`),
     await makeFile(dir, 'notes.txt', 1_000 * HOUR_MS),

@@ -10,7 +10,7 @@ import { DEAD_AFTER_MS, readTransIds, spawnExporter, transIds } from './spawn-ex
 const countPools = async (db: Db): Promise<number> =>
   (await db.selectFrom('exporter_pools').select('id').execute()).length
 
-/** Of a machine that has other work: a death is noticed in 1.5 s, an export takes 3 s where there is none. */
+/** For a busy machine: a death is noticed within 1.5 s, and an export without a death takes 3 s. */
 const PATIENCE_MS = 60_000
 
 test('an export survives the kill -9 of its exporter at five random moments, and nothing of the dead is left', async ({
@@ -61,7 +61,7 @@ test('after an outage of the database nobody is taken for dead, however old the 
   await using database = await openDatabase(postgres.url)
   const { db } = database
 
-  // Long enough for whoever would be taken for dead to be taken for dead.
+  // Long enough for a wrong declaration of death to happen.
   await waitFor(async () => {
     const { rows } = await sql<{ beating: number }>`
       select count(*) as beating from exporter_pools

@@ -67,7 +67,7 @@ test('a job whose taking was answered to nobody is taken again, and one that a w
   const exporter = await spawnExporter(spawnService, { ...env, ...SLOW })
   const id = await orderExport(db, long)
   const held = await holdInMiddle(db, id)
-  // As it is where the connection breaks between the commit and its answer.
+  // Like after a connection that broke between the commit and its answer.
   const lost = await orderExport(db, short, { maxAttempts: 1 })
   await sql`
     update graphile_worker._private_jobs set locked_by = ${exporter.poolId}, locked_at = now(), attempts = 1

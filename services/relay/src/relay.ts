@@ -39,7 +39,9 @@ export class Relay {
     await Promise.all([this.#share(signal), this.#ring(signal)])
     for (const lane of this.#lanes.values()) this.#handOver(lane)
     await Promise.all(this.#handOvers)
-    await this.#deps.leases.leave().catch((error) => this.#logger.warn({ err: error }, 'could not sign off'))
+    await this.#deps.leases
+      .leave()
+      .catch((error) => this.#logger.warn({ err: error }, 'could not remove this replica from the list of replicas'))
   }
 
   /** Keeps this replica's share: renews leases, hands over surplus ones, takes free ones. */
@@ -127,7 +129,9 @@ export class Relay {
     await lane.ended
     await this.#deps.leases
       .release(lane)
-      .catch((error) => this.#logger.warn({ err: error, partition: lane.partition }, 'lease left to run out'))
+      .catch((error) =>
+        this.#logger.warn({ err: error, partition: lane.partition }, 'could not release the lease, it will expire'),
+      )
   }
 
   /** Asks Postgres which lanes have rows, and rings their bells. */
@@ -142,7 +146,7 @@ export class Relay {
         // A lane that lingers has rows, too.
         if (rung.length > 0 || waiting.length < this.#lanes.size) rangAt = performance.now()
       } catch (error) {
-        this.#logger.warn({ err: error }, 'could not ask for rows, trying again')
+        this.#logger.warn({ err: error }, 'could not read the outbox, trying again')
         await sleep(pace.pollIdleMs, signal)
       }
       await sleep(pollDelayMs(performance.now() - rangAt, pace), signal)

@@ -151,7 +151,10 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
 async function completeReceipt({ deps, lease, publisher }: Settling, receipt: Receipt): Promise<void> {
   await publisher.writeReceipt(receipt)
   await seeReceipt(deps, lease.partition, receipt)
-  deps.logger.warn({ partition: lease.partition, receipt }, 'open batch was in Kafka without its receipt, written')
+  deps.logger.warn(
+    { partition: lease.partition, receipt },
+    'open batch was in Kafka without its receipt, receipt written',
+  )
 }
 
 /** Publishes the open batch again, after the topic has shown that no committed copy of it exists. */

@@ -1,10 +1,10 @@
 import type { Batch, Kafka, Receipt, Sight } from '../src/publisher.ts'
 
-// A broker cannot be made to skip a mark, or to answer with old receipts, when a test wants it: here the port stands for
-// it, with one partition. It keeps to what a log does: an open transaction hides everything after its first record, and
-// a mark ends all that its producer has left open, which is always the same producer here.
+// A test cannot make a broker skip a marker or answer with old receipts. So this implements the Kafka port with one
+// partition. It behaves like a log: an open transaction hides everything after its first record, and a marker ends all
+// open records of its producer, which is always the same producer here.
 
-/** What becomes of the marks of one transaction. */
+/** Which markers of one transaction are written. */
 export interface Marks {
   data: 'written' | 'skipped'
   offsets: 'written' | 'skipped'
@@ -24,7 +24,7 @@ export class FakeKafka implements Kafka {
   /** Receipts that are shown instead of the newest, one a look. */
   readonly shown: (Receipt | undefined)[] = []
   readonly writers: string[] = []
-  /** Whether Kafka answers as if a mark were never written, whoever writes it. */
+  /** Whether Kafka answers as if no marker were ever written. */
   stuck = false
   #receipt: Receipt | undefined
   #pending: Receipt | undefined

@@ -59,7 +59,7 @@ test("the log's end is past a transaction that is open, and the last stable offs
   expect(await kafka.readEndOffset(1)).toBe(1)
   expect(await seen(kafka, () => true)).toEqual({ receipt: undefined, stable: 0 })
 
-  // Whoever opens it anew ends it.
+  // Opening a new publisher ends it.
   await open.discard()
   const next = await foreign.openPublisher(1)
   await seen(kafka, ({ stable }) => stable === 2)

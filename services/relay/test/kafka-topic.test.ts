@@ -13,7 +13,7 @@ const wanted = (brokers: string, topic: string) => ({
   ...{ partitions: 2, replicationFactor: 1, batchBytesMax: BATCH_BYTES_MAX },
 })
 
-/** Makes a topic as somebody else might have. */
+/** Creates a topic like another program might have. */
 async function makeTopic(brokers: string, cleanupPolicy: string): Promise<string> {
   const topic = `test-${randomUUID()}`
   const admin = new KafkaClient({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()

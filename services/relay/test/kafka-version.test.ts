@@ -5,7 +5,7 @@ import { readKafkaVersion } from '../src/kafka-version.ts'
 
 const TIMEOUT_MS = 2_000
 
-/** A broker that answers every request with these bytes: other Kafkas are not to be had beside the one of the tests. */
+/** A broker that answers each request with these bytes, because the tests only have one version of Kafka. */
 async function answering(bytes: Buffer) {
   const server = createServer((socket) => socket.on('data', () => socket.write(bytes)))
   server.listen(0, '127.0.0.1')
@@ -25,7 +25,7 @@ function offers(fetchMin: number, features: [name: string, max: number][] = []):
   const list = features.flatMap(([name, max]) => [...text(name), ...int16(1), ...int16(max), 0])
   const tag = [0, list.length + 1, features.length + 1, ...list]
   const fetch = [...int16(1), ...int16(fetchMin), ...int16(17), 0]
-  const other = [...int16(0), ...int16(3), ...int16(9), 1, 7, 2, 0xaa, 0xbb] // with a tag that nobody here knows
+  const other = [...int16(0), ...int16(3), ...int16(9), 1, 7, 2, 0xaa, 0xbb] // with an unknown tag
   const unknown = [5, 1, 0xcc]
   return frame(
     0,
@@ -45,7 +45,7 @@ function offers(fetchMin: number, features: [name: string, max: number][] = []):
   )
 }
 
-/** What a broker says that does not know the question in this form. */
+/** The answer of a broker that does not support this version of the request. */
 const UNSUPPORTED_VERSION = frame(0, 0, 0, 1, 0, 35, 0, 0, 0, 0)
 
 test('the Kafka that the tests run on is new enough, and leaves no mark out', async ({ engines }) => {

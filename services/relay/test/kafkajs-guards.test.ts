@@ -1,7 +1,7 @@
 import { expect, type KafkaProxy, type KafkaRequest, waitFor } from '@streamledger/testkit'
 import { makeFlow, test } from './faulty-network.ts'
 
-// What kafkajs 2.2.4 does wrong, where it can be produced, and that the relay is guarded against it.
+// Shows errors of kafkajs 2.2.4, as far as they can be provoked, and that the relay works around them.
 
 const count = ({ requests }: KafkaProxy, api: string): number => requests.filter((each) => each.api === api).length
 
@@ -128,7 +128,7 @@ test('receipts that are old, or gone, for a moment halt nothing and double nothi
   for (const [rewrite, said] of [
     [() => old as Buffer, 'ReceiptBehindError'],
     [withoutReceipt, 'ReceiptBehindError'],
-    // No word on a partition is no word on whether it has a receipt.
+    // A missing answer for a partition does not mean that it has no receipt.
     [withoutPartitions, 'it does not answer'],
   ] as const) {
     const logged = relay.logs.length
@@ -183,7 +183,9 @@ function batchIdOf({ api, body }: KafkaRequest): string[] {
   return id ? [id] : []
 }
 
-/** One topic with one partition: throttle time, topics, name, partitions, number, and then the offset and the metadata. */
+/**
+ * One topic with one partition: throttle time, topics, name, partitions, number, and then the offset and the metadata.
+ */
 function withoutReceipt(answer: Buffer): Buffer {
   const offsetAt = 4 + 4 + STRING_LENGTH_BYTES + answer.readInt16BE(8) + 4 + 4
   const metadataAt = offsetAt + 8

@@ -25,7 +25,7 @@ test('a relay killed ten times while it drains 20,000 rows publishes each exactl
     await relay.ready()
     const left = await countOutbox(database.pool)
     const share = Math.ceil(left / (KILLS - kill + 2))
-    // Somewhere in this part of the drain, at a moment that nobody chose.
+    // At a random moment in this part of the drain.
     const killAt = left - 1 - Math.floor(Math.random() * share)
     await waitFor(async () => (await countOutbox(database.pool)) <= killAt, { timeoutMs: 30_000, intervalMs: 1 })
     relay.signal('SIGKILL')

@@ -80,7 +80,7 @@ test('patience begins anew when receipts have caught up in between', async ({ da
   const lane = await makeOpenBatch(database)
   const kafka = new ForgetfulKafka(lane.before)
   kafka.append(lane.batch, WRITTEN)
-  // What the second producer sends is not shown, and waited for longer than patience lasts.
+  // The batch of the second producer is not shown for longer than the patience.
   kafka.marks.push({ data: 'skipped', offsets: 'skipped' })
   const { stop, ended } = run(database, lane, kafka, { stepTimeoutMs: 200, receiptPatienceMs: 100 })
   await waitFor(async () => (await readOutbox(database, lane)).length === 0)

@@ -46,7 +46,7 @@ async function insert(pool: Pick<Pool, 'query'>, partition: number, payload: str
   return inserted.rows.at(-1)?.id ?? Number.NaN
 }
 
-/** Publishes all there is, until the floor has come up to it: tests beside this one have transactions, too. */
+/** Publishes all rows until the floor has reached them; tests that run at the same time have transactions, too. */
 async function drain(lane: Lane, lastId: number): Promise<void> {
   await waitFor(async () => {
     while ((await lane.intend()).length > 0);
@@ -198,7 +198,7 @@ test('a mark that is settled leads the floor through its whole backlog, whatever
   try {
     const rows = 20
     const lastId = await insert(pool, lane.partition, 'row ', rows)
-    // Nothing fits into no bytes: it looks at the first row, and chooses none.
+    // With a limit of 0 bytes it reads the first row, and chooses none.
     await waitFor(async () => {
       expect(await lane.intend({ bytesMax: 0 })).toEqual([])
       expect((await lane.floor()).floor).toBeGreaterThan(0)

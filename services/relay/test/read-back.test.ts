@@ -68,7 +68,7 @@ test('who has nothing else to do is not kept waiting for the next look that was 
   readBack.hurry()
   await vi.advanceTimersByTimeAsync(5)
   expect(looks).toHaveLength(1)
-  // Not seen yet: the next ones come soon, and ever later, so that one who waits long asks no more than others.
+  // Not seen yet: the next polls come soon, then at growing intervals, so that a long wait does not poll faster.
   const answerLast = async (stable: number) => {
     looks.at(-1)?.resolve(new Map([[0, { receipt: undefined, stable }]]))
     await vi.advanceTimersByTimeAsync(0)

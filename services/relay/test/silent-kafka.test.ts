@@ -66,7 +66,7 @@ test('a broker that takes connections and says nothing is left alone when its ti
   const broker = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const log = createLog({ access: { brokers: [broker] }, topic: 'none', stepTimeoutMs }, logger)
   await expect(log.readEnds('everyone')).rejects.toThrow('took longer than 2000 ms')
-  // Whoever asks next is alone before its own time is over: the first is gone, and does not come again.
+  // The next request has the only connection: the first one is closed, and kafkajs does not reopen it.
   const again = log.readEnds('everyone')
   again.catch(() => {})
   await Promise.race([again, waitFor(() => connected === 2 && sockets.size === 1)])

@@ -72,7 +72,7 @@ export function startFlow(pool: Pool, installation: Installation, { keys, waitin
     }
     return inserted
   })()
-  inserting.catch(() => {}) // told by `stop`
+  inserting.catch(() => {}) // not unhandled: `stop` awaits it
   return {
     /** So many rows that were not there before are published. */
     flowed: async (rows: number): Promise<void> => {

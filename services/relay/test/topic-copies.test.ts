@@ -10,7 +10,7 @@ test('copies that are fewer than configured are told of: of the topic, of transa
   const topic = await kafka.createTopic(1)
   const silent = createLogger({ service: 'test', level: 'silent' })
   const options = { access: { brokers: [kafka.brokers] }, topic, stepTimeoutMs: 5_000 }
-  // Kafka makes its own topics when somebody needs them.
+  // Kafka creates its internal topics on first use.
   const client = await openKafka(kafka.brokers, topic)
   const publisher = await client.openPublisher(0)
   await publisher.writeReceipt({ seq: 0, batchId: randomUUID(), offset: 0 })

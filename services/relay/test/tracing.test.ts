@@ -70,7 +70,7 @@ test('a batch has a bounded number of spans, and the records beyond it are publi
   const installation = await makeInstallation(database.pool, 1)
   const collector = await startCollector()
   const [unrecorded, recorded] = [150, SPANS_PER_BATCH_MAX + 30]
-  // Those that nobody records come first, and take no place from the others.
+  // Unsampled traces come first, and do not count toward the limit.
   const flags = [...Array(unrecorded).fill('00'), ...Array(recorded).fill('01')]
   await insertRows(
     database.pool,

@@ -4,7 +4,7 @@ import { createRelayMetrics } from '../src/metrics.ts'
 import { watchPartitions } from '../src/watch-partitions.ts'
 import { makeInstallation } from './system.ts'
 
-/** A watch over a topic that has as many partitions as the test says, and what it tells. */
+/** Watches a topic whose number of partitions the test sets, and collects what is reported. */
 function watch({ pool }: TestDatabase, found: number) {
   const told: number[] = []
   const silent = createLogger({ service: 'test', level: 'silent' })

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { openCell, PARTITIONS, PATIENT, waitUntilStruck } from './cell.ts'
 import { deleteReceipts, readReceipts, withAdmin } from './receipt-group.ts'
 
-// What somebody does to the topic or to the receipts behind the relay's back.
+// Changes of the topic or of the receipts by other programs.
 
 test.concurrent('partitions that are added behind its back get no rows, and the relay says so', async ({
   createDatabase,

@@ -7,7 +7,7 @@ const DELAY_MS_MAX = 40
 /** Past the deadline of a step, so that it counts as unknown, and past the lease. */
 const HUNG_MS = 2 * STEP_TIMEOUT_MS
 
-/** Does something to one of the ways at a moment that nobody chose. */
+/** Disturbs one of the connections at a random moment. */
 async function disturbOnce(proxies: readonly TcpProxy[], random: () => number): Promise<void> {
   const proxy = proxies[Math.floor(random() * proxies.length)] as TcpProxy
   const faults = [

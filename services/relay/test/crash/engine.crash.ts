@@ -5,8 +5,8 @@ import { type Cell, type CellParts, openCell, waitUntilStruck } from './cell.ts'
 import type { Point } from './fault.ts'
 import { isFirstStep, isLastStep, type NamedStep, POINTS, STEPS, WORDS } from './steps.ts'
 
-// Kafka or Postgres is killed while a relay is at one of its steps, and started again. One such kill is a cell for each step:
-// a relay with an installation of its own stands still at each of them.
+// Kafka or Postgres is killed while a relay is at one of its steps, and started again. One such kill is a cell for each
+// step: a relay with an installation of its own stands still at each of them.
 
 const TIMEOUT_MS = 480_000
 
@@ -85,7 +85,7 @@ async function standStill(stand: Stand, point: Point): Promise<void> {
 async function goOn(stand: Stand): Promise<void> {
   const { cell, step, relay } = stand
   if (isLastStep(step)) {
-    await relay?.exited // as it was told before
+    await relay?.exited // it has been asked to stop
     stand.relay = await cell.start()
   }
   await cell.insert()

@@ -1,6 +1,6 @@
-// Loaded into a relay process before its own code, so that it dies or stops at one exact step; the relay knows nothing of
-// it. What Postgres is asked passes pg's Client.query. What Kafka is asked passes kafkajs's Broker, where a request still
-// has its meaning, and then the queue of a connection, where it is written: the way between them is asynchronous.
+// Loaded into a relay process before its own code, so that it dies or stops at one exact step; the relay's code has no
+// part in this. Requests to Postgres pass pg's Client.query. Requests to Kafka pass kafkajs's Broker, where their
+// meaning is known, and then, asynchronously, the queue of a connection, where they are written.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -52,7 +52,7 @@ function reach(request: Request, point: Point): void {
   if (claim(fault.struckFile, JSON.stringify(struck))) process.kill(process.pid, fault.signal)
 }
 
-/** The process that is to be struck at its very last intent is told to stop when it has committed a batch. */
+/** If the fault is at the last intent of a process, the process is asked to stop once it has committed a batch. */
 function answered(request: Request): void {
   reach(request, 'after')
   const fault = readFault()

@@ -4,8 +4,8 @@ import type { Pool } from 'pg'
 import { openCell, PARTITIONS, PATIENT, waitUntilStruck } from './cell.ts'
 import { isFirstStep, isLastStep, STEPS } from './steps.ts'
 
-// A lease goes to somebody else in the middle of a batch, who does nothing with it: the process that had it is not fenced,
-// and learns of its loss from Postgres alone.
+// In the middle of a batch a lease goes to another holder, which does nothing with it. So the first process is not
+// fenced, and only Postgres tells it that it has lost the lease.
 
 const STEPS_OF_A_BATCH = STEPS.filter((step) => !isFirstStep(step) && !isLastStep(step))
 test.concurrent.for(STEPS_OF_A_BATCH)(
@@ -33,7 +33,7 @@ test.concurrent.for(STEPS_OF_A_BATCH)(
   },
 )
 
-/** Each lane hears of its loss when the leases are renewed, or from an intent that finds nothing to move. */
+/** Each lane notices the loss when leases are renewed, or when an intent matches no row. */
 function lanesThatKnow({ logs }: ServiceProcess): number[] {
   const lines = logs.split('\n').filter((line) => /lease lost|is no longer at batch/.test(line))
   return [...new Set(lines.map((line) => (JSON.parse(line) as { partition: number }).partition))]

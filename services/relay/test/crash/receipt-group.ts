@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import type { Installation } from '../system.ts'
 
-// What somebody may do to the receipts behind the relay's back.
+// Reads and changes receipts like another program.
 
 export interface StoredReceipt {
   partition: number

@@ -87,7 +87,10 @@ test.concurrent('a batch that lacks its receipt gets it and is not published aga
   await putBack(kafka.brokers, cell, before.get(lane))
   const next = await cell.start()
   await cell.isDrained()
-  await waitFor(() => expect(next.logs).toContain('open batch was in Kafka without its receipt, written'), PATIENT)
+  await waitFor(
+    () => expect(next.logs).toContain('open batch was in Kafka without its receipt, receipt written'),
+    PATIENT,
+  )
   await cell.isOnceAndInOrder()
   cell.close()
 })

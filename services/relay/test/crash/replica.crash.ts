@@ -3,8 +3,8 @@ import { type Cell, openCell, PARTITIONS, PATIENT, readLeases, waitUntilStruck }
 import type { Strike } from './fault.ts'
 import { isFirstStep, isLastStep, POINTS, STEPS, WORDS } from './steps.ts'
 
-// A replica is killed, or sleeps past its lease and wakes, before and after everything that it says to Postgres and Kafka.
-// A test goes through one step's six cells; only who is dead is replaced in between.
+// A replica is killed, or sleeps past its lease and wakes, before and after everything that it says to Postgres and
+// Kafka. A test goes through one step's six cells; only who is dead is replaced in between.
 
 const SIGNALS: Strike['signal'][] = ['SIGKILL', 'SIGSTOP']
 
@@ -38,7 +38,7 @@ async function strikeOne(fleet: Fleet, strike: Strike): Promise<void> {
   const { victim } = await waitUntilStruck(fault, fleet.relays)
   if (strike.signal === 'SIGSTOP') await oversleep(cell, size, victim)
   if (strike.signal === 'SIGKILL' || isLastStep(strike)) {
-    // Told to stop before it fell asleep, it ends as it should.
+    // It was asked to stop before it was paused, so it ends in order.
     if (strike.signal === 'SIGSTOP') expect(await victim.exited).toEqual({ code: 0, signal: null })
     remove(fleet, victim)
   }
@@ -56,7 +56,7 @@ async function armAtWork(fleet: Fleet, strike: Strike) {
   return fleet.cell.arm(strike)
 }
 
-/** A new replica comes to its first steps as it takes its share, which somebody who has just died leaves it. */
+/** A new replica reaches its first steps when it takes its share from a replica that has just died. */
 async function armBeforeStart(fleet: Fleet, strike: Strike) {
   const [oldest] = fleet.relays
   if (oldest) {
@@ -78,7 +78,9 @@ function remove({ relays }: Fleet, relay: ServiceProcess): void {
   relays.splice(relays.indexOf(relay), 1)
 }
 
-/** The sleeper's leases run out; whoever is left, if anyone, holds all of them and publishes what there is; it wakes. */
+/**
+ * The paused replica's leases expire; the other replicas, if any, take them and publish all rows; then it continues.
+ */
 async function oversleep({ pool, isDrained }: Cell, size: number, sleeper: ServiceProcess): Promise<void> {
   const others = { owners: size - 1, partitions: size > 1 ? PARTITIONS : 0 }
   await waitFor(async () => expect(await readLeases(pool)).toEqual(others), PATIENT)

@@ -20,7 +20,7 @@ export const STEPS: NamedStep[] = [
 /** A relay that is to be struck at this step must know of it before it starts. */
 export const isFirstStep = ({ step }: Pick<Strike, 'step'>): boolean => step === 'init producer id'
 
-/** A relay that comes to this step has been told to stop. */
+/** A relay only reaches this step after it was asked to stop. */
 export const isLastStep = ({ step }: Pick<Strike, 'step'>): boolean => step === 'last intent'
 
 export const POINTS: Point[] = ['before', 'sent', 'after']
