@@ -104,8 +104,10 @@ test('what will not fit on the disk is refused in a sentence', () => {
   const sizes = [1_000_000, 10_000_000, 50_000_000]
   const growing = { sizes, present: [], keep: false }
   expect(refuseForDisk(growing, 30 * GIGABYTE)).toBeUndefined()
-  expect(refuseForDisk({ ...growing, keep: true }, 26 * GIGABYTE)).toMatch(/want 28 GB of disk, and 26 GB are free/)
-  expect(refuseForDisk(growing, 10 * GIGABYTE)).toContain('give smaller --sizes')
+  expect(refuseForDisk({ ...growing, keep: true }, 26 * GIGABYTE)).toMatch(
+    /need 28 GB of disk, but only 26 GB are free/,
+  )
+  expect(refuseForDisk(growing, 10 * GIGABYTE)).toContain('use smaller --sizes')
   // What is there already is not written again.
   expect(refuseForDisk({ ...growing, keep: true, present: [50_000_000] }, 10 * GIGABYTE)).toBeUndefined()
   expect(refuseForDisk({ ...growing, present: sizes }, 0)).toBeUndefined()

@@ -52,7 +52,7 @@ test('another seed is refused: its schedule would be counted as this one', () =>
 
 test('a run that has found something closes the campaign', () => {
   saveCampaign(dir, { seed: 7, next: 4, pieces: [piece(true), piece(false)] })
-  expect(() => loadCampaign(dir, 7)).toThrow(`Run 2 of ${dir} has found something`)
+  expect(() => loadCampaign(dir, 7)).toThrow(`Run 2 of ${dir} has findings`)
 })
 
 test('only what was seen to take effect counts towards the minimums', () => {

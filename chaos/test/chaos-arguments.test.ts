@@ -16,14 +16,14 @@ test('help needs nothing else', () => {
 
 test.each([
   [['--minutes', '1'], /--seed is missing/],
-  [['--seed', '1'], /How long/],
+  [['--seed', '1'], /--minutes or --faults is missing/],
   [['--seed', '1.5', '--minutes', '1'], /--seed must be a whole number/],
-  [['--seed', '', '--minutes', '1'], /--seed wants/],
+  [['--seed', '', '--minutes', '1'], /--seed must be/],
   [['--seed', '-1', '--minutes', '1'], /--help/],
-  [['--seed', '1', '--minutes', '0'], /--minutes wants/],
-  [['--seed', '1', '--minutes', 'NaN'], /--minutes wants/],
-  [['--seed', '1', '--faults', '0'], /--faults wants/],
-  [['--seed', '1', '--minutes', '1', '--rate', '9999999'], /--rate wants/],
+  [['--seed', '1', '--minutes', '0'], /--minutes must be/],
+  [['--seed', '1', '--minutes', 'NaN'], /--minutes must be/],
+  [['--seed', '1', '--faults', '0'], /--faults must be/],
+  [['--seed', '1', '--minutes', '1', '--rate', '9999999'], /--rate must be/],
   [['--seed', '1', '--hours', '1'], /--help/],
   [['now', '--seed', '1', '--minutes', '1'], /--help/],
 ])('%j is refused in one line', (args, message) => {

@@ -12,9 +12,9 @@ test('what is said is taken, and the rest has its usual value', () => {
 test.each([
   [['--seed', '-1'], /--help/],
   [['--seed', '1.5'], /--seed must be a whole number/],
-  [['--seed', ''], /--seed wants/],
+  [['--seed', ''], /--seed must be/],
   [['--cases', '99'], /--cases must be a whole number from 100/],
-  [['--cases', '1e9'], /--cases wants/],
+  [['--cases', '1e9'], /--cases must be/],
   [['--minutes', '1'], /--help/],
   [['now'], /--help/],
 ])('%j is refused in one line', (args, message) => {
