@@ -2,6 +2,7 @@ import { migrate } from '@streamledger/db'
 import pg from 'pg'
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
+import { buildPrograms } from './build-programs.ts'
 import { startContainerEngines } from './container-engines.ts'
 import { startEmbeddedEngines, type TestEngines } from './test-engines.ts'
 
@@ -18,7 +19,7 @@ declare module 'vitest' {
 
 /** Starts the engines once a run, migrates the template once, and tells the tests where they are. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const engines = await startEngines()
+  const [engines] = await Promise.all([startEngines(), buildPrograms()])
   try {
     project.provide('postgresUrl', engines.postgresUrl)
     project.provide('templateDatabase', await createTemplate(engines.postgresUrl))
