@@ -4,6 +4,7 @@ import { getContainerRuntimeClient } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
 import { buildPrograms } from './build-programs.ts'
 import { startContainerEngines } from './container-engines.ts'
+import type { DoorPorts } from './kafka-door.ts'
 import { startEmbeddedEngines, type TestEngines } from './test-engines.ts'
 
 const TEMPLATE = 'streamledger_template'
@@ -14,6 +15,7 @@ declare module 'vitest' {
     postgresUrl: string
     templateDatabase: string
     brokers: string
+    kafkaDoors: readonly DoorPorts[]
   }
 }
 
@@ -24,6 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('postgresUrl', engines.postgresUrl)
     project.provide('templateDatabase', await createTemplate(engines.postgresUrl))
     project.provide('brokers', engines.brokers)
+    project.provide('kafkaDoors', engines.kafkaDoors)
   } catch (error) {
     await engines.stop()
     throw error

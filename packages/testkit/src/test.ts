@@ -34,6 +34,7 @@ export const test = base
     postgresUrl: inject('postgresUrl'),
     templateDatabase: inject('templateDatabase'),
     brokers: inject('brokers'),
+    kafkaDoors: inject('kafkaDoors'),
   }))
   .extend('database', { scope: 'file' }, async ({ engines }, { onCleanup }) => {
     const database = await createTestDatabase(engines.postgresUrl, engines.templateDatabase)
@@ -61,7 +62,8 @@ export const test = base
   // For tests that cut it off, slow it down or make it silent.
   .extend(
     'startProxiedKafka',
-    ({ engines: _ }, { onCleanup }): StartProxiedKafka => removeAfter(onCleanup, startProxiedKafka),
+    ({ engines: { brokers, kafkaDoors } }, { onCleanup }): StartProxiedKafka =>
+      removeAfter(onCleanup, () => startProxiedKafka(brokers, kafkaDoors)),
   )
   // For tests about TLS and SASL.
   .extend(
