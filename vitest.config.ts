@@ -15,6 +15,8 @@ export default defineConfig({
     globalSetup: ['packages/testkit/src/global-setup.ts'],
     // Each file brings services and clients of its own, beside PostgreSQL and Kafka: two files at once fill two cores.
     maxWorkers: 2,
+    // A worker loads what is under test once, not once for each file: that is a second of a file's processor time.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 30_000,

@@ -2,23 +2,23 @@ import { RELEASE } from '@streamledger/runtime'
 import { test as base, expect } from '@streamledger/testkit'
 import { COMMANDS } from '../src/commands.ts'
 import { makeLedger } from './ledger.ts'
-import { runCli } from './run-cli.ts'
+import { runCli, spawnCli } from './run-cli.ts'
 
 const test = base.extend('ledger', async ({ createDatabase, kafka }) => makeLedger(await createDatabase(), kafka))
 
 test('--help lists the commands; without one, the same goes to stderr and the exit code is 2', async () => {
-  const help = await runCli(['--help'])
+  const help = await spawnCli(['--help'])
   expect(help.code).toBe(0)
   for (const { name } of COMMANDS) expect(help.stdout).toContain(name)
-  const none = await runCli([])
+  const none = await spawnCli([])
   expect(none).toMatchObject({ code: 2, stdout: '', stderr: help.stdout })
 })
 
 test('--version tells the release, and nothing else', async () => {
-  const { code, stdout, stderr } = await runCli(['--version'])
+  const { code, stdout, stderr } = await spawnCli(['--version'])
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${RELEASE}\n`, stderr: '' })
-  expect((await runCli(['--version', '--json'])).json).toEqual({ version: RELEASE })
-  expect((await runCli(['--help'])).stdout).toContain('--version')
+  expect((await spawnCli(['--version', '--json'])).json).toEqual({ version: RELEASE })
+  expect((await spawnCli(['--help'])).stdout).toContain('--version')
 })
 
 test.for(COMMANDS.map(({ name }) => name))('%s --help teaches, with examples and exit codes', async (name) => {
@@ -50,7 +50,7 @@ test.for([
 })
 
 test('with --json an error is a document, too', async () => {
-  const { code, json, stderr } = await runCli(['verify', '--json', '--fast'])
+  const { code, json, stderr } = await spawnCli(['verify', '--json', '--fast'])
   expect(code).toBe(2)
   expect(json).toEqual({ ok: false, error: { code: 'usage', message: stderr.trim() } })
 })

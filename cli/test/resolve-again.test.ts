@@ -5,7 +5,7 @@ import { expect, type TestDatabase, type TestKafka, test, waitFor } from '@strea
 import { publishOutbox, readOutbox, write } from './forge.ts'
 import { type Ledger, makeLedger } from './ledger.ts'
 import { reload } from './reload.ts'
-import { runCli } from './run-cli.ts'
+import { runCli, spawnCli } from './run-cli.ts'
 import { outboxIsEmpty, startRelay, stop } from './system.ts'
 
 const PARTITIONS = 2
@@ -168,7 +168,7 @@ test('a resolution that is killed before any of its changes is finished by the s
     changes += 1
     const ledger = await copy(restored, kafka, createDatabase)
     const kill = { NODE_OPTIONS: `--import ${PRELOAD}`, KILL_BEFORE_CHANGE: String(changes) }
-    const killed = await runCli(RESOLVE, { ...ledger.env, ...kill })
+    const killed = await spawnCli(RESOLVE, { ...ledger.env, ...kill })
     if (killed.code === null) expect(await runCli(RESOLVE, ledger.env)).toMatchObject({ code: 0, stderr: '' })
     else {
       expect(killed).toMatchObject({ code: 0, json: { put_back: 2, orphaned: 2 } })

@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
-import { resolve } from 'node:path'
 import { pickFreePort } from '@streamledger/engines'
-import { waitFor } from '@streamledger/testkit'
+import { findProgram, pickAmbientEnv, waitFor } from '@streamledger/testkit'
 import type { Finished } from './run-cli.ts'
 
-const MAIN = resolve(import.meta.dirname, '../src/main.ts')
+const MAIN = 'cli/src/main.ts'
 const KINDS = ['missing', 'doubled', 'foreign', 'mismatched', 'out_of_order'] as const
 
 /** `streamledger audit`, running. */
@@ -26,10 +25,10 @@ export async function startAudit(env: Record<string, string>, args: readonly str
   const port = await pickFreePort()
   const child = spawn(
     process.execPath,
-    ['--disable-warning=TimeoutNegativeWarning', MAIN, 'audit', '--json', ...args],
+    ['--disable-warning=TimeoutNegativeWarning', findProgram(MAIN), 'audit', '--json', ...args],
     {
       env: {
-        ...{ PATH: process.env.PATH ?? '', NODE_ENV: 'production', OPS_PORT: String(port) },
+        ...{ ...pickAmbientEnv(), NODE_ENV: 'production', OPS_PORT: String(port) },
         ...{ AUDIT_POLL_MS: '50', AUDIT_SWEEP_MS: '100', AUDIT_GRACE_MS: '2000', ...env },
       },
       stdio: ['ignore', 'pipe', 'pipe'],

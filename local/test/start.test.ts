@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commandLineOf, pickFreePort, signalProcess } from '@streamledger/engines'
+import { pickAmbientEnv } from '@streamledger/testkit'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { readStack, type Stack } from '../src/stack-file.ts'
 
@@ -20,7 +21,7 @@ async function makeStack() {
     KAFKA_PORT: await pickFreePort(),
   }
   const texts = Object.entries(ports).map(([name, port]) => [name, String(port)])
-  const env = { PATH: process.env.PATH ?? '', LOCAL_DIR: localDir, ...Object.fromEntries(texts) }
+  const env = { ...pickAmbientEnv(), LOCAL_DIR: localDir, ...Object.fromEntries(texts) }
   const children: ChildProcess[] = []
   onTestFinished(async () => {
     for (const child of children) child.kill('SIGKILL')

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { pickAmbientEnv } from '@streamledger/testkit'
 import type { Command } from './prepare-languages.ts'
 
 export interface RunningConsumer {
@@ -17,7 +18,7 @@ export function runConsumer(
 ): RunningConsumer {
   const child = spawn(program, [...args, ...more], {
     // NODE_ENV: kafkajs behaves differently under `test`.
-    env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', PYTHONDONTWRITEBYTECODE: '1', ...env },
+    env: { ...pickAmbientEnv(), NODE_ENV: 'production', PYTHONDONTWRITEBYTECODE: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''

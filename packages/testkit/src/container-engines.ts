@@ -13,6 +13,7 @@ export async function startContainerEngines(): Promise<TestEngines> {
   return {
     postgresUrl: postgres.url,
     brokers: kafka.brokers,
+    kafkaDoors: [],
     stop: async () => {
       await Promise.all([postgres.container.stop(), kafka.container.stop()])
     },

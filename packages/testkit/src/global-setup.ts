@@ -2,7 +2,9 @@ import { migrate } from '@streamledger/db'
 import pg from 'pg'
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
+import { buildPrograms } from './build-programs.ts'
 import { startContainerEngines } from './container-engines.ts'
+import type { DoorPorts } from './kafka-door.ts'
 import { startEmbeddedEngines, type TestEngines } from './test-engines.ts'
 
 const TEMPLATE = 'streamledger_template'
@@ -13,16 +15,18 @@ declare module 'vitest' {
     postgresUrl: string
     templateDatabase: string
     brokers: string
+    kafkaDoors: readonly DoorPorts[]
   }
 }
 
 /** Starts the engines once a run, migrates the template once, and tells the tests where they are. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const engines = await startEngines()
+  const [engines] = await Promise.all([startEngines(), buildPrograms()])
   try {
     project.provide('postgresUrl', engines.postgresUrl)
     project.provide('templateDatabase', await createTemplate(engines.postgresUrl))
     project.provide('brokers', engines.brokers)
+    project.provide('kafkaDoors', engines.kafkaDoors)
   } catch (error) {
     await engines.stop()
     throw error

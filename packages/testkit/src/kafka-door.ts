@@ -30,3 +30,33 @@ async function openDoor<Proxy extends TcpProxy>(start: (target: string) => Promi
   const advertisedPort = Number(proxy.address.split(':')[1])
   return { proxy, listener: { name: 'PROXIED', port, advertisedPort }, brokers: proxy.address }
 }
+
+/** A port at which a running broker listens for what comes in through the other one. */
+export interface DoorPorts {
+  listenerPort: number
+  proxyPort: number
+}
+
+/** Ports for doors to a broker that is yet to be started with these listeners; a proxy is put up by `openOneOf` later. */
+export async function planDoors(count: number): Promise<{ listeners: KafkaListener[]; doors: DoorPorts[] }> {
+  const doors: DoorPorts[] = []
+  for (let index = 0; index < count; index += 1) {
+    doors.push({ listenerPort: await pickFreePort(), proxyPort: await pickFreePort() })
+  }
+  const listeners = doors.map(({ listenerPort, proxyPort }, index) => ({
+    ...{ name: `PROXIED${index}`, port: listenerPort, advertisedPort: proxyPort },
+  }))
+  return { listeners, doors }
+}
+
+/** The first of these doors that nobody else has open. */
+export async function openOneOf(doors: readonly DoorPorts[]): Promise<KafkaProxy | undefined> {
+  for (const { listenerPort, proxyPort } of doors) {
+    try {
+      return await startKafkaProxy(`127.0.0.1:${listenerPort}`, proxyPort)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+  return undefined
+}

@@ -78,9 +78,9 @@ interface Watch {
   holding: Map<Held, KafkaApi>
 }
 
-export async function startKafkaProxy(target: string): Promise<KafkaProxy> {
+export async function startKafkaProxy(target: string, port = 0): Promise<KafkaProxy> {
   const watch: Watch = { asked: [], disturbing: new Set(), holding: new Map() }
-  const proxy = await startTappedProxy([target], (link) => tapKafka(link, watch))
+  const proxy = await startTappedProxy([target], (link) => tapKafka(link, watch), port)
   // Not spread: some of its properties are read anew each time.
   return Object.assign(proxy, {
     requests: watch.asked,

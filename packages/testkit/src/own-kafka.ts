@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type KafkaEngine, type StartKafkaOptions, startKafka } from '@streamledger/engines'
-import { openWatchedKafkaDoor } from './kafka-door.ts'
+import { type DoorPorts, openOneOf, openWatchedKafkaDoor } from './kafka-door.ts'
 import type { KafkaProxy } from './kafka-proxy.ts'
 import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
@@ -13,8 +13,8 @@ export interface OwnKafka extends TestKafka {
   start(): Promise<void>
 }
 
-/** One that is reached directly, and through a proxy. */
-export interface ProxiedKafka extends OwnKafka {
+/** One that is reached directly, and through a proxy: the run's own broker, which other tests use at the same time. */
+export interface ProxiedKafka extends TestKafka {
   /** Whoever is given these stays behind the proxy. */
   readonly proxiedBrokers: string
   readonly proxy: KafkaProxy
@@ -47,7 +47,17 @@ export async function startOwnKafka(
   }
 }
 
-export async function startProxiedKafka(): Promise<ProxiedKafka & { remove(): Promise<void> }> {
+export async function startProxiedKafka(
+  brokers: string,
+  doors: readonly DoorPorts[],
+): Promise<ProxiedKafka & { remove(): Promise<void> }> {
+  const proxy = await openOneOf(doors)
+  // Where all doors are open, or the run's broker has none, it takes a broker of the test's own.
+  if (!proxy) return startOwnProxiedKafka()
+  return { ...createTestKafka(brokers), proxiedBrokers: proxy.address, proxy, remove: () => proxy.close() }
+}
+
+async function startOwnProxiedKafka(): Promise<ProxiedKafka & { remove(): Promise<void> }> {
   const door = await openWatchedKafkaDoor()
   const kafka = await startOwnKafka({ listeners: [door.listener] })
   return {

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { resolve } from 'node:path'
 import { type Exit, pickFreePort } from '@streamledger/engines'
+import { findProgram } from './find-program.ts'
 import { waitFor } from './wait-for.ts'
 
-const ROOT = resolve(import.meta.dirname, '../../..')
 const READY_TIMEOUT_MS = 30_000
 const LOG_CHARACTERS_MAX = 1_000_000
 const LOG_TAIL_CHARACTERS = 4_000
@@ -44,7 +43,7 @@ export async function spawnService(
 ): Promise<ServiceProcess> {
   const port = env.PORT ?? String(await pickFreePort())
   const opsPort = env.OPS_PORT ?? String(await pickFreePort())
-  const node = [process.execPath, '--disable-warning=TimeoutNegativeWarning', resolve(ROOT, entryPath), ...args]
+  const node = [process.execPath, '--disable-warning=TimeoutNegativeWarning', findProgram(entryPath), ...args]
   const [command = '', ...rest] = [...via, ...node]
   const child = spawn(command, rest, {
     // Not the test's environment: kafkajs and others behave differently under NODE_ENV=test.

@@ -63,13 +63,14 @@ export function startTcpProxy(...targets: string[]): Promise<TcpProxy> {
   return startTappedProxy(targets)
 }
 
-/** `tapLink` is called for each new connection; without it, everything is passed. */
+/** `tapLink` is called for each new connection; without it, everything is passed. Port 0 is any free one. */
 export async function startTappedProxy(
   targets: readonly string[],
   tapLink: (link: TappedLink) => Tap = passAll,
+  port = 0,
 ): Promise<TcpProxy> {
   const proxy = createFaults(tapLink)
-  const servers = await Promise.all(targets.map((target) => listen(target, proxy)))
+  const servers = await Promise.all(targets.map((target) => listen(target, proxy, port)))
   const addresses = servers.map(({ address }) => address)
   return {
     ...proxy.controls,
@@ -180,7 +181,7 @@ function cutLink({ client, target, pipes }: Link): void {
   target.destroy()
 }
 
-async function listen(target: string, faults: Faults): Promise<{ server: Server; address: string }> {
+async function listen(target: string, faults: Faults, ownPort: number): Promise<{ server: Server; address: string }> {
   const isUrl = target.includes('://')
   const url = new URL(isUrl ? target : `tcp://${target}`)
   const { hostname, port } = url
@@ -188,7 +189,10 @@ async function listen(target: string, faults: Faults): Promise<{ server: Server;
     if (faults.state.isDown) return void client.resetAndDestroy()
     openLink(client, connect(Number(port), hostname), faults)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(ownPort, '127.0.0.1', resolve)
+  })
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return { server, address: isUrl ? url.href : url.host }
 }

@@ -2,16 +2,20 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { isProcess, startKafka, startPostgres } from '@streamledger/engines'
+import { type DoorPorts, planDoors } from './kafka-door.ts'
 
 const TEST_DIR = resolve(import.meta.dirname, '../../../.local/test')
 const OWNER_FILE = 'owner.pid'
 /** A broker that lives for a test has no use for Java's better compiler, and is up in half the time without it. */
 export const BROKER_FLAGS = ['-XX:TieredStopAtLevel=1']
+const DOORS = 8
 
 /** The engines of one test run. */
 export type TestEngines = {
   readonly postgresUrl: string
   readonly brokers: string
+  /** Ways to put a proxy before the broker, for a test at a time each. */
+  readonly kafkaDoors: readonly DoorPorts[]
   stop(): Promise<void>
 }
 
@@ -19,9 +23,11 @@ export type TestEngines = {
 export async function startEmbeddedEngines(): Promise<TestEngines> {
   await sweepAbandonedRuns()
   const runDir = makeRunDir()
+  const { listeners, doors } = await planDoors(DOORS)
   const started = await Promise.allSettled([
-    startPostgres({ dataDir: join(runDir, 'postgres') }),
-    startKafka({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, log: console.log }),
+    // Thrown away after the run: what a power cut would take is not waited for. Tests that kill a Postgres start one of their own.
+    startPostgres({ dataDir: join(runDir, 'postgres'), settings: { fsync: 'off' } }),
+    startKafka({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, listeners, log: console.log }),
   ])
   const [postgres, kafka] = started
   // Ctrl-C twice ends vitest without its teardown, but not without this.
@@ -33,7 +39,7 @@ export async function startEmbeddedEngines(): Promise<TestEngines> {
     rmSync(runDir, { recursive: true, force: true })
   }
   if (postgres.status === 'fulfilled' && kafka.status === 'fulfilled') {
-    return { postgresUrl: postgres.value.url, brokers: kafka.value.brokers, stop }
+    return { postgresUrl: postgres.value.url, brokers: kafka.value.brokers, kafkaDoors: doors, stop }
   }
   const reason = [postgres, kafka].find((engine) => engine.status === 'rejected')?.reason
   await stop()

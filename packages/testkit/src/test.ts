@@ -4,7 +4,7 @@ import { type StartOwnCollector, startOwnCollector } from './own-collector.ts'
 import { type StartOwnKafka, type StartProxiedKafka, startOwnKafka, startProxiedKafka } from './own-kafka.ts'
 import { type StartOwnKafkaCluster, startOwnKafkaCluster } from './own-kafka-cluster.ts'
 import { type StartOwnPostgres, startOwnPostgres } from './own-postgres.ts'
-import { type StartOwnS3, startOwnS3 } from './own-s3.ts'
+import { createOwnS3, type StartOwnS3 } from './own-s3.ts'
 import { type StartSecuredKafka, startSecuredKafka } from './secured-kafka.ts'
 import { type ServiceProcess, type SpawnService, spawnService } from './spawn-service.ts'
 import { createTestDatabase, type TestDatabase } from './test-database.ts'
@@ -34,6 +34,7 @@ export const test = base
     postgresUrl: inject('postgresUrl'),
     templateDatabase: inject('templateDatabase'),
     brokers: inject('brokers'),
+    kafkaDoors: inject('kafkaDoors'),
   }))
   .extend('database', { scope: 'file' }, async ({ engines }, { onCleanup }) => {
     const database = await createTestDatabase(engines.postgresUrl, engines.templateDatabase)
@@ -61,7 +62,8 @@ export const test = base
   // For tests that cut it off, slow it down or make it silent.
   .extend(
     'startProxiedKafka',
-    ({ engines: _ }, { onCleanup }): StartProxiedKafka => removeAfter(onCleanup, startProxiedKafka),
+    ({ engines: { brokers, kafkaDoors } }, { onCleanup }): StartProxiedKafka =>
+      removeAfter(onCleanup, () => startProxiedKafka(brokers, kafkaDoors)),
   )
   // For tests about TLS and SASL.
   .extend(
@@ -73,7 +75,13 @@ export const test = base
     'startCollector',
     ({ engines: _ }, { onCleanup }): StartOwnCollector => removeAfter(onCleanup, startOwnCollector),
   )
-  .extend('startS3', ({ engines: _ }, { onCleanup }): StartOwnS3 => removeAfter(onCleanup, startOwnS3))
+  .extend('s3', { scope: 'file' }, ({ engines: _ }, { onCleanup }) => {
+    const s3 = createOwnS3()
+    onCleanup(() => s3.remove())
+    return s3
+  })
+  // The tests of a file run one after the other: each has a bucket of its own, and may kill the S3.
+  .extend('startS3', ({ s3 }): StartOwnS3 => s3.openBucket)
   // For tests about leaders, coordinators and replicas.
   .extend(
     'startKafkaCluster',
