@@ -34,8 +34,8 @@ export interface Client {
 const CALL_TIMEOUT_MS = 50_000
 
 /**
- * An HTTP client of the API; a path that starts with a slash is below /api/v1. Every answer is checked against the OpenAPI
- * document.
+ * An HTTP client of the API; a path that starts with a slash is below /api/v1. Every answer is checked against the
+ * OpenAPI document.
  */
 export function createClient(url: string, account?: Json): Client {
   const call = async (method: string, path: string, { body, raw, headers = {}, token }: Call = {}): Promise<Answer> => {

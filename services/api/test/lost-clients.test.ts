@@ -12,8 +12,8 @@ import { expectTruth } from './ledger-truth.ts'
 import { type Order, send, signAccessToken } from './posting-load.ts'
 import { formatRequest, openConnection, type RawConnection } from './raw-connection.ts'
 
-// Clients that disconnect before their answer. Each request takes effect completely or not at all, the client finds out by
-// asking again, and no resources leak.
+// Clients that disconnect before their answer. Each request takes effect completely or not at all, the client finds out
+// by asking again, and no resources leak.
 
 const TIMEOUT_MS = 20_000
 const GONE_WITHIN_MS = 20
