@@ -4,15 +4,15 @@ import type { Migration } from './read-migrations.ts'
 import { isLockTimeout, isUnavailable } from './sqlstate.ts'
 
 /**
- * How long a migration waits for a lock at a time. All who come to the table after it wait behind it, and an API waits
- * for DATABASE_LOCK_TIMEOUT_MS (250): it must not be in anybody's way for that long.
+ * How long a migration waits for a lock per try. Statements that come to the table later wait behind it, and the API
+ * waits at most DATABASE_LOCK_TIMEOUT_MS (250) for a lock: this must be shorter.
  */
 const LOCK_TIMEOUT_MS = 100
 const LOCK_RETRY_MS = 500
-/** How long it tries: whoever holds the table for longer, such as a dump, has to end first. */
+/** How long it keeps trying. A transaction that holds the table for longer, such as a dump, must end first. */
 const LOCK_PATIENCE_MS = 60_000
 
-/** Applies a migration and records it, in one transaction; but for an index that is built beside the work on its table. */
+/** Applies a migration and records it in one transaction. A concurrent index build must be outside of a transaction. */
 export async function applyMigration(client: Client, migration: Migration): Promise<void> {
   try {
     if (migration.marks.has('concurrent index')) await buildIndex(client, migration)
@@ -37,8 +37,8 @@ async function applyWhenFree(client: Client, migration: Migration): Promise<void
 }
 
 function stillLocked(cause: unknown): Error {
-  const hint = 'a long transaction, a dump or another program holds it; pg_stat_activity shows which, by xact_start'
-  return new Error(`its table was not free within ${LOCK_PATIENCE_MS / 1_000} s: ${hint}`, { cause })
+  const hint = 'a long transaction, a dump or another program holds one; pg_stat_activity shows which, by xact_start'
+  return new Error(`it got no lock on its table within ${LOCK_PATIENCE_MS / 1_000} s: ${hint}`, { cause })
 }
 
 async function applyOnce(client: Client, migration: Migration): Promise<void> {
@@ -49,15 +49,15 @@ async function applyOnce(client: Client, migration: Migration): Promise<void> {
     await record(client, migration)
     await client.query('commit')
   } catch (error) {
-    await client.query('rollback').catch(() => {}) // the connection may be the very thing that broke
+    await client.query('rollback').catch(() => {}) // fails if the connection itself broke
     throw error
   }
 }
 
-/** The file has this one statement: what Postgres runs together with another, it runs in a transaction. */
+/** The file must have this one statement only: Postgres runs several statements of one query in a transaction. */
 const CREATE_INDEX = /^\s*create (?:unique )?index concurrently ([a-z0-9_]+) on [^;]+;\s*$/
 
-/** Nobody waits for it, and it waits for whoever has begun before it, for as long as they take. */
+/** Blocks no reads or writes. Waits without a limit for transactions that began earlier. */
 async function buildIndex(client: Client, migration: Migration): Promise<void> {
   const [, name] = CREATE_INDEX.exec(migration.sql.replaceAll(/--.*$/gm, '')) ?? []
   if (name === undefined) throw new Error('it must be one "create index concurrently <name> on …", and nothing else')
@@ -66,7 +66,7 @@ async function buildIndex(client: Client, migration: Migration): Promise<void> {
     [name],
   )
   await client.query('set lock_timeout = 0')
-  // One that was interrupted leaves its index behind, which is kept up and never used.
+  // An interrupted build leaves an invalid index behind, which costs writes and is never used.
   if (rows[0]?.valid === false) await client.query(`drop index concurrently ${name}`)
   if (rows[0]?.valid !== true) await client.query(migration.sql)
   await record(client, migration)

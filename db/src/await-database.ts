@@ -4,15 +4,15 @@ import { isUnavailable } from './sqlstate.ts'
 export interface AwaitDatabase {
   /** How long to wait for a database that is down, in ms. */
   startTimeoutMs: number
-  /** Told each time the database could not be reached. */
+  /** Called each time the database could not be reached. */
   onWait?: (error: unknown) => void
 }
 
 const RETRY_INTERVAL_MS = 500
 
 /**
- * Does a step of a service's start, and again while the database is down, within a bound: it may go away between any two
- * steps. Only for what may be done twice.
+ * Runs one step of a service's start, and retries it within a time limit while the database is down, which may happen
+ * between any two steps. The step must be safe to repeat.
  */
 export async function awaitDatabase<T>(url: string, step: () => Promise<T>, options: AwaitDatabase): Promise<T> {
   const deadline = performance.now() + options.startTimeoutMs
@@ -29,7 +29,7 @@ export async function awaitDatabase<T>(url: string, step: () => Promise<T>, opti
 }
 
 function unreachable(url: string, startTimeoutMs: number, cause: unknown): Error {
-  const { host } = new URL(url) // never the whole: it has the password in it
+  const { host } = new URL(url) // never the whole URL: it contains the password
   const seconds = startTimeoutMs / 1_000
   return new Error(
     `Postgres at ${host} could not be reached for ${seconds} s. Is it running, and is DATABASE_URL right?`,

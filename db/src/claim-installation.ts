@@ -7,15 +7,16 @@ export interface ClaimInstallation {
   /** The uuid from the service's configuration. */
   installationId: string
   topic: string
-  /** How many partitions the topic starts with; once written, the database's own count holds. */
+  /** Initial number of partitions of the topic. Once written, the number in the database counts. */
   partitions: number
 }
 
 /**
- * Makes an empty database this installation's, with its topic and one relay lane a partition; holds any other to it.
+ * Claims an empty database for this installation, with its topic and one relay lane per partition. Checks that any
+ * other database belongs to it.
  *
- * @throws DatabaseError `installation_differs` for a database that belongs to another configuration, or whose Postgres
- * cluster is not the one it was made on; `topic_differs`.
+ * @throws DatabaseError `installation_differs` for a database of another installation, or one that was created on
+ * another Postgres cluster; `topic_differs`.
  */
 export async function claimInstallation(pool: Pool, claim: ClaimInstallation): Promise<Topic> {
   return withTransaction(pool, async (client) => {

@@ -1,9 +1,9 @@
 import type { ExportsTable, RefusalsTable, TransactionsTable, UsersTable, WalletsTable } from './schema.ts'
 
-// Where a statement is prepared, these are named and not "*": a migration that adds a column would change what it
-// returns, and Postgres refuses it from then on ("cached plan must not change result type"), on every connection.
+// Prepared statements must list these columns instead of "*": a migration that adds a column would change the result of
+// "*", and Postgres then refuses the statement on every connection ("cached plan must not change result type").
 
-/** Every column of a table, in any order; one that is left out is an error of the type. */
+/** All columns of a table, in any order. A missing column is a type error. */
 const allOf =
   <Table>() =>
   <const Columns extends readonly (keyof Table & string)[]>(

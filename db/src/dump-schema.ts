@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** One query a kind of object; each returns one statement a row, in a fixed order. */
+/** One query per kind of object; each returns one statement per row, in a fixed order. */
 const QUERIES = [
   `select format('create type %I as enum (%s);', t.typname, string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder))
      from pg_type t join pg_enum e on e.enumtypid = t.oid
@@ -31,7 +31,9 @@ const QUERIES = [
     where c.relnamespace = 'public'::regnamespace and not t.tgisinternal order by t.tgname`,
 ]
 
-/** The public schema as SQL text, in a form that depends on nothing but the schema: two dumps differ where schemas do. */
+/**
+ * The public schema as SQL text. The text depends on the schema alone, so two dumps differ only where the schemas do.
+ */
 export async function dumpSchema(databaseUrl: string): Promise<string> {
   const client = new pg.Client({ connectionString: databaseUrl, application_name: 'streamledger dump-schema' })
   await client.connect()

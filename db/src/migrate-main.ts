@@ -1,4 +1,4 @@
-// Migrates the database that DATABASE_URL names, and ends: for deployments that want it done before any service starts.
+// Migrates the database of DATABASE_URL and exits, for deployments that migrate before any service starts.
 import { migrate } from './migrate.ts'
 
 const url = process.env.DATABASE_URL

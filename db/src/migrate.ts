@@ -4,11 +4,15 @@ import { applyMigration } from './apply-migration.ts'
 import { DatabaseError } from './errors.ts'
 import { MIGRATIONS, type Migration, readMigrations } from './read-migrations.ts'
 
-/** Any fixed number: who holds it migrates, everyone else waits. It is "SLmigrat" read as a big-endian integer. */
+/**
+ * Advisory lock: its holder migrates, all others wait. An arbitrary number: "SLmigrat" read as a big-endian integer.
+ */
 export const MIGRATION_LOCK_KEY = '6002292702852571508'
 const APPLICATION_NAME = 'streamledger migrate'
 const CONNECT_TIMEOUT_MS = 3_000
-/** How long one service waits for another that migrates; a migration that takes longer is run by itself, ahead of time. */
+/**
+ * How long a service waits for another one that migrates. Run a longer migration separately, before the services start.
+ */
 const TURN_TIMEOUT_MS = 60_000
 const TURN_RETRY_MS = 100
 
@@ -20,18 +24,19 @@ interface Applied {
 }
 
 export interface MigrateOptions {
-  /** Told of each migration as it is applied. */
+  /** Called after each migration that was applied. */
   onApply?: (name: string) => void
-  /** Leaves the job queue's schema to services that have to do with the queue, and its library unloaded. */
+  /** For services that do not use the job queue: skips its schema, and does not load its library. */
   withoutQueue?: boolean
   /** A folder of NNNN_<what>.sql files, for tests. */
   folder?: URL
 }
 
 /**
- * Brings a database up to this release, the job queue's schema included unless it is left out. Any number of services may call it at once.
+ * Migrates a database to this release, including the job queue's schema unless `withoutQueue` is set. Several services
+ * may call it at once.
  *
- * @throws DatabaseError `database_too_new` past an unknown migration marked breaking; `migration_changed`.
+ * @throws DatabaseError `database_too_new` if an unknown migration marked breaking was applied; `migration_changed`.
  */
 export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<void> {
   const migrations = await readMigrations(options.folder ?? MIGRATIONS)
@@ -40,25 +45,25 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
     application_name: APPLICATION_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   })
-  // A connection that breaks between two statements is an error of the next one, not the end of the process.
+  // Without a listener, a broken connection would end the process. The next statement fails anyway.
   client.on('error', () => {})
   await client.connect()
   try {
-    // Most starts find everything applied, and take no turn: behind a pooler that lends its connections by the transaction,
-    // a session's lock would stay on one of them, and whoever starts next would wait for it in vain.
+    // Take the lock only if something is missing, which is rare. With a pooler in transaction mode, a session lock
+    // would stay on one of the pooler's connections, and the next service to start would wait for it in vain.
     if (!(await isApplied(client, migrations))) {
       await takeTurn(client)
       await applyMissing(client, migrations, options.onApply)
     }
-    if (!options.withoutQueue) await migrateQueue(databaseUrl) // which knows by itself how to be called by several at once
+    if (!options.withoutQueue) await migrateQueue(databaseUrl) // safe to run several times at once
   } finally {
     await client.end()
   }
 }
 
 /**
- * Takes a lock that ends with the session, however it ends. It is asked for again and again: a statement that waits has a
- * snapshot, which an index that is built concurrently would wait for in turn.
+ * Takes a session lock, which is released when the session ends for any reason. It polls, because a waiting statement
+ * holds a snapshot, and an index that is being built concurrently would wait for that snapshot: a deadlock.
  */
 async function takeTurn(client: pg.Client): Promise<void> {
   const deadline = performance.now() + TURN_TIMEOUT_MS
@@ -75,8 +80,8 @@ async function takeTurn(client: pg.Client): Promise<void> {
 }
 
 /**
- * On a pool of our own: graphile-worker's forgets to listen to its connections before they have ended, and one that the
- * server shuts down in that moment would end the process.
+ * Uses a pool of our own. graphile-worker's own pool stops listening for errors before its connections have ended, so a
+ * connection that the server closes at that moment would end the process.
  */
 async function migrateQueue(databaseUrl: string): Promise<void> {
   const pool = new pg.Pool({
@@ -119,7 +124,7 @@ async function applyMissing(
   }
 }
 
-/** What is still to be applied, of a database that this release may serve. */
+/** The migrations that are not applied yet. Throws if this release must not run on the database. */
 async function listMissing(client: pg.Client, migrations: Migration[]): Promise<Migration[]> {
   const applied = await client.query<Applied>('select version, name, checksum, breaking from schema_migrations')
   refuseUnknownBreaking(applied.rows, migrations)

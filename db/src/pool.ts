@@ -5,18 +5,20 @@ export interface PoolOptions {
   connectionsMax: number
   /** Ends a statement that runs longer, in ms. */
   statementTimeoutMs: number
-  /** Ends a statement that waits longer than this for a lock, in ms. */
+  /** Ends a statement that waits longer for a lock, in ms. */
   lockTimeoutMs?: number
-  /** Gives up on opening a connection, or on waiting for a free one, in ms. */
+  /** How long to wait for a free or a new connection, in ms. */
   connectTimeoutMs?: number
-  /** Plans each prepared statement once, and never anew for the values it is given. */
+  /** Uses one generic plan per prepared statement, instead of planning again for each set of values. */
   planOnce?: boolean
-  /** Prepares what Kysely sends, once a connection: to parse and plan a look-up takes longer than to execute it. */
+  /**
+   * Prepares Kysely's statements once per connection: parsing and planning a look-up takes longer than executing it.
+   */
   prepare?: boolean
   onError?: (error: Error) => void
 }
 
-/** Beyond the server's own timeout: what ends a statement when the connection is dead and the server can't answer. */
+/** The client's timeout is this much longer than the server's. It ends a statement when the connection is dead. */
 const CLIENT_GRACE_MS = 2_000
 
 /** Opens a pool. Nothing connects until the first query, so a service can start while its database is down. */
@@ -35,22 +37,22 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     ...(options.planOnce ? { options: '-c plan_cache_mode=force_generic_plan' } : {}),
     types: { getTypeParser },
   })
-  // A connection that breaks reports it here, while it is idle and while it is lent out between two statements of a
-  // transaction; without a listener either would end the process. Whoever holds it gets the error from the next statement.
+  // A broken connection emits this while it is idle, or in use between two statements of a transaction. Without a
+  // listener the process would end. Its user gets the error from the next statement.
   pool.on('connect', (client) => client.on('error', (error) => options.onError?.(error)))
-  pool.on('error', () => {}) // the same error once more, when the connection was idle
+  pool.on('error', () => {}) // the same error again, if the connection was idle
   return pool
 }
 
 /**
- * A connection that does not answer in time is cut: pg would hand it back to the pool with the statement still on it,
- * and everyone after would wait for it again.
+ * Closes a connection that does not answer in time. pg would return it to the pool with the statement still running,
+ * and its next users would wait for that statement.
  */
 class DisposableClient extends pg.Client {
   constructor(config?: string | pg.ClientConfig) {
     super(config)
-    // Kysely opens one beside the pool to cancel a statement, and does not listen to it: if the server shut it down just
-    // then, the process would end.
+    // To cancel a statement, Kysely opens a client outside of the pool without an error listener: if the server closed
+    // it then, the process would end.
     this.on('error', () => {})
   }
 
@@ -71,11 +73,11 @@ class DisposableClient extends pg.Client {
   }
 }
 
-/** Statements that differ in more than their values, at most: what is beyond is sent as it is. */
+/** Maximum number of distinct statement texts to prepare. Further ones are sent unprepared. */
 const PREPARED_MAX = 500
 const preparedNames = new Map<string, string>()
 
-/** Kysely sends a text and its values, and never a name. */
+/** Kysely sends statements without a name. This adds one, so that they are prepared. */
 class PreparingClient extends DisposableClient {
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   override query(...args: any[]): any {
@@ -93,11 +95,11 @@ function nameOf(text: string): string | undefined {
   return name
 }
 
-/** What pg says when query_timeout has passed. */
+/** pg's error message after query_timeout. */
 const QUERY_TIMEOUT = 'Query read timeout'
 const INT8 = 20
 const TIMESTAMPTZ = 1184
-/** As Postgres writes it where the session's time zone is UTC: the rule, and several times faster than pg's parser. */
+/** Postgres's format if the session's time zone is UTC, the usual case. Several times faster than pg's own parser. */
 const UTC_INSTANT = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00$/
 
 const parseAnyTimestamptz = pg.types.getTypeParser(TIMESTAMPTZ, 'text')
@@ -106,7 +108,7 @@ function parseTimestamptz(text: string): unknown {
   return UTC_INSTANT.test(text) ? new Date(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : parseAnyTimestamptz(text)
 }
 
-/** pg's own parsers, but for int8: money that a number cannot hold exactly is an error, not a rounded figure. */
+/** pg's own parsers, except for timestamptz and int8: an int8 that a number cannot hold exactly is an error. */
 function getTypeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (oid === INT8 && format !== 'binary') return parseInt8
   if (oid === TIMESTAMPTZ && format !== 'binary') return parseTimestamptz

@@ -3,7 +3,7 @@ import { type MigrateOptions, migrate } from './migrate.ts'
 
 export type PrepareDatabase = AwaitDatabase & Pick<MigrateOptions, 'onApply' | 'withoutQueue'>
 
-/** Brings the database up to this release before a service starts; waits for one that is down, within a bound. */
+/** Migrates the database to this release before a service starts. Waits up to `startTimeoutMs` for one that is down. */
 export async function prepareDatabase(url: string, options: PrepareDatabase): Promise<void> {
   await awaitDatabase(url, () => migrate(url, options), options)
 }

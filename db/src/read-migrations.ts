@@ -4,11 +4,11 @@ import { readdir, readFile } from 'node:fs/promises'
 export const MIGRATIONS = new URL('../migrations/', import.meta.url)
 
 const MARKS = [
-  /** The previous release cannot run on it, and refuses to. */
+  /** The previous release cannot run with it, and refuses to start. */
   'breaking',
-  /** Takes away what the previous release does not use any more. */
+  /** Removes something that the previous release no longer uses. */
   'contract',
-  /** Builds one index of a table that is in use, outside of a transaction. */
+  /** Builds one index concurrently, outside of a transaction, while its table is in use. */
   'concurrent index',
 ] as const
 export type MigrationMark = (typeof MARKS)[number]
@@ -33,7 +33,7 @@ export async function readMigrations(folder: URL = MIGRATIONS): Promise<Migratio
   )
 }
 
-/** Each on a line of its own, before anything else. */
+/** Reads the marks: each is on its own line, at the top of the file. */
 function readMarks(name: string, sql: string): Set<MigrationMark> {
   const [head = ''] = /^(--! .*\n)*/.exec(sql) ?? []
   const marks = head.split('\n').flatMap((line) => (line === '' ? [] : [line.slice('--! '.length).trim()]))

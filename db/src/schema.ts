@@ -14,7 +14,7 @@ export type SecurityEventKind =
   | 'export_downloaded'
 export type ExportStatus = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled' | 'expired'
 
-/** Postgres fills it in; code may set it. */
+/** Postgres sets a default; code may set it too. */
 type DefaultNow = ColumnType<Date, Date | undefined, Date>
 
 export interface UsersTable {
@@ -88,7 +88,7 @@ export interface InstallationTable {
   id: string
   system_identifier: string
   created_at: DefaultNow
-  /** Of Postgres's WAL: when another begins, ids are kept apart from those that may be forgotten. */
+  /** The timeline of Postgres's WAL. When it changes, new ids skip those of transactions that may have been lost. */
   timeline: Generated<number>
 }
 

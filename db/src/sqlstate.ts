@@ -1,19 +1,19 @@
-// Postgres's error codes by what a caller may do about them.
+// Postgres's error codes, grouped by what a caller can do about them.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 
-/** What lock_timeout raises. */
+/** Raised by lock_timeout. */
 const LOCK_NOT_AVAILABLE = '55P03'
-/** The transaction was rolled back through no fault of its own: the same again may pass. */
+/** The transaction was rolled back because of a conflict: a retry may succeed. */
 const RETRYABLE = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   LOCK_NOT_AVAILABLE,
 ])
 
-/** The server or the way to it is down, starting, stopping or out of something. */
+/** The server or the connection to it is down, starting, stopping or out of resources. */
 const UNAVAILABLE_CLASSES = ['08', '53', '57P', '58']
 const UNAVAILABLE = new Set([
-  '57014', // query_canceled, which is what statement_timeout raises
+  '57014', // query_canceled, raised by statement_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25006', // read_only_sql_transaction: a standby that has not been promoted
 ])
@@ -34,14 +34,14 @@ export function isRetryable(error: unknown): boolean {
   return RETRYABLE.has(codeOf(error))
 }
 
-/** Down, restarting, overloaded, or too slow: whether the statement took effect may be unknown. */
+/** Whether the database is down, restarting, overloaded or too slow. The statement may or may not have taken effect. */
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)
   if (code === '') return NETWORK_MESSAGES.some((message) => messageOf(error).startsWith(message))
   return NETWORK.has(code) || UNAVAILABLE.has(code) || UNAVAILABLE_CLASSES.some((prefix) => code.startsWith(prefix))
 }
 
-/** Whether a named unique constraint refused the row. */
+/** Whether this unique constraint refused the row. */
 export function isUniqueViolation(error: unknown, constraint: string): boolean {
   return codeOf(error) === '23505' && (error as { constraint?: unknown }).constraint === constraint
 }

@@ -3,7 +3,7 @@ import { isRetryable } from './sqlstate.ts'
 
 const ATTEMPTS_MAX = 5
 
-/** Runs `work` in one transaction, again from its start when Postgres rolled it back for a conflict, a bounded number of times. */
+/** Runs `work` in one transaction. After a conflict it runs again from the start, at most ATTEMPTS_MAX times in all. */
 export async function inTransaction<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {

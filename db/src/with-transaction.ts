@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 
-/** Lends a connection for as long as one transaction takes. */
+/** Runs `use` in one transaction on a connection of the pool. */
 export async function withTransaction<T>(pool: Pool, use: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   try {
@@ -9,7 +9,7 @@ export async function withTransaction<T>(pool: Pool, use: (client: PoolClient) =
     await client.query('commit')
     return result
   } finally {
-    await client.query('rollback').catch(() => {}) // of what was not committed; otherwise it does nothing
+    await client.query('rollback').catch(() => {}) // after a commit it does nothing
     client.release()
   }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from '@streamledger/testkit'
 import { sql } from 'kysely'
 
-// The last line of defence: what the database itself refuses, whatever the code above it does.
+// The last line of defence: rows that the database itself refuses.
 
 const USER = `insert into users (first_name, last_name, email, password) values ('A', 'B', gen_random_uuid() || '@x', 'x') returning id`
 const WALLET = `with u as (${USER}) insert into wallets (user_id) select id from u returning id`

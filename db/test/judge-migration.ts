@@ -2,15 +2,15 @@ import type { Client } from 'pg'
 import type { Migration } from '../src/read-migrations.ts'
 import { listLocks, pictureSchema, type SchemaPicture } from './schema-picture.ts'
 
-/** They have a row each, or one a partition: to write them, all of them too, takes no time. */
+/** Small tables: one row, or one per partition. Writing all of their rows takes no time. */
 const SMALL_TABLES = new Set(['topic', 'installation', 'relay_partitions'])
 /** Postgres's documentation, "Explicit Locking": these keep writers waiting, the last readers too. */
 const BLOCKING_LOCKS = ['ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock']
 const WRITING_LOCK = 'RowExclusiveLock'
 
 /**
- * Tries a migration on a schema that has all before it, takes it back, and says what in it the previous release, or its
- * users meanwhile, could not bear: docs/decisions/0024-expand-then-contract.md. Nothing else is connected.
+ * Tries a migration on a schema that has all earlier ones, rolls it back, and returns what in it would break the previous
+ * release or block its users meanwhile: docs/decisions/0024-expand-then-contract.md. Nothing else is connected.
  */
 export async function judgeMigration(client: Client, { sql, marks }: Migration): Promise<string[]> {
   if (marks.has('concurrent index')) return []
@@ -40,7 +40,7 @@ function findTakenAway({ things: before }: SchemaPicture, { things: after }: Sch
   })
 }
 
-/** What the previous release does not give: it knows no column that is new, and leaves empty what it may. */
+/** Columns that become required, which the previous release leaves empty: new ones, and ones that could be null. */
 function findDemands(before: SchemaPicture, after: SchemaPicture): string[] {
   return ofOldTables(before, after, 'column ').flatMap(([thing, detail]) => {
     const old = before.things.get(thing)
@@ -49,7 +49,7 @@ function findDemands(before: SchemaPicture, after: SchemaPicture): string[] {
   })
 }
 
-/** What takes longer the more rows there are, while others wait; and what waits for a second lock with one in hand. */
+/** Steps that block others for longer the more rows there are, and steps that hold one lock while waiting for another. */
 function findLongWork(
   before: SchemaPicture,
   after: SchemaPicture,
@@ -74,7 +74,7 @@ function findLongWork(
   ]
 }
 
-/** Of one kind, in tables that were there before. */
+/** Objects of one kind, in tables that already existed. */
 function ofOldTables(before: SchemaPicture, after: SchemaPicture, kind: string): [string, string][] {
   return [...after.things].filter(([thing]) => {
     const [table = ''] = thing.slice(kind.length).split('.')

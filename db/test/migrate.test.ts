@@ -17,7 +17,7 @@ const test = base.extend('folder', async ({ engines: _ }, { onCleanup }) => {
   return pathToFileURL(`${path}/`)
 })
 
-/** Somebody who migrates and does not come to an end. */
+/** Another process that migrates and never finishes. */
 async function holdTurn(pool: TestDatabase['pool']) {
   const client = await pool.connect()
   await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK_KEY])
@@ -97,7 +97,7 @@ test('a connection that the server ends in the moment in which it is being close
   const { pool, url } = await createDatabase()
   const way = await withholdGoodbyes(url)
   const migration = await spawnService('db/src/migrate-main.ts', { DATABASE_URL: way.url })
-  // The first to be said is the job queue's migration's.
+  // The first goodbye comes from the migration of the job queue.
   await waitFor(() => way.withheld > 0)
 
   await pool.query(`
@@ -138,7 +138,7 @@ test('a migration waits for its table without keeping anybody else from it', asy
     isDone = true
   })
 
-  // For as long as it tries, whoever comes to the table waits no longer than an API does for a lock.
+  // While the migration keeps trying, other statements on the table must not wait as long as the API's lock timeout.
   const client = await pool.connect()
   await client.query(`set lock_timeout = '250ms'`)
   const waits = () => pool.query(`select from pg_locks where mode = 'AccessExclusiveLock' and not granted`)

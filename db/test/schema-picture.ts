@@ -1,10 +1,10 @@
 import type { Client } from 'pg'
 
-/** What the schema has, by name, and what it is: "column wallets.balance" is "bigint not null". */
+/** The objects of the schema by name, each with its definition: "column wallets.balance" is "bigint not null". */
 export interface SchemaPicture {
   things: ReadonlyMap<string, string>
   tables: ReadonlySet<string>
-  /** The file that a table's rows are in; another one after a change that writes all of them anew. */
+  /** The file of a table's rows. It changes when a statement rewrites the table. */
   files: ReadonlyMap<string, string>
 }
 

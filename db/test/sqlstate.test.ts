@@ -57,7 +57,7 @@ test('a transaction that Postgres rolled back for a conflict runs again', async 
           .set(({ eb }) => ({ n: eb('n', '+', 1) }))
           .where('id', '=', id)
           .execute()
-        // Long enough for the other to take its first row: they wait for each other in a circle.
+        // Long enough for the other transaction to lock its first row, so that the two deadlock.
         await raw.selectNoFrom(({ fn, val }) => fn('pg_sleep', [val(0.3)]).as('slept')).execute()
       }
     })

@@ -1,12 +1,12 @@
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** The last that a client of Postgres says before it closes its end. */
+/** The Terminate message: the last message of a Postgres client before it closes its end. */
 const GOODBYE = Buffer.from('X\0\0\0\x04', 'latin1')
 
 /**
- * A way to Postgres on which goodbyes do not arrive, until the test is over: so a connection that its client is closing can
- * still be ended by the server.
+ * A proxy to Postgres that holds back Terminate messages until the test is over, so that the server can still end a
+ * connection that its client is closing.
  */
 export async function withholdGoodbyes(databaseUrl: string): Promise<{ url: string; readonly withheld: number }> {
   const url = new URL(databaseUrl)

@@ -1,5 +1,5 @@
 // A program that uses the ledger: npx node packages/client/example/pay-a-bill.ts [http://127.0.0.1:3000]
-// Run it beside `npm start`, kill the API while it runs, and see that nothing is paid twice.
+// Run it while `npm start` is running, kill the API meanwhile, and see that nothing is paid twice.
 import { createLedgerClient, ProblemError } from '../src/index.ts'
 
 const client = createLedgerClient({ baseUrl: process.argv[2] ?? 'http://127.0.0.1:3000' })
@@ -13,7 +13,7 @@ print(`${user.first_name} has signed up`)
 const salary = await client.post({ entry: 'credit', amount: 5_000_00, trans_id: 'salary-november' })
 print(`salary: the balance is ${naira(salary.transaction.balance)}`)
 
-// A bill has a number of its own: as the trans_id it keeps the bill from being paid twice, whoever tries again and when.
+// The bill's number is the trans_id, so the bill is paid once, even if another program or a later run tries again.
 for (const attempt of ['first', 'second']) {
   const { transaction, replayed } = await client.post({ entry: 'debit', amount: 1_200_00, trans_id: 'bill-4711' })
   print(`${attempt} try: ${replayed ? 'was paid before' : 'paid'}, the balance is ${naira(transaction.balance)}`)

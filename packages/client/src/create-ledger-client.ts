@@ -12,13 +12,13 @@ export interface Posting {
   entry: 'credit' | 'debit'
   /** Integer kobo, 1 or more. */
   amount: number
-  /** Your idempotency key. Without one, a random one is made: it is in the answer, and in the error if none comes. */
+  /** Your idempotency key. Default: a random one, which is in the answer, or in the UnansweredError. */
   trans_id?: string
 }
 
 export interface Posted {
   transaction: Schemas['Transaction']
-  /** It was recorded before: by an earlier try of this call, or with the same trans_id long ago. */
+  /** It was already recorded: by an earlier try of this call, or by an earlier call with the same trans_id. */
   replayed: boolean
 }
 
@@ -33,32 +33,32 @@ export interface HistoryFilters {
 export interface LedgerClientOptions {
   /** Where the API is, for example http://127.0.0.1:3000. */
   baseUrl: string
-  /** Of an earlier session. */
+  /** The tokens of an earlier session. */
   tokens?: Tokens
-  /** Called with each new pair of tokens, and with undefined when there is none any more: to be kept over a restart. */
+  /** Called with each new pair of tokens, and with undefined when the session has ended. Store them for a restart. */
   onTokens?: (tokens: Tokens | undefined) => void
   retry?: Partial<RetryOptions>
   fetch?: Fetch
 }
 
 /**
- * One user's way to the API. What is safe to repeat is repeated by itself, on network errors and while the API is busy:
- * reads, and writes that carry a key. Every method rejects with a ProblemError when the API says no, and with an
- * UnansweredError when no final answer came in time.
+ * The API for one user. Requests that are safe to repeat (reads, and writes with a key) are repeated on network errors
+ * and while the API is busy. Every method rejects with a ProblemError when the API refuses, and with an UnansweredError
+ * when no final answer came in time.
  */
 export interface LedgerClient {
-  /** Makes a user and logs them in. Sent once: if its answer is lost, log in. */
+  /** Creates a user and logs in. Sent once: if its answer is lost, log in. */
   signUp(person: Person): Promise<Schemas['SignedIn']>
   logIn(credentials: Credentials): Promise<Schemas['SignedIn']>
   logOut(): Promise<void>
   wallet(): Promise<Schemas['OwnedWallet']>
-  /** Credits or debits the wallet, once, however often it has to be sent. */
+  /** Credits or debits the wallet. Takes effect once, even if the request is sent several times. */
   post(posting: Posting): Promise<Posted>
-  /** What became of a trans_id: its transaction or its refusal. Asking executes nothing. */
+  /** Returns the outcome of a trans_id: its transaction or its refusal. Executes nothing. */
   outcome(transId: string): Promise<Schemas['Outcome']>
-  /** The history, newest first, page after page as it is read. */
+  /** The history, newest first. Pages are loaded as they are read. */
   transactions(filters?: HistoryFilters): AsyncGenerator<Schemas['Transaction'], void>
-  /** Every path of the API, typed and authorized; nothing is repeated. */
+  /** All paths of the API, typed and authorized. Repeats nothing. */
   readonly http: Client<paths>
 }
 
@@ -70,7 +70,7 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
   const patient = createRetryingFetch(fetch, retry)
   const session = new Session({
     ...{ tokens, onTokens },
-    // The API takes a refresh token again for some seconds when its answer was lost.
+    // Safe to repeat: the API accepts a used refresh token again for some seconds.
     refresh: async (refresh_token) =>
       contentOf(await plain.POST('/api/v1/auth/refresh', { body: { refresh_token }, fetch: patient })),
   })
@@ -108,7 +108,7 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
       ),
     async *transactions(filters = {}) {
       for (let cursor: string | null | undefined; cursor !== null; ) {
-        const query = cursor === undefined ? filters : { cursor } // which carries the filters
+        const query = cursor === undefined ? filters : { cursor } // the cursor contains the filters
         const page = contentOf(
           await http.GET('/api/v1/transactions', { params: { query }, fetch: patientAndAuthorized }),
         )
@@ -119,13 +119,13 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
   }
 }
 
-/** What was answered, or the problem thrown. */
+/** Returns the content of a successful answer; throws a ProblemError otherwise. */
 function contentOf<Content>(answer: { data?: Content; error?: Problem; response: Response }): Content {
   if (answer.data !== undefined) return answer.data
   throw problemOf(answer)
 }
 
-/** Not every answer is the API's own: something in between may have spoken. */
+/** An answer without a `code` is not from the API: a proxy may have sent it. */
 function problemOf({ error, response }: { error?: Problem; response: Response }): ProblemError {
   return new ProblemError(typeof error?.code === 'string' ? error : unknownProblem(response))
 }

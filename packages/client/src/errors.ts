@@ -2,7 +2,7 @@ import type { components } from './openapi.ts'
 
 export type Problem = components['schemas']['Problem']
 
-/** The API said no, and said why. `code` is stable; docs/openapi.json tells which a path may answer. */
+/** The API refused the request. `code` says why and is stable; docs/errors.md lists all codes. */
 export class ProblemError extends Error {
   override name = 'ProblemError'
   readonly status: number
@@ -17,12 +17,12 @@ export class ProblemError extends Error {
 }
 
 /**
- * No final answer came in time. Whether the request took effect is not known: the same trans_id, or idempotency key, may
- * be sent again at any later time, and takes effect once.
+ * No final answer came in time, so it is not known whether the request took effect. It may be sent again at any later
+ * time with the same trans_id or idempotency key, and takes effect once.
  */
 export class UnansweredError extends Error {
   override name = 'UnansweredError'
-  /** Of the request that was given up: the key to send it again, or to ask what became of it. */
+  /** The key of the request: use it to send the request again, or to ask for its outcome. */
   readonly key: string | undefined
   constructor(url: string, tries: number, { key, cause }: { key: string | undefined; cause: unknown }) {
     super(`${url} gave no final answer in ${tries} tries`, { cause })

@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Sign up
-         * @description Makes a user and their wallet, in one commit, and logs them in.
+         * @description Creates a user and their wallet in one commit, and logs the user in.
          */
         post: operations["signUp"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Takes the same time, and gives the same answer, for an unknown address and a wrong password. After some failures the next try from there has to wait, longer each time: 429 `log_in_limited`.
+         * @description An unknown e-mail address takes the same time and gets the same answer as a wrong password. After several failures, further tries from the same address must wait, longer each time: 429 `log_in_limited`.
          */
         post: operations["logIn"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for the next pair
-         * @description A refresh token is good for one exchange. One that was used and comes again ends the whole log-in, unless it comes within a few seconds, as from a client that never got the answer.
+         * @description A refresh token can be exchanged once. If it is sent again, the whole log-in is revoked, unless this happens within a few seconds, as with a client that lost the answer.
          */
         post: operations["refresh"];
         delete?: never;
@@ -75,7 +75,7 @@ export interface paths {
         put?: never;
         /**
          * Log out
-         * @description Ends the log-in that this refresh token belongs to. Access tokens live on until they expire.
+         * @description Ends the log-in that this refresh token belongs to. Access tokens that were already issued stay valid until they expire.
          */
         post: operations["logOut"];
         delete?: never;
@@ -110,13 +110,13 @@ export interface paths {
         };
         /**
          * Your transactions, newest first
-         * @description Pages are stable: what is posted meanwhile neither shifts nor repeats anything.
+         * @description Pages are stable: transactions posted meanwhile neither shift nor repeat any.
          */
         get: operations["listTransactions"];
         put?: never;
         /**
          * Credit or debit your wallet
-         * @description Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused again, even when the balance would cover it by then. A `traceparent` header goes along into the event, and `tracestate` with it.
+         * @description Takes effect at most once per trans_id. A request that got no answer, or a 503, can safely be sent again unchanged. A refusal is final too: the same trans_id is refused again, even if the balance would cover it by then. The headers `traceparent` and `tracestate` are passed on to the event.
          */
         post: operations["postTransaction"];
         delete?: never;
@@ -150,8 +150,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What became of a trans_id
-         * @description Executes nothing. 404 means that nothing is recorded, which a request that is still under way may change.
+         * The outcome of a trans_id
+         * @description Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that.
          */
         get: operations["getOutcome"];
         put?: never;
@@ -173,7 +173,7 @@ export interface paths {
         put?: never;
         /**
          * Order your history as an Excel file
-         * @description It holds what is posted at this moment. Without a body: all of it.
+         * @description It contains the transactions posted up to now. Without a body, it has no filters.
          */
         post: operations["requestExport"];
         delete?: never;
@@ -206,7 +206,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How an export is getting on */
+        /** The status of an export */
         get: operations["getExport"];
         put?: never;
         post?: never;
@@ -226,7 +226,7 @@ export interface paths {
         };
         /**
          * Download the file of a finished export
-         * @description Whole, or one range of it, so that a download that broke off goes on where it stopped. With exports in S3: the address of the file there.
+         * @description Returns the whole file or one range of it, so that an interrupted download can be resumed. If exports are stored in S3, redirects to the file there.
          */
         get: operations["downloadExport"];
         put?: never;
@@ -255,35 +255,35 @@ export interface components {
          *     }
          */
         Problem: {
-            /** @description A URN of the code. */
+            /** @description A URN that contains the code. */
             type: string;
             /** @description The code in words. */
             title: string;
             /** @description The HTTP status. */
             status: number;
-            /** @description For people. Programs go by `code`. */
+            /** @description An explanation for people. Programs use `code`. */
             detail: string;
-            /** @description The path that was asked for. */
+            /** @description The path of the request. */
             instance: string;
-            /** @description Stable, for programs. */
+            /** @description A stable code for programs. */
             code: string;
             /** @description Quote it when you ask for help. */
             request_id: string;
-            /** @description What is wrong with the input, the first 20 of it. */
+            /** @description The faults of the input, at most 20. */
             errors?: {
                 /**
                  * @description Which part of the request.
                  * @enum {string}
                  */
                 in: "body" | "query" | "header" | "path";
-                /** @description JSON pointer to what is wrong. */
+                /** @description JSON pointer to the invalid value. */
                 pointer: string;
-                /** @description What is wrong with it. */
+                /** @description Why it is invalid. */
                 reason: string;
             }[];
-            /** @description Of a refusal: the balance when it was decided, in kobo. */
+            /** @description With a refusal: the balance when it was decided, in kobo. */
             balance?: number;
-            /** @description Of `trans_id_reused`: what differs from its first use. */
+            /** @description With `trans_id_reused`: the fields that differ from its first use. */
             fields?: string[];
         };
         /**
@@ -301,10 +301,10 @@ export interface components {
             last_name: string;
             /**
              * Format: email
-             * @description One account per address, whatever its letter case.
+             * @description One account per address. Letter case is ignored.
              */
             email: string;
-            /** @description 8 to 128 characters, whichever you like; the most common passwords are refused. */
+            /** @description 8 to 128 characters of any kind. The most common passwords are refused. */
             password: string;
         };
         /**
@@ -314,9 +314,9 @@ export interface components {
          *     }
          */
         LogIn: {
-            /** @description As at sign-up, whatever its letter case. */
+            /** @description As at sign-up. Letter case is ignored. */
             email: string;
-            /** @description As at sign-up, to the letter. */
+            /** @description Exactly as at sign-up. */
             password: string;
         };
         /**
@@ -325,7 +325,7 @@ export interface components {
          *     }
          */
         Refresh: {
-            /** @description The newest one that you were given. */
+            /** @description The newest refresh token you received. */
             refresh_token: string;
         };
         /**
@@ -344,11 +344,11 @@ export interface components {
             first_name: string;
             /** @description Family name. */
             last_name: string;
-            /** @description As it was written at sign-up. */
+            /** @description As entered at sign-up. */
             email: string;
             /**
              * Format: date-time
-             * @description When they signed up.
+             * @description When the user signed up.
              */
             created_at: string;
         };
@@ -365,23 +365,23 @@ export interface components {
         Wallet: {
             /** @description The wallet. */
             wallet_id: number;
-            /** @description What is in it, in kobo. */
+            /** @description The balance, in kobo. */
             balance: number;
             /**
              * @description ISO 4217.
              * @example NGN
              */
             currency: string;
-            /** @description Of its last transaction: they are numbered 1, 2, 3 … */
+            /** @description Number of its last transaction: they are numbered 1, 2, 3 … */
             sequence: number;
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When the wallet was created.
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last written.
+             * @description When the wallet was last changed.
              */
             updated_at: string;
         };
@@ -403,16 +403,16 @@ export interface components {
                 token: string;
                 /**
                  * Format: date-time
-                 * @description When it ends.
+                 * @description When it expires.
                  */
                 expires_at: string;
             };
             refresh_token: {
-                /** @description For one call of /auth/refresh, which returns the next one. */
+                /** @description For one call of /auth/refresh, which returns the next pair. */
                 token: string;
                 /**
                  * Format: date-time
-                 * @description When it ends.
+                 * @description When it expires.
                  */
                 expires_at: string;
             };
@@ -452,16 +452,16 @@ export interface components {
                 token: string;
                 /**
                  * Format: date-time
-                 * @description When it ends.
+                 * @description When it expires.
                  */
                 expires_at: string;
             };
             refresh_token: {
-                /** @description For one call of /auth/refresh, which returns the next one. */
+                /** @description For one call of /auth/refresh, which returns the next pair. */
                 token: string;
                 /**
                  * Format: date-time
-                 * @description When it ends.
+                 * @description When it expires.
                  */
                 expires_at: string;
             };
@@ -498,13 +498,13 @@ export interface components {
          */
         PostTransaction: {
             /**
-             * @description What to do.
+             * @description Credit or debit the wallet.
              * @enum {string}
              */
             entry: "credit" | "debit";
-            /** @description How much to move, in kobo. */
+            /** @description The amount, in kobo. */
             amount: number;
-            /** @description Your own key of this transaction, unique within the wallet: the same one again gets the same answer and moves nothing. Compared character by character: never trimmed, folded or normalised. */
+            /** @description Your idempotency key, unique within the wallet: the same key again gets the same answer and moves nothing. Compared character by character, without trimming, case folding or normalization. */
             trans_id: string;
         };
         /**
@@ -525,21 +525,21 @@ export interface components {
             /** @description The wallet. */
             wallet_id: number;
             /**
-             * @description What it did.
+             * @description Whether it credited or debited the wallet.
              * @enum {string}
              */
             entry: "credit" | "debit";
-            /** @description What was moved, in kobo. */
+            /** @description The amount, in kobo. */
             amount: number;
-            /** @description The wallet after it, in kobo. */
+            /** @description The balance after this transaction, in kobo. */
             balance: number;
-            /** @description Your key of it. */
+            /** @description Your idempotency key. */
             trans_id: string;
             /** @description The wallet's transactions are numbered 1, 2, 3 … without a gap. */
             sequence: number;
             /**
              * Format: date-time
-             * @description When it was posted; never earlier than the sequence before it.
+             * @description When it was posted; never earlier than the previous sequence.
              */
             created_at: string;
         };
@@ -554,18 +554,18 @@ export interface components {
          */
         Refusal: {
             /**
-             * @description Why: the code of the problem that it was answered with.
+             * @description The reason: the code of the problem that was answered.
              * @enum {string}
              */
             code: "insufficient_funds" | "balance_limit";
             /**
-             * @description What was asked for.
+             * @description The requested entry.
              * @enum {string}
              */
             entry: "credit" | "debit";
-            /** @description How much was asked for, in kobo. */
+            /** @description The requested amount, in kobo. */
             amount: number;
-            /** @description The wallet when it was refused, in kobo. */
+            /** @description The balance when it was refused, in kobo. */
             balance: number;
             /**
              * Format: date-time
@@ -574,7 +574,7 @@ export interface components {
             created_at: string;
         };
         /**
-         * @description The transaction if it was accepted, the refusal if it was refused: either is final.
+         * @description The transaction if it was accepted, or the refusal if it was refused. Both are final.
          * @example {
          *       "trans_id": "order-1234",
          *       "outcome": "accepted",
@@ -591,10 +591,10 @@ export interface components {
          *     }
          */
         Outcome: {
-            /** @description What was asked for. */
+            /** @description The requested trans_id. */
             trans_id: string;
             /**
-             * @description Which of the two below is there.
+             * @description `accepted` comes with `transaction`, `refused` with `refusal`.
              * @enum {string}
              */
             outcome: "accepted" | "refused";
@@ -624,9 +624,9 @@ export interface components {
         TransactionList: {
             data: components["schemas"]["Transaction"][];
             pagination: {
-                /** @description Begins the next page; null on the last one. */
+                /** @description Cursor of the next page; null on the last page. */
                 next_cursor: string | null;
-                /** @description How many there are on a page at most. */
+                /** @description Maximum number of items on a page. */
                 limit: number;
             };
         };
@@ -676,12 +676,12 @@ export interface components {
             /** @description The export, a uuid. */
             export_id: string;
             /**
-             * @description Its file is there while it is `succeeded`; `expired` is what it is after that.
+             * @description The file can be downloaded while the status is `succeeded`. After that it is `expired`.
              * @enum {string}
              */
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "expired";
             /**
-             * @description Only these; null means all.
+             * @description Only credits, or only debits; null means both.
              * @enum {string|null}
              */
             entry: "credit" | "debit" | null;
@@ -695,38 +695,38 @@ export interface components {
              * @description Posted before this instant.
              */
             to: string | null;
-            /** @description Rows that are written. */
+            /** @description Rows written so far. */
             rows_done: number;
-            /** @description Null until it is counted. */
+            /** @description Rows of the file; null until they are counted. */
             rows_total: number | null;
-            /** @description Of rows_total; null until it is counted. */
+            /** @description Share of rows_total that is written; null until it is counted. */
             percent: number | null;
-            /** @description Of the file, in bytes. */
+            /** @description Size of the file, in bytes. */
             size: number | null;
-            /** @description Of the file, in hexadecimal. */
+            /** @description SHA-256 of the file, in hexadecimal. */
             sha256: string | null;
-            /** @description Where the file is, once it is there. */
+            /** @description Path of the file; null unless the status is `succeeded`. */
             file_url: string | null;
             /**
              * Format: date-time
-             * @description When it was ordered. It holds what was posted until then.
+             * @description When it was ordered. It contains the transactions posted until then.
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was finished, one way or another.
+             * @description When it succeeded, failed or was cancelled.
              */
             finished_at: string | null;
             /**
              * Format: date-time
-             * @description When its file goes.
+             * @description When its file expires.
              */
             expires_at: string | null;
-            /** @description Why it has failed. */
+            /** @description Why it failed. Present only with status `failed`. */
             problem?: {
-                /** @description Of the failure, to quote. */
+                /** @description Code of the failure; quote it when you ask for help. */
                 code: string;
-                /** @description What to do about it. */
+                /** @description What to do. */
                 detail: string;
             };
         };
@@ -759,9 +759,9 @@ export interface components {
         ExportList: {
             data: components["schemas"]["Export"][];
             pagination: {
-                /** @description Begins the next page; null on the last one. */
+                /** @description Cursor of the next page; null on the last page. */
                 next_cursor: string | null;
-                /** @description How many there are on a page at most. */
+                /** @description Maximum number of items on a page. */
                 limit: number;
             };
         };
@@ -770,9 +770,9 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description What is left of each limit (r), and for how many seconds (t). */
+        /** @description For each limit: the requests left (r) in the current window, and the seconds until it ends (t). */
         RateLimit: string;
-        /** @description Each limit that this request falls under: so many requests (q) in so many seconds (w). */
+        /** @description For each limit that applies to this request: the number of requests (q) per window, and its seconds (w). */
         "RateLimit-Policy": string;
     };
     pathItems: never;
@@ -823,7 +823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not in the state that it is in. */
+            /** @description Not allowed in the current state. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -845,10 +845,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -858,7 +858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -880,7 +880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -891,7 +891,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -941,7 +941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -974,10 +974,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -987,7 +987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1009,7 +1009,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1020,7 +1020,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1070,7 +1070,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1103,10 +1103,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1116,7 +1116,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1138,7 +1138,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1149,7 +1149,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1177,7 +1177,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Logged out, now or before. */
+            /** @description Logged out, by this request or earlier. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1217,10 +1217,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1230,7 +1230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1252,7 +1252,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1263,7 +1263,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1309,7 +1309,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1322,7 +1322,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1342,7 +1342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1364,7 +1364,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1375,7 +1375,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1393,9 +1393,9 @@ export interface operations {
     listTransactions: {
         parameters: {
             query?: {
-                /** @description How many to return at most. */
+                /** @description Maximum number of items to return. */
                 limit?: number;
-                /** @description Where a page begins: `pagination.next_cursor` of the page before it. It carries the filters with it. */
+                /** @description Where the page begins: `pagination.next_cursor` of the previous page. It contains the filters. */
                 cursor?: string;
                 /** @description Only credits, or only debits. */
                 entry?: "credit" | "debit";
@@ -1434,7 +1434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1456,7 +1456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1478,7 +1478,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1489,7 +1489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1517,12 +1517,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Posted, now or before. */
+            /** @description Posted, by this request or by an earlier one with the same trans_id. */
             201: {
                 headers: {
-                    /** @description Of the transaction. */
+                    /** @description Path of the transaction. */
                     location?: string;
-                    /** @description It was already recorded: nothing moved now. */
+                    /** @description The trans_id was already recorded: nothing moved now. */
                     "idempotent-replayed"?: "true";
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1543,7 +1543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1556,7 +1556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1587,10 +1587,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1600,7 +1600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Understood and refused. */
+            /** @description The request is valid, but it was refused. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1611,7 +1611,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1633,7 +1633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1644,7 +1644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1693,7 +1693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1706,7 +1706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1726,7 +1726,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1748,7 +1748,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1759,7 +1759,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1779,14 +1779,14 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description Your own key of this transaction, unique within the wallet: the same one again gets the same answer and moves nothing. Compared character by character: never trimmed, folded or normalised. */
+                /** @description Your idempotency key, unique within the wallet: the same key again gets the same answer and moves nothing. Compared character by character, without trimming, case folding or normalization. */
                 trans_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted or refused, for good. */
+            /** @description The final outcome: accepted or refused. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1808,7 +1808,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1821,7 +1821,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1841,7 +1841,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1863,7 +1863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1874,7 +1874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -1894,7 +1894,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A key of your own: the same one again, with the same body, orders nothing new.
+                 * @description A key of your choice. The same key with the same body returns the existing export.
                  * @example history-2026-01
                  */
                 "idempotency-key"?: string;
@@ -1908,12 +1908,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Ordered, now or before. */
+            /** @description Ordered, by this request or by an earlier one with the same Idempotency-Key. */
             202: {
                 headers: {
-                    /** @description Of the export. */
+                    /** @description Path of the export. */
                     location?: string;
-                    /** @description Seconds until it is worth a look. */
+                    /** @description Seconds to wait before checking its status. */
                     "retry-after"?: number;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1934,7 +1934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -1947,7 +1947,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1978,10 +1978,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -1991,7 +1991,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Understood and refused. */
+            /** @description The request is valid, but it was refused. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2002,7 +2002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2024,7 +2024,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2035,7 +2035,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2053,9 +2053,9 @@ export interface operations {
     listExports: {
         parameters: {
             query?: {
-                /** @description How many to return at most. */
+                /** @description Maximum number of items to return. */
                 limit?: number;
-                /** @description Where a page begins: `pagination.next_cursor` of the page before it. It carries the filters with it. */
+                /** @description Where the page begins: `pagination.next_cursor` of the previous page. It contains the filters. */
                 cursor?: string;
             };
             header?: never;
@@ -2086,7 +2086,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -2108,7 +2108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2130,7 +2130,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2141,7 +2141,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2193,7 +2193,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -2206,7 +2206,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2226,7 +2226,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2248,7 +2248,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2259,7 +2259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2309,7 +2309,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -2322,7 +2322,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2353,10 +2353,10 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is not plain JSON. */
+            /** @description The body is not uncompressed JSON. */
             415: {
                 headers: {
-                    /** @description Of a body that was packed: what is taken. */
+                    /** @description The accepted encodings, if the body was compressed. */
                     "accept-encoding"?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -2366,7 +2366,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2388,7 +2388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2399,7 +2399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2418,11 +2418,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description One range of bytes, as `bytes=0-99` or `bytes=100-`. Several at once: the whole file. */
+                /** @description One range of bytes, as `bytes=0-99` or `bytes=100-`. Several ranges return the whole file. */
                 range?: string;
-                /** @description An ETag: with another than the file has, `Range` is left out of account. */
+                /** @description An ETag. If the file has another one, `Range` is ignored. */
                 "if-range"?: string;
-                /** @description ETags of files that you have: 304 if this is one of them. */
+                /** @description ETags of files that you have. If the file has one of them, the answer is 304. */
                 "if-none-match"?: string;
             };
             path: {
@@ -2441,11 +2441,11 @@ export interface operations {
                 headers: {
                     /** @description The sha256 of the whole file, in quotes. */
                     etag?: string;
-                    /** @description Parts may be asked for. */
+                    /** @description Range requests are supported. */
                     "accept-ranges"?: "bytes";
-                    /** @description A name to keep it under. */
+                    /** @description A file name to save it under. */
                     "content-disposition"?: string;
-                    /** @description Of what is sent, in bytes. */
+                    /** @description Size of the body, in bytes. */
                     "content-length"?: number;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -2455,16 +2455,16 @@ export interface operations {
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 };
             };
-            /** @description The part that was asked for. */
+            /** @description The requested part. */
             206: {
                 headers: {
                     /** @description The sha256 of the whole file, in quotes. */
                     etag?: string;
-                    /** @description Parts may be asked for. */
+                    /** @description Range requests are supported. */
                     "accept-ranges"?: "bytes";
-                    /** @description A name to keep it under. */
+                    /** @description A file name to save it under. */
                     "content-disposition"?: string;
-                    /** @description Of what is sent, in bytes. */
+                    /** @description Size of the body, in bytes. */
                     "content-length"?: number;
                     /** @description Which part this is, as `bytes 0-99/200000`. */
                     "content-range"?: string;
@@ -2476,10 +2476,10 @@ export interface operations {
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 };
             };
-            /** @description Where the file is to be had, for some minutes, if it is in S3. */
+            /** @description Redirect to the file in S3, valid for a few minutes. */
             302: {
                 headers: {
-                    /** @description Of the file. It needs no token. */
+                    /** @description URL of the file. It needs no token. */
                     location?: string;
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
@@ -2487,7 +2487,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description You have it already. */
+            /** @description The client already has this file. */
             304: {
                 headers: {
                     /** @description The sha256 of the whole file, in quotes. */
@@ -2509,7 +2509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token or the credentials are not valid; which of them, and why, nobody is told. */
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
             401: {
                 headers: {
                     /** @description How to authenticate: RFC 6750. */
@@ -2522,7 +2522,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is no such thing, or it is not yours. */
+            /** @description It does not exist, or it belongs to another user. */
             404: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2542,7 +2542,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not in the state that it is in. */
+            /** @description Not allowed in the current state. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2553,7 +2553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It was there once. */
+            /** @description The file no longer exists. */
             410: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2577,7 +2577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many; Retry-After says when to come back. */
+            /** @description A limit is reached. Retry-After says how long to wait. */
             429: {
                 headers: {
                     /** @description Seconds to wait before the next try. */
@@ -2599,7 +2599,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A fault of the service. */
+            /** @description An internal error of the service. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2610,7 +2610,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not at this moment; Retry-After says when to come back. */
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next try. */

@@ -1,28 +1,30 @@
 import { UnansweredError } from './errors.ts'
 
 export interface RetryOptions {
-  /** How long a request is tried, tries and pauses, in ms. */
+  /** How long a request is tried, including pauses, in ms. */
   timeoutMs: number
-  /** How long one try may take, in ms: a connection that says nothing is not waited for longer. */
+  /** How long one try may take, in ms. */
   tryTimeoutMs: number
-  /** The first pause, doubled each time up to the longest, in ms; half of each is random. Retry-After counts if it is longer. */
+  /** The first pause, in ms. It doubles each time, and half of it is random. A longer Retry-After takes precedence. */
   pauseMs: number
+  /** The longest pause, in ms. */
   pauseMaxMs: number
 }
 
 export const RETRY_DEFAULTS: RetryOptions = { timeoutMs: 30_000, tryTimeoutMs: 10_000, pauseMs: 100, pauseMaxMs: 5_000 }
 
-/** Busy, being restarted, or cut off behind a proxy: the same request may be answered a moment later. */
+/** The API is busy or restarting, or a proxy cannot reach it: the same request may succeed a moment later. */
 const PASSING_STATUSES = new Set([429, 502, 503, 504])
 
 export type Fetch = (request: Request) => Promise<Response>
 
 /**
- * A fetch for requests that are safe to repeat and answered in little: reads, and writes that carry a key of their own. It tries again on network
- * errors and on statuses that pass, until the time is up.
+ * Makes a fetch for requests that are safe to repeat (reads, and writes with a key) and have small answers. It tries
+ * again on network errors and on PASSING_STATUSES, until the time is up. If the last try has such a status, it is
+ * returned.
  *
- * @throws UnansweredError when the last try was not answered, which may have been cut short by the time that was left; of a
- * read, when none was. A status that does not pass in time is returned as it is.
+ * @throws UnansweredError when the last try of a write got no answer, or when no try of a read got one. The last try
+ * may have had little time left.
  */
 export function createRetryingFetch(fetch: Fetch, options: RetryOptions, key?: string): Fetch {
   return async (request) => {
@@ -37,7 +39,7 @@ export function createRetryingFetch(fetch: Fetch, options: RetryOptions, key?: s
         if (isLast || !PASSING_STATUSES.has(outcome.status)) return outcome
         passing = outcome
       }
-      // What a write did that was not answered, an earlier answer does not tell.
+      // Not for writes: an unanswered try may have taken effect, which the earlier answer does not show.
       if (isLast && passing && request.method === 'GET') return passing
       if (isLast) throw new UnansweredError(request.url, tries, { key, cause: outcome })
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
@@ -46,10 +48,10 @@ export function createRetryingFetch(fetch: Fetch, options: RetryOptions, key?: s
 }
 
 /**
- * The whole answer, or what kept it from coming.
+ * Returns the whole answer, or the error.
  *
- * A request follows its signal, and `AbortSignal.any` its sources, by weak references alone: a signal that nobody else
- * holds is collected as garbage and never aborts anything. So the timer holds one, and this function the other, to the end.
+ * A request and `AbortSignal.any` hold their source signals by weak references only: a signal without another reference
+ * is garbage collected and never aborts. So the timer holds one signal, and this function the other, until the end.
  */
 async function tryOnce(fetch: Fetch, request: Request, timeoutMs: number): Promise<Response | unknown> {
   const timeout = new AbortController()

@@ -6,16 +6,16 @@ export type Tokens = Pick<components['schemas']['Tokens'], 'access_token' | 'ref
 
 export interface SessionOptions {
   tokens: Tokens | undefined
-  /** Called with each new pair, and with undefined when there is none any more: to be kept over a restart. */
+  /** Called with each new pair, and with undefined when the session has ended. */
   onTokens: ((tokens: Tokens | undefined) => void) | undefined
   /** Exchanges a refresh token for the next pair. @throws ProblemError */
   refresh(refreshToken: string): Promise<Tokens>
 }
 
-/** An access token this close to its end is replaced before it is used, in ms. */
+/** An access token that expires within this time is replaced before it is used, in ms. */
 const RENEW_BEFORE_MS = 30_000
 
-/** Who is logged in. Any number of requests at once share one refresh: a refresh token is good for one use. */
+/** The tokens of the logged-in user. Concurrent requests share one refresh, since a refresh token can be used once. */
 export class Session {
   readonly #options: SessionOptions
   #tokens: Tokens | undefined
@@ -35,13 +35,13 @@ export class Session {
     this.#options.onTokens?.(tokens)
   }
 
-  /** Wraps a fetch so that each request is authorized, and tried a second time when its token is not taken any more. */
+  /** Wraps a fetch so that each request is authorized, and sent a second time if its token is no longer accepted. */
   authorize(fetch: Fetch): Fetch {
     return async (request) => {
       const first = await this.#accessToken()
       const response = await fetch(withToken(request.clone(), first))
       if (response.status !== 401 || !this.#tokens) return response
-      // Somebody else may have refreshed since.
+      // Another request may have refreshed meanwhile.
       const { access_token } = this.#tokens.access_token.token === first ? await this.#refresh() : this.#tokens
       await response.body?.cancel()
       return fetch(withToken(request, access_token.token))
@@ -69,7 +69,7 @@ export class Session {
       this.set(tokens)
       return tokens
     } catch (error) {
-      // It is spent: nobody can go on with it. After any other error it may still be good.
+      // The refresh token is used up. After any other error it may still be valid.
       if (error instanceof ProblemError && error.status === 401) this.set(undefined)
       throw error
     }

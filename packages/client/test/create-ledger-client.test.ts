@@ -11,7 +11,7 @@ setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 const PASSWORD = 'a long pass phrase'
 
-/** A real API process, and a way to it on which a test lets things happen. */
+/** A real API process behind a proxy that makes requests fail as a test wants. */
 const test = base.extend('way', async ({ database, spawnService }, { onCleanup }) => {
   const api = await spawnService('services/api/src/main.ts', {
     DATABASE_URL: database.url,
@@ -95,7 +95,8 @@ test('a busy answer that does not pass in time is told as it is', async ({ way }
   const busy = { name: 'ProblemError', status: 503, code: 'not_a_problem' }
   way.next = () => 'busy'
   expect(await client.wallet().catch((thrown) => thrown)).toMatchObject(busy)
-  // The last try of a read may not be answered in what is left of the time. A write may have been done by it.
+  // The last try has little time left and may get no answer. A read then returns the earlier answer. The outcome of a
+  // write is unknown, because the last try may have taken effect.
   const busyThenSilent = () => {
     const mishaps: Mishap[] = ['busy']
     return () => mishaps.pop() ?? 'silent'
@@ -138,7 +139,7 @@ test('tokens are renewed before they end, by one refresh for all who ask at once
   await old.logOut()
   expect(kept.at(-1)).toBeUndefined()
   await expect(old.wallet()).rejects.toMatchObject({ status: 401 })
-  await client.wallet() // an access token outlives its family until it ends
+  await client.wallet() // an access token stays valid until it expires, even after the log-out
 })
 
 test('an access token that is not taken any more is replaced, and the request sent again', async ({ way }) => {

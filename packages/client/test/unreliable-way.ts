@@ -1,21 +1,21 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** What becomes of one request on its way. */
+/** What the proxy does with one request. */
 export type Mishap =
   | 'none'
-  /** The connection breaks before the API has it. */
+  /** The connection breaks before the API has the request. */
   | 'lost'
-  /** The API does it, and the connection breaks before the answer. */
+  /** The API executes the request, and the connection breaks before the answer. */
   | 'unanswered'
-  /** The API does it, and the answer never comes: the connection stays open. */
+  /** The API executes the request, and the answer never comes: the connection stays open. */
   | 'silent'
-  /** The API does it, and its answer stops in the middle: the connection stays open. */
+  /** The API executes the request, and its answer stops in the middle: the connection stays open. */
   | 'stalled'
-  /** Somebody in between is too busy. */
+  /** The proxy answers 503 itself. */
   | 'busy'
 
-/** A way to the API on which things happen: `next` decides for each request. */
+/** A proxy to the API that makes requests fail: `next` decides for each request. */
 export interface UnreliableWay {
   url: string
   next: (path: string) => Mishap

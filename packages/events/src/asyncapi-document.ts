@@ -10,48 +10,47 @@ const SOURCE = 'urn:streamledger:0198f6f0-5b1e-7c3a-9a55-2f1d6c0e8b47'
 const PARTITIONS = 12
 const BINDING_VERSION = '0.5.0'
 
-/** What consumers need that no schema can say; docs/consumers.md has it at length. */
+/** What consumers need to know beyond the schemas; docs/consumers.md has the details. */
 const DESCRIPTION = `Every transaction of the ledger, once, in order per user.
 
-**Set \`isolation.level=read_committed\`.** The Java client's default is \`read_uncommitted\`, and it would show you records
-of transactions that were aborted and events that are published a second time after that.
+**Set \`isolation.level=read_committed\`.** The Java client's default is \`read_uncommitted\`. With it you would also read
+records of aborted transactions, whose events are published again later.
 
 - The key is the user's id, so all events of a user are in one partition, in order.
-- \`sequence\` rises by one with each event of a wallet: hold your last one against it.
-- An event's identity is \`ce_source\` with \`ce_id\`.
-- Fields may be added to the value and headers to the record; ignore those you do not know. What changes the meaning of
-  a field comes with another \`ce_type\`.
+- \`sequence\` rises by one with each event of a wallet: compare it with your last one.
+- \`ce_source\` and \`ce_id\` together identify an event.
+- New fields in the value and new headers may be added; ignore those you do not know. A change in the meaning of a field
+  comes with a new \`ce_type\`.
 
-docs/consumers.md tells the rest: your own exactly once, retention, growing partitions, restores, how to test.`
+docs/consumers.md has the rest: exactly-once processing, retention, growing partitions, restores, how to test.`
 
-/** The headers of a record: CloudEvents 1.0 in Kafka's binary mode, and two of our own. Each is UTF-8 text. */
+/** The headers of a record: CloudEvents 1.0 in Kafka's binary mode, and some more. Each is UTF-8 text. */
 const Headers = Type.Object({
   ce_specversion: Type.Literal('1.0'),
   ce_id: Type.String({ pattern: '^[0-9]+$', description: 'The transaction_id. Unique within ce_source.' }),
   ce_type: Type.Literal('streamledger.transaction.posted.v1'),
   ce_source: Type.String({
     pattern: '^urn:streamledger:',
-    description:
-      'Which ledger posted it, and which incarnation of it: another one where ids could come up again after a restore.',
+    description: 'The ledger that posted it. It changes after a restore, because ids may then be used again.',
   }),
   ce_time: Type.String({ format: 'date-time', description: 'When it was posted, as timestamp.' }),
   'content-type': Type.Literal('application/json'),
   traceparent: Type.Optional(
     Type.String({
       description:
-        'W3C trace context that it was posted in: of StreamLedger where it traces, otherwise as the caller sent it, if at all.',
+        'W3C trace context of the posting: the span of StreamLedger if it traces; otherwise the value that the caller sent, if any.',
     }),
   ),
   tracestate: Type.Optional(
     Type.String({
       maxLength: 512,
-      description: "W3C trace context, as the caller sent it: other systems' part of it.",
+      description: 'W3C trace context of other systems, as the caller sent it.',
     }),
   ),
   streamledger_batch: Type.Optional(
     Type.String({
       format: 'uuid',
-      description: "On the first record of a batch: the relay's mark, of no meaning to consumers.",
+      description: 'Only on the first record of a batch: a mark of the relay, without meaning for consumers.',
     }),
   ),
 })
@@ -65,7 +64,7 @@ const debit: PostedTransaction = {
   ...{ currency: 'NGN', trans_id: 'order-1', created_at: new Date('2026-03-04T05:07:31.402Z') },
 }
 
-/** An example is what the code makes, so that it cannot be wrong. */
+/** Examples are made by the code itself, so they cannot be wrong. */
 function exampleOf(name: string, summary: string, transaction: PostedTransaction, others: object = {}) {
   const { payload, headers } = transactionPosted(transaction, { source: SOURCE, partitions: PARTITIONS })
   return { name, summary, headers: { ...JSON.parse(headers), ...others }, payload: JSON.parse(payload) }
@@ -88,7 +87,7 @@ export function asyncapiDocument() {
     channels: {
       transactions: {
         address: TRANSACTIONS_TOPIC,
-        description: 'Named by KAFKA_TOPIC. Written in Kafka transactions, by the relay alone.',
+        description: 'The topic name is KAFKA_TOPIC. Only the relay writes to it, in Kafka transactions.',
         messages: { transactionPosted: { $ref: '#/components/messages/transactionPosted' } },
         bindings: {
           kafka: {
@@ -120,7 +119,7 @@ function messageOf() {
     contentType: 'application/json',
     headers: Headers,
     payload: TransactionPosted,
-    correlationId: { description: 'The trace that it belongs to.', location: '$message.header#/traceparent' },
+    correlationId: { description: 'The trace of the event.', location: '$message.header#/traceparent' },
     bindings: {
       kafka: {
         key: { type: 'string', pattern: '^[0-9]+$', description: 'The user_id as decimal text, in UTF-8.' },

@@ -1,4 +1,4 @@
-// Kafka's default partitioner, so that a topic that another program fills by the same key lines up with ours.
+// Kafka's default partitioner, so that other programs place the same key in the same partition.
 // Source: Apache Kafka, org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.partitionForKey.
 
 const SEED = 0x9747b28c

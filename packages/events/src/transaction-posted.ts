@@ -10,11 +10,11 @@ const kobo = (description: string) =>
 export const TransactionPosted = Type.Object({
   user_id: Type.Integer(),
   entry: Type.Union([Type.Literal('credit'), Type.Literal('debit')]),
-  amount: kobo('What was moved'),
-  balance: kobo('The wallet after this transaction'),
+  amount: kobo('The amount'),
+  balance: kobo('The balance after this transaction'),
   timestamp: Type.String({
     format: 'date-time',
-    description: 'When it was posted; never earlier than the sequence before it.',
+    description: 'When it was posted; never earlier than the previous sequence.',
   }),
   transaction_id: Type.Integer(),
   wallet_id: Type.Integer(),
@@ -40,7 +40,7 @@ export interface PostedTransaction {
 }
 
 export interface EventContext {
-  /** ce_source: with ce_id it is the event's identity. */
+  /** ce_source; together with ce_id it identifies the event. */
   source: string
   /** How many partitions the topic has. */
   partitions: number
@@ -49,7 +49,7 @@ export interface EventContext {
   tracestate?: string | undefined
 }
 
-/** An outbox row, but for what the database fills in. */
+/** An outbox row, without the columns that the database fills in. */
 export interface OutboxEvent {
   partition: number
   key: string

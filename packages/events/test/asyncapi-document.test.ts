@@ -9,7 +9,7 @@ import { asyncapiDocument, TransactionPosted, transactionPosted } from '../src/i
 
 const committed = readFileSync(resolve(import.meta.dirname, '../../../docs/asyncapi.yaml'), 'utf8')
 
-/** What the reference parser has against a document, gravest first. */
+/** The errors and warnings of the reference parser. */
 async function complaintsAbout(text: string): Promise<string[]> {
   const { diagnostics } = await new Parser().parse(text)
   const grave = diagnostics.filter(({ severity }) => severity <= 1)
@@ -41,7 +41,7 @@ test('an event, its headers and the examples fit what the document says, field b
   )
   expect(Value.Errors(Type.Unsafe(payload), JSON.parse(event.payload))).toEqual([])
   expect(Value.Errors(Type.Unsafe(headers), JSON.parse(event.headers))).toEqual([])
-  // The parser does not hold the examples to their schemas.
+  // The parser does not check the examples against their schemas.
   expect(examples).toHaveLength(2)
   for (const example of examples) {
     expect(Value.Errors(Type.Unsafe(payload), example.payload)).toEqual([])

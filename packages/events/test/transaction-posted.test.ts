@@ -37,7 +37,7 @@ test('a request without a trace leaves no header behind', () => {
   expect(headers.filter((name) => name.startsWith('trace'))).toEqual([])
 })
 
-// What org.apache.kafka.common.utils.Utils.toPositive(murmur2(key)) % 1000 gives in the Java client.
+// Expected values: org.apache.kafka.common.utils.Utils.toPositive(murmur2(key)) % 1000 in the Java client.
 test.each([
   ['', 681],
   ['1', 159],

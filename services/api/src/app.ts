@@ -45,17 +45,17 @@ export interface AppDeps {
   files: ExportFiles
   logger: Logger
   registry: Registry
-  /** Undefined where nothing is traced. */
+  /** Undefined if tracing is off. */
   tracing?: Tracing | undefined
 }
 
 const BASE = '/api/v1'
-/** A trans_id of 255 characters of four bytes, each byte as %XX. */
+/** A trans_id has up to 255 characters of up to four bytes, each byte written as %XX. */
 const PATH_PARAMETER_CHARACTERS_MAX = 3_060
 const CONNECTIONS_CHECK_INTERVAL_MS = 1_000
 const HEADER_BYTES_MAX = 16_384
 
-/** The API as an app that does not listen yet. It owns nothing that it is given. */
+/** Builds the API as an app that does not listen yet. The caller closes the dependencies. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
   const { registry } = deps
@@ -84,7 +84,7 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: Ra
   const { db, passwords, posting, files, config, tracing } = deps
   const { tokens } = config
   const logInCounts = { key: createLogInKey(tokens.secrets), ...config.limits.logIn }
-  // Tokens, balances and names are for whoever asked, and for no cache on the way.
+  // Answers contain tokens, balances and names: caches must not keep them.
   scope.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
@@ -111,9 +111,9 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: Ra
 function createServer({ config: { http, limits }, logger }: AppDeps): FastifyInstance {
   return fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    // A line a request would cost more than many a request; the metrics have every one of them.
+    // One log line per request would cost more than many requests do. The metrics count every request.
     logController: new LogController({ disableRequestLogging: true }),
-    // Nor does it need a logger of its own: the few lines that are written name the request.
+    // A logger per request is not needed: the few lines that are written contain the request id.
     childLoggerFactory: (parent) => parent,
     genReqId: () => randomUUID(),
     trustProxy: limits.trustedProxies.length > 0 && [...limits.trustedProxies],
@@ -125,13 +125,13 @@ function createServer({ config: { http, limits }, logger }: AppDeps): FastifyIns
       headersTimeout: http.requestTimeoutMs,
       connectionsCheckingInterval: CONNECTIONS_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
-      requireHostHeader: false, // `bareRefusals` does, in words
+      requireHostHeader: false, // `bareRefusals` checks it, and answers with problem details
     },
-    // While stopping, what still arrives on an open connection is answered too, and told to close it.
+    // While stopping, requests on open connections are still answered, with `connection: close`.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
-    // Nothing is bent until it fits: what does not match its schema is refused, and people are told all that is wrong.
+    // Input is never coerced: what does not match its schema is refused, with a list of all faults.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true } },
     frameworkErrors: (error, request, reply) => void sendProblem(error, request as never, reply as never),
     clientErrorHandler: refuseConnection,

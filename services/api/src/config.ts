@@ -4,7 +4,7 @@ import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 import { limitsEnv, readLimitsConfig } from './limits-env.ts'
 
-/** RFC 7518, section 3.2: a key for HS256 is at least as long as its hash. */
+/** RFC 7518, section 3.2: a key for HS256 must be at least as long as its hash. */
 const SECRET_BYTES_MIN = 32
 
 const duration = (unit: string, range: { minimum: number; maximum: number; default: number }, what: string) =>
@@ -26,29 +26,31 @@ export const apiEnv = Type.Object({
     maximum: 120_000,
     default: 500,
     description:
-      'How long a replica that is told to stop, and not ready any more, goes on serving before it takes no new connections: longer than a balancer needs to notice, and part of DRAIN_TIMEOUT_MS.',
+      'How long a stopping replica still accepts connections after its readiness check fails, in ms. Must be longer than ' +
+      'a load balancer takes to notice. Counts towards DRAIN_TIMEOUT_MS.',
   }),
   JWT_SECRET: Type.String({
     minLength: 1,
-    description: 'Signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
+    description:
+      'Secret that signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
   }),
   JWT_SECRET_PREVIOUS: Type.Optional(
     Type.String({
       description:
-        'A second secret, accepted and not signed with: during a rotation the next one first, then the one before.',
+        'A second secret that is accepted but does not sign. To rotate, set it to the next secret first; then swap the two.',
     }),
   ),
   ...exportFilesEnv,
   EXPORT_URL_TTL_S: duration(
     's',
     { minimum: 10, maximum: 86_400, default: 300 },
-    'How long an address of a file in S3 that a client was sent to may be used',
+    'How long a signed download URL for S3 is valid',
   ),
   DATABASE_POOL_MAX: Type.Integer({
     minimum: 2,
     maximum: 500,
     default: 10,
-    description: 'Connections to Postgres that one replica opens at most, beside POSTING_BATCHES_MAX + 2 for posting.',
+    description: 'Maximum connections to Postgres per replica, in addition to POSTING_BATCHES_MAX + 2 for posting.',
   }),
   DATABASE_CONNECT_TIMEOUT_MS: duration(
     'ms',
@@ -58,30 +60,30 @@ export const apiEnv = Type.Object({
   DATABASE_LOCK_TIMEOUT_MS: duration(
     'ms',
     { minimum: 10, maximum: 60_000, default: 250 },
-    'How long a statement waits for a lock that somebody else holds',
+    'How long a statement waits for a lock',
   ),
   POSTING_BATCHES_MAX: Type.Integer({
     minimum: 1,
     maximum: 16,
     default: 2,
-    description: 'Commits of postings under way at once.',
+    description: 'Maximum commits of postings under way at once.',
   }),
   POSTING_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,
     maximum: 5_000,
     default: 500,
-    description: 'Postings that share one commit at most.',
+    description: 'Maximum postings in one commit.',
   }),
   POSTING_WAITING_MAX: Type.Integer({
     minimum: 1,
     maximum: 100_000,
     default: 5_000,
-    description: 'Postings that wait for a commit at most; one more is answered 503.',
+    description: 'Maximum postings that wait for a commit; one more is answered 503.',
   }),
   POSTING_TIMEOUT_MS: duration(
     'ms',
     { minimum: 100, maximum: 60_000, default: 5_000 },
-    'How long a posting is tried when its wallet moves on or the database fails, before it is answered 503',
+    'How long a posting is retried, because its wallet was changed by others or the database failed, before it is answered 503',
   ),
   ACCESS_TOKEN_TTL_S: duration('s', { minimum: 1, maximum: 86_400, default: 900 }, 'How long an access token is valid'),
   REFRESH_TOKEN_TTL_S: duration(
@@ -92,31 +94,31 @@ export const apiEnv = Type.Object({
   SESSION_TTL_S: duration(
     's',
     { minimum: 60, maximum: 315_360_000, default: 7_776_000 },
-    'How long a log-in lasts at most, however often its refresh tokens are exchanged',
+    'How long a log-in lasts, even if its refresh tokens are exchanged',
   ),
   REFRESH_GRACE_MS: duration(
     'ms',
     { minimum: 0, maximum: 60_000, default: 10_000 },
-    'How long a used refresh token may be shown again by a client that lost the answer',
+    'How long a used refresh token is accepted again, for a client that lost the answer',
   ),
   PASSWORD_HASHES_MAX: Type.Integer({
     minimum: 1,
     maximum: 64,
     default: 2, // of libuv's four threads, which files and name look-ups need too
-    description: 'Passwords that are hashed at once, each on a thread with 19 MiB.',
+    description: 'Maximum passwords hashed at once, each on its own thread with 19 MiB.',
   }),
   PASSWORD_WAITING_MAX: Type.Integer({
     minimum: 0,
     maximum: 10_000,
     default: 100,
-    description: 'Sign-ups and log-ins that wait for their turn to hash; one more is answered 503.',
+    description: 'Maximum sign-ups and log-ins that wait for their password to be hashed; one more is answered 503.',
   }),
   ...limitsEnv,
   EXPORTS_UNFINISHED_MAX: Type.Integer({
     minimum: 1,
     maximum: 1_000,
     default: 5,
-    description: 'Unfinished exports a user may have; one more is answered 429.',
+    description: 'Maximum unfinished exports per user; one more is answered 429.',
   }),
   REQUEST_TIMEOUT_MS: duration(
     'ms',
@@ -126,20 +128,19 @@ export const apiEnv = Type.Object({
   CONNECTION_IDLE_TIMEOUT_MS: duration(
     'ms',
     { minimum: 1_000, maximum: 600_000, default: 60_000 },
-    'How long a connection may be silent before it is closed',
+    'How long a connection may be idle before it is closed',
   ),
   CONNECTIONS_MAX: Type.Integer({
     minimum: 1,
     maximum: 1_000_000,
     default: 16_384,
-    description:
-      'Connections of clients that one replica holds at once; one more is closed. The limit on open files must be above it.',
+    description: 'Maximum client connections per replica; one more is closed. The limit on open files must be higher.',
   }),
   BODY_BYTES_MAX: Type.Integer({
     minimum: 1_024,
     maximum: 1_048_576,
     default: 65_536,
-    description: 'Largest request body, in bytes.',
+    description: 'Maximum size of a request body, in bytes.',
   }),
 })
 
@@ -151,7 +152,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
   const secrets = [vars.JWT_SECRET, ...(vars.JWT_SECRET_PREVIOUS === undefined ? [] : [vars.JWT_SECRET_PREVIOUS])]
   refuseShortSecrets(secrets)
   if (vars.DRAIN_DELAY_MS >= vars.DRAIN_TIMEOUT_MS) {
-    throw new Error('configuration: DRAIN_DELAY_MS must be less than DRAIN_TIMEOUT_MS, which it is a part of')
+    throw new Error('configuration: DRAIN_DELAY_MS must be less than DRAIN_TIMEOUT_MS, which includes it')
   }
   return {
     logLevel: vars.LOG_LEVEL,
@@ -170,7 +171,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
     database: {
       url: vars.DATABASE_URL,
       connectionsMax: vars.DATABASE_POOL_MAX,
-      postingConnectionsMax: vars.POSTING_BATCHES_MAX + 2, // one draws ids meanwhile, one waits for its turn on a wallet
+      postingConnectionsMax: vars.POSTING_BATCHES_MAX + 2, // one more to draw ids, one more to look at contended wallets
       connectTimeoutMs: vars.DATABASE_CONNECT_TIMEOUT_MS,
       statementTimeoutMs: vars.STATEMENT_TIMEOUT_MS,
       lockTimeoutMs: vars.DATABASE_LOCK_TIMEOUT_MS,
@@ -189,7 +190,7 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
     },
     passwords: { hashesMax: vars.PASSWORD_HASHES_MAX, waitingMax: vars.PASSWORD_WAITING_MAX },
     tokens: {
-      /** The first signs, all are accepted. */
+      /** The first one signs; all are accepted. */
       secrets,
       accessTtlS: vars.ACCESS_TOKEN_TTL_S,
       refreshTtlS: vars.REFRESH_TOKEN_TTL_S,

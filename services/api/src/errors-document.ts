@@ -1,4 +1,4 @@
-// Prints docs/errors.md: every code that an answer may have.
+// Prints docs/errors.md: every error code of the API.
 import { accountErrors } from './accounts/errors.ts'
 import { ledgerErrors } from './ledger/errors.ts'
 import { exportErrors } from './ledger/export-errors.ts'
@@ -18,19 +18,20 @@ const ROOMS: readonly Room[] = [
   { title: 'Exports', details: exportErrors, statuses: exportStatus },
 ]
 
-/** What a program does next. */
+/** Whether a program may send the request again. */
 function adviceOn(code: string, status: number): string {
-  if (code === 'unauthenticated') return 'with a new token'
+  if (code === 'unauthenticated') return 'yes, with a new token'
+  if (code === 'export_not_ready') return 'yes, when the export is finished'
   switch (status) {
     case 408:
-      return 'again'
+      return 'yes'
     case 429:
     case 503:
-      return 'again after `Retry-After`, with the same key'
+      return 'yes, after `Retry-After`, with the same key'
     case 500:
-      return 'again, with the same key; tell the operator'
+      return 'yes, with the same key; tell the operator'
     default:
-      return 'not as it is'
+      return 'only if you change it'
   }
 }
 
@@ -41,9 +42,7 @@ function tableOf({ title, details, statuses }: Room): string {
       ([code, status]) =>
         `| ${status} | \`${code}\` | ${escapeHtml(details[code] ?? '')} | ${adviceOn(code, status)} |`,
     )
-  return [`## ${title}`, '', '| status | code | what it says | send it again? |', '|---|---|---|---|', ...rows].join(
-    '\n',
-  )
+  return [`## ${title}`, '', '| status | code | detail | send it again? |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 const escapeHtml = (text: string): string => text.replaceAll('<', '&lt;')
@@ -51,12 +50,12 @@ const escapeHtml = (text: string): string => text.replaceAll('<', '&lt;')
 const PREFACE = `# Errors
 
 Every answer that is not a success is \`application/problem+json\` (RFC 9457): \`type\`, \`title\`, \`status\`, \`detail\`, \`instance\`,
-the \`code\` below, and the \`request_id\` to quote when you ask for help. Programs go by \`code\`, which never changes its meaning;
+the \`code\` below, and the \`request_id\` to quote when you ask for help. Programs use \`code\`, whose meaning never changes;
 \`detail\` is for people. \`invalid_request\` and \`password_common\` have \`errors\`, a list of \`in\`, \`pointer\` (a JSON pointer) and \`reason\`;
-\`insufficient_funds\` and \`balance_limit\` have the \`balance\` they were decided on, \`trans_id_reused\` the \`fields\` that differ. This
-page is made from the code: \`npm run fix\` writes it anew.
+\`insufficient_funds\` and \`balance_limit\` have the \`balance\` at the time of the refusal, \`trans_id_reused\` the \`fields\` that differ.
+This page is generated from the source: \`npm run fix\` rewrites it.
 
-A transaction that was not answered may be sent again at any time with the same \`trans_id\`: it takes effect once.
-\`GET /transactions/by-trans-id/{trans_id}\` tells what became of it without executing anything.`
+If a transaction got no answer, send it again at any time with the same \`trans_id\`: it takes effect once.
+\`GET /transactions/by-trans-id/{trans_id}\` returns its outcome without executing anything.`
 
 process.stdout.write(`${[PREFACE, ...ROOMS.map(tableOf)].join('\n\n')}\n`)

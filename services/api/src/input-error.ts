@@ -7,7 +7,7 @@ export interface InputFault {
   reason: string
 }
 
-/** Input that its schema allows and the request as a whole does not. */
+/** Input that matches its schema but is still not valid. */
 export class InputError extends Error {
   override name = 'InputError'
   readonly faults: readonly InputFault[]

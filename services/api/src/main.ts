@@ -21,7 +21,9 @@ import { createPostingObserver } from './posting-observer.ts'
 
 const config = readConfig(loadApiConfig)
 const logger = createLogger({ service: 'api', level: config.logLevel })
-/** Connections that are not accepted yet: with Node's 511, a thousand at once wait seconds for their second try. */
+/**
+ * Length of the listen backlog. With Node's default of 511, a thousand connections at once wait seconds for a retry.
+ */
 const CONNECTIONS_WAITING_MAX = 4_096
 
 async function startApi(): Promise<RunningService> {
@@ -61,7 +63,7 @@ async function startApi(): Promise<RunningService> {
     stop: async () => {
       const stopBy = performance.now() + config.drainTimeoutMs
       ready = false
-      await app.close() // refuses new connections and waits for the answers to what is under way
+      await app.close() // refuses new connections, and waits for the requests under way
       await posting.close()
       await databases.close()
       await tracing?.close(stopBy)

@@ -10,7 +10,7 @@ export interface ObservedApi {
   databases: Pick<Databases, 'main' | 'posting'>
 }
 
-/** What shows that something does not keep up, before anybody is refused. */
+/** Gauges of the queues: they grow before requests are refused. */
 export function observeApi(registry: Registry, { posting, passwords, databases }: ObservedApi): void {
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
@@ -21,12 +21,14 @@ export function observeApi(registry: Registry, { posting, passwords, databases }
         this.set(read())
       },
     })
-  gauge('posting_pending', 'Postings that wait for a commit or are in one.', () => posting.pending())
-  gauge('posting_waiting', 'Postings that are in no commit yet, POSTING_WAITING_MAX at most.', () => posting.waiting())
-  gauge('password_hashes_running', 'Passwords being hashed, PASSWORD_HASHES_MAX at most.', () => passwords.load.running)
+  gauge('posting_pending', 'Postings that are waiting for a commit or are part of one.', () => posting.pending())
+  gauge('posting_waiting', 'Postings that are not part of a commit yet, at most POSTING_WAITING_MAX.', () =>
+    posting.waiting(),
+  )
+  gauge('password_hashes_running', 'Passwords being hashed, at most PASSWORD_HASHES_MAX.', () => passwords.load.running)
   gauge(
     'password_hashes_waiting',
-    'Sign-ups and log-ins that wait for their turn to hash, PASSWORD_WAITING_MAX at most.',
+    'Sign-ups and log-ins that wait for their password to be hashed, at most PASSWORD_WAITING_MAX.',
     () => passwords.load.waiting,
   )
   observePools(registry, { main: databases.main.pool, posting: databases.posting.pool })

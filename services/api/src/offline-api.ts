@@ -16,7 +16,7 @@ export interface OfflineApi {
   close(): Promise<void>
 }
 
-/** The API as it is, for what is told of it in documents: its database is never connected to. */
+/** The whole API, for generating documents from it. It never connects to its database. */
 export async function buildOfflineApi(): Promise<OfflineApi> {
   const config = loadApiConfig({
     DATABASE_URL: 'postgres://127.0.0.1:1/none',

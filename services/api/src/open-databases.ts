@@ -5,12 +5,12 @@ import type { ApiConfig } from './config.ts'
 export interface Databases {
   /** For everything but posting. */
   main: Database
-  /** Of its own, so that posting never waits behind a page of somebody's history. */
+  /** A separate pool, so that posting never waits behind reads of the history. */
   posting: Database
   close(): Promise<void>
 }
 
-/** The API's pools. A connection that breaks is a line in the log, wherever it is at that moment. */
+/** Opens the API's pools. Each connection that breaks is logged, whether it is idle or in use. */
 export function openDatabases(config: ApiConfig['database'], logger: Logger): Databases {
   const options = {
     applicationName: 'streamledger api',
@@ -20,7 +20,7 @@ export function openDatabases(config: ApiConfig['database'], logger: Logger): Da
     onError: (error: Error) => logger.warn({ reason: error.message }, 'a connection to the database broke'),
   }
   const main = createDatabase(config.url, { ...options, connectionsMax: config.connectionsMax, prepare: true })
-  // To plan its write takes longer than to execute it, and there is one good plan only.
+  // Planning its write takes longer than executing it, and there is only one good plan.
   const posting = createDatabase(config.url, {
     ...options,
     connectionsMax: config.postingConnectionsMax,

@@ -4,7 +4,7 @@ import type { ApiConfig } from './config.ts'
 import { createExportBucket } from './ledger/export-bucket.ts'
 import { createExportFolder, type ExportFiles } from './ledger/export-files.ts'
 
-/** Opens where the exporter keeps its files, be it a folder or a bucket. */
+/** Opens the store of the exporter's files: a folder or a bucket. */
 export async function openExportFiles(
   { files: { folder, bucket }, exports: { urlTtlS } }: Pick<ApiConfig, 'files' | 'exports'>,
   logger: Logger,
@@ -13,7 +13,7 @@ export async function openExportFiles(
   return {
     ...files,
     async remove(name) {
-      // Its export is gone from the ledger already, and people need not hear of it: the exporter sweeps it up later.
+      // The export's row is already deleted. The request still succeeds: the exporter removes the file later.
       await files.remove(name).catch((error) => logger.warn({ err: error, file: name }, 'a file was not removed'))
     },
   }

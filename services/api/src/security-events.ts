@@ -1,26 +1,26 @@
 import type { Db, SecurityEventKind } from '@streamledger/db'
 
-/** Where a request came from, bounded, and without anything that its client wants kept secret. */
+/** Where a request came from. All fields are bounded in length, and none contains a secret of the client. */
 export interface RequestOrigin {
   request_id: string
   address: string
-  /** The address, or the network, that counts as one. */
+  /** The IPv4 address, or the network of an IPv6 address: what the log-in limits count. */
   network: string
   user_agent: string | null
 }
 
 export interface SecurityEvent {
   kind: SecurityEventKind
-  /** null where nobody is known. */
+  /** Null if the user is not known. */
   user_id: number | null
-  /** The session, or the export. */
+  /** Id of the session or of the export. */
   subject?: string | null
   origin: RequestOrigin
 }
 
 /**
- * Writes down what happened to an account; the table takes nothing back. Wherever there is a transaction it belongs in
- * it: what could not be recorded has not happened.
+ * Records what happened to an account, in an append-only table. Call it inside the transaction of the change, if there
+ * is one: if the event cannot be recorded, the change is rolled back.
  */
 export async function recordSecurityEvent(
   db: Db,

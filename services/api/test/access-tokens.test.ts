@@ -30,7 +30,7 @@ const attacks: [string, (user_id: number) => string | undefined][] = [
   ['alg none with a signature', (id) => `Bearer ${forge(id, { header: { alg: 'none' } })}`],
   ['another algorithm of the same family', (id) => `Bearer ${forge(id, { header: { alg: 'HS512' }, hash: 'sha512' })}`],
   ['a shorter hash of the same family', (id) => `Bearer ${forge(id, { header: { alg: 'HS384' }, hash: 'sha384' })}`],
-  // Where whoever verifies goes by the header, the secret is taken for a public key.
+  // If the verifier trusted the algorithm in the header, the secret would be used as a public key.
   ['an algorithm of key pairs, signed with the secret', (id) => `Bearer ${forge(id, { header: { alg: 'RS256' } })}`],
   ['another secret', (id) => `Bearer ${forge(id, { secret: 'another secret that has 32 bytes too' })}`],
   ['a changed claim', (id) => `Bearer ${forge(id).replace(/\.[^.]+\./, `.${encode({ sub: '1' })}.`)}`],
@@ -117,7 +117,7 @@ describe('an access token', () => {
       expect((await after.anonymous.get('/wallet', { token })).status).toBe(401)
       const newer = (await during.signUp()).account.access_token.token
       expect((await after.anonymous.get('/wallet', { token: newer })).status).toBe(200)
-      // Replicas are changed one by one: those that do not sign with it yet must take it already.
+      // Replicas are restarted one by one: a replica that does not sign with the new secret yet must already accept it.
       expect((await before.anonymous.get('/wallet', { token: newer })).status).toBe(200)
       const expired = forge(client.account.user.user_id, { claims: { exp: now() - 1 } })
       expect((await during.anonymous.get('/wallet', { token: expired })).status).toBe(401)

@@ -7,7 +7,7 @@ import type { Answer } from './client.ts'
 const test = base.extend('own', async ({ createDatabase }, { onCleanup }) => {
   const { db, pool, url } = await createDatabase()
   await claimTopic(pool)
-  // Two connections: what one call has prepared is used by the next.
+  // Two connections, so that later calls use the statements that earlier ones prepared.
   const api = await startApi(url, { DATABASE_POOL_MAX: '2', POSTING_BATCHES_MAX: '1' })
   onCleanup(() => api.stop())
   return { ...api, db }

@@ -21,7 +21,7 @@ export const SECRET = 'a secret for tests, 32 bytes at least'
 export interface Api {
   url: string
   exportFolder: string
-  /** A client that nobody is logged in on. */
+  /** A client that is not logged in. */
   anonymous: Client
   signUp(person?: Partial<Person>): Promise<Client>
   stop(): Promise<void>

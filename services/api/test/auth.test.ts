@@ -161,7 +161,7 @@ describe('log-in', () => {
   }) => {
     const crowded = await startApi(database.url, {
       ...{ PASSWORD_HASHES_MAX: '1', PASSWORD_WAITING_MAX: '2' },
-      DATABASE_CONNECT_TIMEOUT_MS: '20000', // here, only log-ins are too many
+      DATABASE_CONNECT_TIMEOUT_MS: '20000', // so that only the queue of log-ins is full
     })
     try {
       const user = await api.signUp()

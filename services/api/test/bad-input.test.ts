@@ -1,4 +1,4 @@
-// The table of bad input in the contract, line by line: each answer, in time, and a database that is as it was.
+// The contract's table of bad input, line by line: checks each answer, its time, and that the database did not change.
 import { gzipSync } from 'node:zlib'
 import type { TestDatabase } from '@streamledger/testkit'
 import { type Api, describe, expect, makePerson, test } from './api.ts'
@@ -6,7 +6,7 @@ import type { Answer, Call, Client } from './client.ts'
 import { digestDatabase } from './digest-database.ts'
 
 type Send = (client: Client, api: Api) => Promise<Pick<Answer, 'status' | 'headers' | 'json'>>
-/** What it is, and how it is sent. */
+/** Its name, and the request that sends it. */
 type Line = readonly [string, Send]
 
 const ANSWER_MAX_MS = 1_000
@@ -26,13 +26,13 @@ const signUp =
   (_client, api) =>
     api.anonymous.call('POST', '/auth/signup', { body: { ...makePerson(), ...change } })
 
-/** A transaction as text, each part as it is. */
+/** A transaction as JSON text, with each part inserted unchanged. */
 const transaction = (part: { entry?: string; amount?: string; trans_id?: string; more?: string }) => {
   const { entry = '"credit"', amount = '1', trans_id = '"bad"', more = '' } = part
   return `{"entry":${entry},"amount":${amount},"trans_id":${trans_id}${more}}`
 }
 
-/** A body of so many bytes that lacks nothing but a field that is known. */
+/** A valid body of this many bytes, except that it has an unknown field. */
 const bodyOfBytes = (bytes: number) => {
   const [head, tail] = ['{"note":"', '"}']
   return `${head}${'x'.repeat(bytes - head.length - tail.length)}${tail}`
@@ -102,7 +102,7 @@ const bodies: Line[] = [
   ['bytes that are not UTF-8', (client) => client.call('POST', '/transactions', { raw: brokenBytes() })],
 ]
 
-/** Decoding would make one character of all of them, and of two trans_ids one. */
+/** Decoding would turn all of these bytes into the same character, and could make two trans_ids equal. */
 function brokenBytes(): Uint8Array<ArrayBuffer> {
   const [head = '', tail = ''] = transaction({ trans_id: '"?"' }).split('?')
   return new Uint8Array(Buffer.concat([Buffer.from(head), Buffer.of(0xff), Buffer.from(tail)]))
@@ -217,7 +217,7 @@ describe('bad input is refused in time, and nothing of it is left', () => {
   })
 })
 
-/** The tables that are not as they were. */
+/** The tables that changed. */
 async function changedBy(database: Pick<TestDatabase, 'pool'>, act: () => Promise<unknown>): Promise<string[]> {
   const before = await digestDatabase(database)
   await act()

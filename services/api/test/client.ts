@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expectDocumented } from './expect-documented.ts'
 
-/** An answer's body as a test reads it: what is in it is what the test is about. */
+/** The body of an answer, untyped: each test checks what is in it. */
 // biome-ignore lint/suspicious/noExplicitAny: a schema here would hide what the API really sends
 export type Json = any
 
@@ -14,15 +14,15 @@ export interface Answer {
 
 export interface Call {
   body?: unknown
-  /** Instead of `body`: the bytes as they are. */
+  /** Raw bytes to send instead of `body`. */
   raw?: string | Uint8Array<ArrayBuffer>
   headers?: Record<string, string>
-  /** Instead of the client's own; null for none. */
+  /** Replaces the client's own; null for none. */
   token?: string | null
 }
 
 export interface Client {
-  /** What sign-up answered. */
+  /** The answer of the sign-up. */
   readonly account: Json
   call(method: string, path: string, call?: Call): Promise<Answer>
   get(path: string, call?: Call): Promise<Answer>
@@ -30,12 +30,12 @@ export interface Client {
   balance(): Promise<number>
 }
 
-/** Of a machine that has other work: before a test gives up, its call does, and says which it was. */
+/** Long enough for a busy machine, and shorter than the test's timeout, so that the error names the call. */
 const CALL_TIMEOUT_MS = 50_000
 
 /**
- * Speaks HTTP to the API; a path that starts with a slash is below /api/v1. Whatever a test asks, the answer must be one
- * that the OpenAPI document has.
+ * An HTTP client of the API; a path that starts with a slash is below /api/v1. Every answer is checked against the
+ * OpenAPI document.
  */
 export function createClient(url: string, account?: Json): Client {
   const call = async (method: string, path: string, { body, raw, headers = {}, token }: Call = {}): Promise<Answer> => {

@@ -28,7 +28,7 @@ drained('a replica that is told to stop serves on until balancers have seen that
 
   const { sentAt } = await stop(api)
 
-  // What a balancer still sends: on a new connection, and on one that it has had for a while.
+  // Requests that a load balancer still sends: on a new connection, and on an existing one.
   const late = await openConnection(api.url)
   for (const [connection, transId] of [
     [late, 'on-a-new-one'],

@@ -17,7 +17,7 @@ const templates = Object.keys(document.paths).map((template) => ({
   pattern: new RegExp(`^${template.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`),
 }))
 
-/** Holds an answer to the OpenAPI document: a status, a type, headers and a body that it has for this operation. */
+/** Checks the status, type, headers and body of an answer against the OpenAPI document. */
 export function expectDocumented(method: string, path: string, answer: Answer): void {
   const operation = operationOf(method, path)
   if (!operation) return
@@ -37,7 +37,7 @@ export function expectDocumented(method: string, path: string, answer: Answer): 
   else if (json !== undefined) expectValid(name, schema, json)
 }
 
-/** What is there under a path; "/transactions/export" is itself, and no transaction. */
+/** The documented path of a URL. An exact match comes first: "/transactions/export" is not a transaction. */
 function operationOf(method: string, path: string): Json {
   const [plain = ''] = path.split('?', 1)
   const methods = document.paths[plain] ?? templates.find(({ pattern }) => pattern.test(plain))?.methods

@@ -63,7 +63,7 @@ test('a file in S3 is fetched from there, by a signed address that ends soon', a
     const head = await ask({}, 'HEAD')
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000'])
 
-    // Once: for the address that was handed out.
+    // Recorded once, when the URL was issued.
     const { user_id } = client.account.user
     const events = await db.selectFrom('security_events').select('kind').where('user_id', '=', user_id).execute()
     expect(events.map(({ kind }) => kind)).toEqual(['signed_up', 'export_downloaded'])
@@ -115,7 +115,7 @@ test('an address never outlives the file, and an export that is removed takes it
 
     expect((await client.call('DELETE', short.path)).status).toBe(204)
     expect(await disk.exists(short.file)).toBe(false)
-    // With S3 down people still get rid of their exports; the exporter removes the file some day.
+    // With S3 down, users can still delete their exports; the exporter removes the file later.
     const other = await makeExport(db, disk, client)
     await s3.kill()
     expect((await client.call('DELETE', other.path)).status).toBe(204)

@@ -122,7 +122,7 @@ describe('a download', () => {
       const { path, sha256 } = await makeExport(api, db, client)
       const answer = await download(api, client, path, { 'if-none-match': tags(sha256) })
       expect([answer.status, answer.bytes.length]).toEqual([status, status === 304 ? 0 : SIZE])
-      // What was sent is closed when its stream ends, which may be a moment after the client has it.
+      // The file is closed when its stream ends, which may be shortly after the client has received it.
       await waitFor(() => listOpenWorkbooks(api).length === 0)
     },
   )
@@ -130,7 +130,7 @@ describe('a download', () => {
   test('by HEAD says all of it and sends nothing', async ({ api, database: { db } }) => {
     const client = await api.signUp()
     const { path } = await makeExport(api, db, client)
-    // A range is of what is sent: the standard knows none but of GET.
+    // The standard defines ranges for GET only.
     for (const range of ['bytes=0-', 'bytes=10-19', 'bytes=200000-']) {
       const answer = await client.call('HEAD', `${path}/file`, { headers: { range } })
       expect(answer).toMatchObject({ status: 200, text: '' })
@@ -192,7 +192,7 @@ describe('a download', () => {
     expect((await client.call('POST', '/transactions/export')).status).toBe(202)
     expect((await client.call('DELETE', path)).status).toBe(204)
 
-    // A folder that is not mounted has lost nothing: nobody is told to order again what is there tomorrow.
+    // If the folder is not mounted, its files are not lost: users must not be asked to order them again.
     const other = await makeExport({ exportFolder: folder }, db, client)
     await rm(folder, { recursive: true })
     expect(await client.get(`${other.path}/file`)).toMatchObject({ status: 500, json: { code: 'internal_error' } })

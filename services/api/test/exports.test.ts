@@ -103,7 +103,7 @@ describe('ordering an export', () => {
       expect(await exportsOf(broken.db, client)).toEqual([])
       await sql`alter function graphile_worker.add_job_away rename to add_job`.execute(broken.db)
 
-      // The last moment at which it can go wrong: the commit itself.
+      // The last step that can fail: the commit itself.
       await broken.pool.query(`
         create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not today'; end $$;
         create constraint trigger refuse after insert on exports deferrable initially deferred
@@ -178,7 +178,7 @@ describe('exports', () => {
     const client = await api.signUp()
     const { wallet_id } = client.account.wallet
     const created_at = new Date('2026-01-01T00:00:00Z')
-    // All of one instant: only their ids keep them apart.
+    // All have the same created_at: only their ids differ.
     const rows = await db
       .insertInto('exports')
       .values(

@@ -11,7 +11,7 @@ test('a gate lets no more run than it may, keeps the order, and turns away whoev
       async (runningMax, waitingMax, fates) => {
         const gate = createGate({ runningMax, waitingMax, full: () => new Error('full') })
         const fit = Math.min(fates.length, runningMax + waitingMax)
-        // The second wave finds the gate as the first has left it.
+        // The second wave starts with the gate as the first wave left it.
         for (let wave = 0; wave < 2; wave += 1) {
           const { entered, results, runningMost, waiting } = await sendWave(gate, fates)
           expect(runningMost).toBe(Math.min(runningMax, fates.length))
@@ -28,7 +28,7 @@ test('a gate lets no more run than it may, keeps the order, and turns away whoev
   )
 })
 
-/** Comes to the gate with everything at once; a fate is whether that work fails. */
+/** Enters the gate with all pieces of work at once; a fate says whether that piece fails. */
 async function sendWave(gate: Gate, fates: boolean[]) {
   const entered: number[] = []
   let running = 0

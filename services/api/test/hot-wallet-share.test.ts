@@ -17,7 +17,7 @@ test('of two API processes that post to one wallet without a pause, neither is s
   const loads = services.map((service) => startLoad({ targets: [service.url], users, clients: CLIENTS }))
   const counts = () => loads.map(({ answered }) => answered.length)
   const total = () => counts().reduce((sum, count) => sum + count, 0)
-  // From when both are at work.
+  // Counted from the time when both are posting.
   await waitFor(() => Math.min(...counts()) > CLIENTS)
   const before = counts()
   const until = total() + POSTINGS

@@ -11,7 +11,7 @@ const GROWTH_MAX_MIB = 256
 const SERVED_WITHIN_MS = 3_000
 const REQUEST = formatRequest('GET', '/api/v1/nothing')
 
-/** Connections that have asked once, and then keep quiet. */
+/** Connections that send one request and then stay idle. */
 async function openIdle(url: string, count: number): Promise<RawConnection[]> {
   const connections: RawConnection[] = []
   while (connections.length < count) {

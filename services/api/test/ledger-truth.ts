@@ -3,7 +3,7 @@ import { expect } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { type Answered, bodyOf } from './posting-load.ts'
 
-// Each counts what must not be. A ledger that holds has none of it.
+// Each query counts violations of an invariant. A correct ledger has none.
 const FAULTS = `
   with history as (
     select wallet_id, sequence, balance,
@@ -46,7 +46,7 @@ const RECORDED = `
 
 type Given = Record<string, unknown>
 
-/** What the client was told, in the ledger's own columns. */
+/** The client's answer, in the ledger's own columns. */
 function givenTo(one: Answered): Given {
   const { order, reply } = one
   const body = bodyOf(one)
@@ -58,7 +58,7 @@ const isOf = ({ order }: Answered, row: Given): boolean => row.entry === order.e
 const withoutNulls = (row: Given): Given =>
   Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null))
 
-/** Holds the ledger to what it promises, and to every answer that was given: exactly that is in it, and nothing else. */
+/** Checks the ledger's invariants, and that it contains exactly the answers that were given, and nothing else. */
 export async function expectTruth(pool: Pool, answered: readonly Answered[]): Promise<void> {
   const { rows: faults } = await pool.query<Record<string, number>>(FAULTS)
   expect(Object.entries(faults[0] ?? {}).filter(([, count]) => count !== 0)).toEqual([])

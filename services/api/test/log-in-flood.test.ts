@@ -16,7 +16,7 @@ const HASH_MIB = 19
 /** The hashes that run at once, and the requests that wait. */
 const GROWTH_MAX_MIB = 2 * HASH_MIB + 90
 const LEFT_BEHIND_MAX_MIB = 40
-/** Of a machine that has other work: there, 500 who ask the database may wait for a connection for longer than a second. */
+/** Long enough for a busy machine, where 500 queries may wait for a connection for longer than a second. */
 const PATIENT = { DATABASE_CONNECT_TIMEOUT_MS: '20000' }
 
 /** The most memory that the process has ever had. */
@@ -25,7 +25,7 @@ function memoryPeakMib({ pid }: ServiceProcess): number {
   return Number(kib) / 1_024
 }
 
-/** Half of it at an account that there is. */
+/** Half of the log-ins are for an existing account. */
 async function flood(client: Client): Promise<{ answers: Answer[]; tookMs: number }> {
   const { email } = client.account.user
   const startedAt = performance.now()
@@ -38,7 +38,7 @@ async function flood(client: Client): Promise<{ answers: Answer[]; tookMs: numbe
   return { answers, tookMs: performance.now() - startedAt }
 }
 
-/** Asks for one thing after the other until it is over. Returns how long each answer took, in ms. */
+/** Sends one request after the other until the flood is over. Returns how long each answer took, in ms. */
 async function ask(isOver: () => boolean, call: () => Promise<Answer>): Promise<number[]> {
   const tookMs: number[] = []
   while (!isOver()) {

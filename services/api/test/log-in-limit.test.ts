@@ -18,7 +18,7 @@ const WRONG = 'not this one'
 
 interface Place {
   address: string
-  /** Signs up somebody from here, who is known here from then on. */
+  /** Signs up a user from this network, which is then known for the user's account. */
   signUp(): Promise<string>
   tryLogIn(email: string, password?: string): Promise<Answer>
 }
@@ -58,7 +58,7 @@ const limited = test
 
 let places = 0
 
-/** Nobody has been there yet; of 198.18.0.0/15, which is for tests. */
+/** An address that is not used yet, from 198.18.0.0/15, which is reserved for tests. */
 function newAddress(): string {
   places += 1
   return `198.18.${places >> 8}.${places & 0xff}`
@@ -83,7 +83,7 @@ async function statusesOf(count: number, attempt: () => Promise<Answer>): Promis
 const pairAt = (db: Db, { address }: Place) =>
   db.selectFrom('log_in_counts').selectAll().where('network', '=', address).where('account', 'is not', null)
 
-/** As if so much had failed before. */
+/** Writes counts as if this many tries had failed before. */
 async function setFailures(db: Db, place: Place, failures: number): Promise<void> {
   await db
     .updateTable('log_in_counts')
@@ -93,7 +93,7 @@ async function setFailures(db: Db, place: Place, failures: number): Promise<void
     .execute()
 }
 
-/** As if the account that was tried here had been tried from many places. */
+/** Writes counts as if the account had been tried from many networks. */
 async function attackAccount(db: Db, place: Place): Promise<void> {
   const { account } = await pairAt(db, place).executeTakeFirstOrThrow()
   const { numUpdatedRows } = await db
@@ -117,7 +117,7 @@ describe('wrong passwords for one account from one address', () => {
         const answers: Answer[] = []
         do answers.push(await place.tryLogIn(spellings[answers.length % 2] as string))
         while (answers.at(-1)?.status === 401)
-        // As many more as had the time to wait 1 s, then 2 s, …: none, unless this machine stands still.
+        // More tries are possible only after waits of 1 s, 2 s and so on: none, unless this machine stalls.
         const waited = Math.log2((performance.now() - startedAt) / 1_000 + 1)
         expect(answers.length - 1).toBeGreaterThanOrEqual(PAIR_FREE)
         expect(answers.length - 1).toBeLessThanOrEqual(PAIR_FREE + waited)
@@ -235,7 +235,7 @@ describe('an account that is tried from many addresses', () => {
       expect((await home.tryLogIn(email, RIGHT)).status).toBe(200)
       const elsewhere = makePlace()
       expect((await elsewhere.tryLogIn(email, RIGHT)).status).toBe(200)
-      // Which they are known at from now on.
+      // The network is known for the account from now on.
       expect(await statusesOf(4, () => elsewhere.tryLogIn(email))).toEqual(Array(4).fill(401))
     },
   )

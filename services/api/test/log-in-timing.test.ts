@@ -5,7 +5,7 @@ import { createClient } from './client.ts'
 
 const PAIRS = 100
 const WARM_UP_PAIRS = 5
-/** Without the hash of nobody, an unknown address is answered several times as fast. */
+/** Without the dummy hash, an unknown address would be answered several times as fast. */
 const DIFFERENCE_MAX = 0.25
 
 function medianOf(values: readonly number[]): number {
@@ -27,7 +27,7 @@ test('a log-in takes as long for an address that nobody has as for a wrong passw
     expect(status).toBe(401)
     return performance.now() - startedAt
   }
-  // In turn, so that whatever else the machine does falls on both alike, and on neither always first.
+  // Alternately, and in alternating order, so that other load on the machine affects both in the same way.
   const known: number[] = []
   const unknown: number[] = []
   for (let pair = -WARM_UP_PAIRS; pair < PAIRS; pair += 1) {

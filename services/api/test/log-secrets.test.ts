@@ -5,7 +5,7 @@ import { spawnApis } from './api-processes.ts'
 import { createClient } from './client.ts'
 import { openConnection } from './raw-connection.ts'
 
-/** Where people, and programs that are in error, put what nobody may read. */
+/** Places where people and faulty programs put secrets. */
 function oddRequests(secret: string): string[] {
   const head = 'Host: localhost\r\nConnection: close\r\n'
   const body = `{"email":"${secret}","password":"${secret}`
@@ -51,7 +51,7 @@ test('no log line, of any level, has a secret or a person in it, and each names 
       connection.socket.write(text)
       await connection.closed
     }
-    // Faults while a person is at hand: Postgres would quote the row.
+    // Faults in a statement with personal data: Postgres would quote the row in its error.
     await sql`alter table users add constraint no_more check (false) not valid`.execute(db)
     const failed = await post('/auth/signup', { ...person, email: 'another@example.com' })
     expect(failed.status).toBe(500)

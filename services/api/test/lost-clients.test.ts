@@ -12,8 +12,8 @@ import { expectTruth } from './ledger-truth.ts'
 import { type Order, send, signAccessToken } from './posting-load.ts'
 import { formatRequest, openConnection, type RawConnection } from './raw-connection.ts'
 
-// Clients that go away before they have their answer. What they asked for is done or not, as a whole, and they find out
-// by asking again; nothing of them stays behind.
+// Clients that disconnect before their answer. Each request takes effect completely or not at all, the client finds out
+// by asking again, and no resources leak.
 
 const TIMEOUT_MS = 20_000
 const GONE_WITHIN_MS = 20
@@ -34,7 +34,7 @@ async function sendAndHold(url: string, text: string): Promise<RawConnection> {
   return connection
 }
 
-/** Its last words are written when it stops. */
+/** Its last lines are written when it stops. */
 async function expectNothingLogged(api: ServiceProcess): Promise<void> {
   api.signal('SIGTERM')
   await api.exited
@@ -104,7 +104,7 @@ test('whenever a client hangs up, what it had sent as a whole is posted or not, 
   await waitFor(async () => (await readMetric(api, 'posting_pending')) === 0)
   const answered = await repeat(api, whole)
   expect(new Set(answered.map(({ reply }) => reply.status))).toEqual(new Set([201]))
-  // It holds that nothing else was posted, either.
+  // It also checks that nothing else was posted.
   await expectTruth(pool, answered)
   await expectNothingLogged(api)
 })
@@ -160,7 +160,7 @@ test('who hangs up during a log-in or a sign-up is no fault of ours', async ({
     }),
   )
   await waitFor(async () => (await readMetric(api, 'http_connections')) === 0)
-  // Whatever was done was done as a whole.
+  // Everything that was done was done completely.
   await waitFor(async () => {
     const { rows } = await pool.query(
       `select u.id from users u left join wallets w on w.user_id = u.id left join sessions s on s.user_id = u.id
@@ -191,7 +191,7 @@ test('a stop waits for the log-in of one who hung up: it meets no closed databas
     })
     socket.destroy()
     api.signal('SIGTERM')
-    // From here on only what is waited for keeps the database open.
+    // From here on, only requests that are waited for keep the database open.
     await waitFor(() =>
       fetch(api.url).then(
         () => false,

@@ -59,13 +59,13 @@ describe('the process', () => {
     const service = await spawnService(MAIN, serviceEnv(database.url))
     await service.ready()
     const client = await signUp(service.url)
-    // Somebody holds the wallet, so that what is sent now is under way when the signal comes.
+    // The wallet is locked, so that requests sent now are under way when the signal comes.
     const holder = await database.pool.connect()
     await holder.query('begin')
     await holder.query('select from wallets where user_id = $1 for update', [client.account.user.user_id])
     const inFlight = Array.from({ length: 40 }, () => client.post('credit', 1))
     await waitFor(async () => /^posting_pending\{.*\} 40$/m.test(await metricsOf(service)))
-    // And one is half sent: it is in flight too.
+    // And one request is half sent: it is under way too.
     const halfSent = await sendHalf(service.url, client.account.access_token.token)
 
     service.signal('SIGTERM')
@@ -154,7 +154,7 @@ describe('the process', () => {
     await client.post('credit', 1)
     await client.post('debit', 1_000)
     await client.get('/wallet', { token: `${json.access_token.token}x` })
-    // A fault while an address is at hand: Postgres would quote the row.
+    // A fault in a statement with an e-mail address: Postgres would quote the row in its error.
     await sql`alter table users add constraint no_more check (false) not valid`.execute(db)
     expect((await call('/auth/signup', { ...person, email: 'another@example.com' })).status).toBe(500)
 
@@ -184,7 +184,7 @@ async function sendHalf(url: string, token: string) {
   const request = formatRequest('POST', '/api/v1/transactions', { token, body })
   const half = request.length - body.length + 10
   socket.write(request.slice(0, half))
-  // The server has the head once it has answered somebody who came later.
+  // Once the server has answered a later request, it has received this head.
   await fetch(`${url}/openapi.json`).then((response) => response.arrayBuffer())
   return {
     finish: () => void socket.write(request.slice(half)),
@@ -192,7 +192,7 @@ async function sendHalf(url: string, token: string) {
   }
 }
 
-/** Whether a new connection is turned away. */
+/** Whether a new connection is refused. */
 async function refuses(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)

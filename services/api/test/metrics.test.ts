@@ -51,7 +51,7 @@ test('the metrics tell of the waiting room while a wallet is locked', async ({ d
   await holder.query('begin')
   await holder.query('select from wallets where user_id = $1 for update', [client.account.user.user_id])
   const posted = Array.from({ length: 20 }, () => client.post('credit', 1))
-  // One is in a batch, and the lock keeps it there; it comes back to the others for a moment when it is tried again.
+  // The lock keeps one posting in a batch. When it is retried, it returns to the queue for a moment.
   await waitFor(async () => expect(await readSeries(service, 'posting_waiting')).toBe(19))
   await holder.query('rollback')
   holder.release()

@@ -6,8 +6,8 @@ import { makeUsers } from './ledger/wallets.ts'
 import { expectTruth } from './ledger-truth.ts'
 import { type Answered, type Load, startLoad } from './posting-load.ts'
 
-// Real API processes under load, on a real Postgres, and something breaks in the middle of their batches. Clients send
-// again whatever has no final answer. Whatever was answered must be in the ledger then, as it was answered, and once.
+// Real API processes under load, on a real Postgres, and something breaks in the middle of their batches. Clients retry
+// requests without a final answer. Afterwards every answer must be in the ledger exactly once, as it was given.
 
 const CLIENTS = 32
 const USERS = 100
@@ -16,7 +16,7 @@ const WRITE = 'write-ledger' // the name of the prepared statement
 const urlsOf = (services: readonly ServiceProcess[]): string[] => services.map(({ url }) => url)
 const triedAgain = ({ answered }: Load): Answered[] => answered.filter(({ tries }) => tries.length > 1)
 
-/** Resolves when so many more orders are answered than now. */
+/** Resolves when this many more orders are answered. */
 async function progress({ answered }: Load, count: number): Promise<void> {
   const enough = answered.length + count
   await waitFor(() => answered.length >= enough, { timeoutMs: 20_000 })
@@ -47,7 +47,7 @@ test('backends that are ended again and again', async ({ createDatabase: create,
   await expectTruth(pool, load.answered)
 })
 
-/** Ends the backends that are in the middle of writing a batch: who has written has a transaction id. */
+/** Ends the backends that are in the middle of writing a batch: those with a transaction id have written. */
 async function endBackends(pool: Pool): Promise<number> {
   const { rows } = await pool.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
@@ -76,7 +76,7 @@ test('connections that are cut after the commit and before its answer', async ({
     await proxy.close()
   }
   expectNoOddAnswers(load)
-  // Sent for the first time, and recorded already: the API found out by itself what had become of it.
+  // The first request was answered as a replay: the API itself found the outcome of its lost write.
   const trans_ids = new Set<string>()
   const found = load.answered.filter(({ order, reply }) => {
     const isFirst = !trans_ids.has(order.trans_id)
@@ -97,7 +97,7 @@ test('an API process that is stopped and continued: the other does not notice', 
   const { pool, url } = await create()
   const [stopped, other] = (await spawnApis(spawnService, url, { count: 2, env })) as [ServiceProcess, ServiceProcess]
   const users = await makeUsers(pool, USERS)
-  // The clients of the first go to the other when nothing comes.
+  // The clients of the first process go to the other one when they get no answer.
   const loads = [[stopped, other], [other]].map((services) =>
     startLoad({ targets: urlsOf(services), users, clients: CLIENTS / 2, timeoutMs: 1_000 }),
   ) as [Load, Load]
@@ -110,7 +110,7 @@ test('an API process that is stopped and continued: the other does not notice', 
   await Promise.all(loads.map((load) => progress(load, 200)))
   await Promise.all(loads.map((load) => load.stop()))
 
-  // Also those that were answered after the stop: they may have waited for its end.
+  // Including those answered after the stop: they may have waited until it ended.
   const unnoticed = loads[1].answered
     .flatMap(({ tries }) => tries)
     .filter(({ sentAt }) => sentAt > since && sentAt < until)
@@ -125,13 +125,13 @@ test('an API process that is stopped and continued: the other does not notice', 
   )
 })
 
-/** Stops the process while Postgres is about to execute a write of its: it will never hear how that ended. */
+/** Stops the process while Postgres is about to execute one of its writes, so that it never learns the outcome. */
 async function stopInMidWrite(pool: Pool, target: { hot: number; process: ServiceProcess }): Promise<number> {
   const holder = await pool.connect()
   try {
     await holder.query('begin')
     await holder.query('select from wallets where user_id = $1 for update', [target.hot])
-    // Each of the two processes has one batch at a time with the hot wallet in it.
+    // Each of the two processes has at most one batch with the hot wallet at a time.
     await waitFor(async () => {
       const { rows } = await pool.query(
         "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",

@@ -113,7 +113,7 @@ describe('the OpenAPI document', () => {
       Object.entries<Json>(schema.type === 'object' ? (schema.properties ?? {}) : {}),
     )
     expect(properties.length).toBeGreaterThan(40)
-    const plain = ['data', 'pagination', 'access_token', 'refresh_token'] // an object whose own members say it
+    const plain = ['data', 'pagination', 'access_token', 'refresh_token'] // objects whose members have descriptions
     const silent = properties.filter(([name, schema]) => isSilent(schema) && !plain.includes(name))
     expect(silent.map(([name]) => name)).toEqual([])
 

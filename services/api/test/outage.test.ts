@@ -4,7 +4,7 @@ import { expect, startApi, test, waitFor } from './api.ts'
 import { claimTopic } from './claim-topic.ts'
 import { type Client, createClient } from './client.ts'
 
-/** An API whose way to the database can be cut. */
+/** An API whose connection to the database can be cut. */
 const cut = test.extend('cut', async ({ database, api }, { onCleanup }) => {
   const proxy = await startTcpProxy(database.url)
   const server = await startApi(proxy.address, { STATEMENT_TIMEOUT_MS: '500', DATABASE_POOL_MAX: '4' })
@@ -93,7 +93,7 @@ cut(
   'a connection that breaks in the middle of a transaction fails that request alone',
   async ({ cut: { client, server }, database }) => {
     await expectFlowing(client)
-    // Whoever inserts a session is cut off before the next statement.
+    // A connection that inserts a session is cut before its next statement.
     await database.pool.query(`
     create function cut_off() returns trigger language plpgsql as $$
     begin

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { SECRET } from './api.ts'
 import type { Json } from './client.ts'
 
-/** What a client asks for, always under the same trans_id. */
+/** A posting of a client, always with the same trans_id. */
 export interface Order {
   user_id: number
   entry: 'credit' | 'debit'
@@ -19,7 +19,7 @@ export interface Reply {
   text: string
 }
 
-/** One sending of an order, answered or not. */
+/** One try of an order, answered or not. */
 export interface Try {
   url: string
   sentAt: number
@@ -28,7 +28,7 @@ export interface Try {
   status: number | undefined
 }
 
-/** An order with its final answer: nothing that may be asked again. */
+/** An order with its final answer, which is not retried. */
 export interface Answered {
   order: Order
   reply: Reply
@@ -38,7 +38,7 @@ export interface Answered {
 export interface LoadOptions {
   /** Each client goes on to the next one when it has to try again. */
   targets: readonly string[]
-  /** The first of them is the hot one: half of all orders are its. */
+  /** The first one is the hot wallet: half of all orders are for it. */
   users: readonly number[]
   clients: number
   /** How long a client waits for an answer. */
@@ -57,7 +57,7 @@ const RETRY_PAUSE_MS = 20
 const TRIES_MAX = 1_000
 const TOKEN_TTL_S = 3_600
 
-/** As if the user had logged in: argon2id would be most of a test. */
+/** Makes an access token without a log-in: argon2id would take most of the test's time. */
 export function signAccessToken(user_id: number): string {
   const iat = Math.floor(Date.now() / 1_000)
   const claims = { sub: String(user_id), iat, exp: iat + TOKEN_TTL_S, iss: 'streamledger', aud: 'streamledger-api' }
@@ -111,7 +111,7 @@ function tokenOf(user_id: number): string {
   return token
 }
 
-/** Clients that post without a pause, and send again, as they were told to, whatever has no final answer. */
+/** Clients that post without a pause, and retry requests without a final answer as the API asks. */
 export function startLoad({ targets, users, clients, timeoutMs = TIMEOUT_MS }: LoadOptions): Load {
   const agent = new Agent({ keepAlive: true })
   const answered: Answered[] = []
@@ -151,14 +151,14 @@ export function startLoad({ targets, users, clients, timeoutMs = TIMEOUT_MS }: L
   }
 }
 
-/** So often a client sends again what has been answered already. */
+/** How often a client repeats a request that was already answered. */
 const REPLAY_EVERY = 10
 
 function makeOrder(users: readonly number[], turn: number): Order {
   const index = turn % 2 === 0 ? 0 : Math.floor(Math.random() * users.length)
   return {
     user_id: users[index] as number,
-    // Debits are as large as credits: some are refused, and are so for good.
+    // Debits are as large as credits, so some are refused, which is final.
     entry: Math.random() < 0.5 ? 'credit' : 'debit',
     amount: 1 + Math.floor(Math.random() * 100),
     trans_id: randomUUID(),

@@ -2,7 +2,7 @@ import { type Api, describe, expect, startApi, test, waitFor } from './api.ts'
 import { spawnApis } from './api-processes.ts'
 import { type Answer, type Call, type Client, createClient } from './client.ts'
 
-/** Long enough that no window ends in the middle of a test. */
+/** Long enough that no window ends during a test. */
 const RATE_LIMIT_WINDOW_S = '3600'
 const TRUST_PROXY = 'loopback'
 
@@ -131,7 +131,7 @@ describe('the limit of a user', () => {
     const last = await busy.get('/wallet', from('192.0.2.2'))
     expect(last.headers.get('ratelimit')).toMatch(/^"address";r=\d+;t=\d+, "user";r=0;t=\d+$/)
     expectTooMany(await busy.get('/wallet', from('192.0.2.3')))
-    // Before the body is read, which would be refused otherwise.
+    // Refused before the body is read, which would be refused for another reason.
     expectTooMany(await busy.call('POST', '/transactions', { raw: 'no JSON' }))
     expect((await other.get('/wallet', from('192.0.2.1'))).status).toBe(200)
     expect((await createClient(url).get('/wallet')).status).toBe(401)

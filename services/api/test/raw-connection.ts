@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A connection of which a test decides each byte, and when it is sent. */
+/** A connection where the test decides each byte, and when it is sent. */
 export interface RawConnection {
   readonly socket: Socket
-  /** What has come so far. */
+  /** The bytes received so far. */
   readonly received: string
-  /** Resolves when it is closed, by whomever. */
+  /** Resolves when either side has closed it. */
   readonly closed: Promise<void>
 }
 

@@ -2,7 +2,7 @@ import { startChromium } from '@streamledger/testkit'
 import type { Locator, Page } from 'playwright-core'
 import { test as base, expect } from './api.ts'
 
-/** The page in a browser, and all that went wrong on it. */
+/** The page in a browser, and all errors on it. */
 const test = base.extend('opened', async ({ api }, { onCleanup }) => {
   const browser = await startChromium()
   onCleanup(() => browser.close())
@@ -21,7 +21,7 @@ const test = base.extend('opened', async ({ api }, { onCleanup }) => {
   return { page, policy: response?.headers()['content-security-policy'], troubles, foreign }
 })
 
-/** Opens what tries an operation out. */
+/** Opens the panel that tries an operation. */
 async function open(page: Page, operation: RegExp): Promise<Locator> {
   await page.getByRole('button', { name: operation }).first().click()
   const dialog = page.getByRole('dialog')
@@ -29,7 +29,7 @@ async function open(page: Page, operation: RegExp): Promise<Locator> {
   return dialog
 }
 
-/** Sends what stands on the page, and returns what was answered. */
+/** Sends the request of the page, and returns the answer. */
 async function send(page: Page, dialog: Locator, path: string) {
   const answered = page.waitForResponse((response) => new URL(response.url()).pathname === path)
   await dialog.getByRole('button', { name: /^Send/ }).first().click()

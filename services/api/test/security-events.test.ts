@@ -10,7 +10,7 @@ import { insertFinishedExport } from './insert-finished-export.ts'
 const AGENT = 'a test/1.0 (of security events)'
 const UUID = expect.stringMatching(/^[0-9a-f-]{36}$/)
 
-/** Calls as a client that says what it is. */
+/** Sends requests with a User-Agent. */
 const callAs = (client: Client, path: string, body: object, headers: Record<string, string> = {}) =>
   client.call('POST', path, { body, headers: { 'user-agent': AGENT, ...headers } })
 
@@ -49,11 +49,11 @@ describe('what happens to an account is written down', () => {
         request_id: answers[index]?.headers.get('x-request-id'),
       })),
     )
-    // The last three are of one session, which sign-up's is not.
+    // The last three belong to one session; sign-up has another.
     expect(new Set(events.slice(1).map(({ subject }) => subject)).size).toBe(1)
     expect(events[0]?.subject).not.toBe(events[1]?.subject)
 
-    // What is over already is no event, and an unknown token nobody's.
+    // A repeated log-out is no event, and an unknown token belongs to no user.
     await callAs(anonymous, '/auth/logout', { refresh_token: token })
     await callAs(anonymous, '/auth/logout', { refresh_token: 'never seen' })
     expect(await eventsOf(db, user_id)).toEqual(events)

@@ -54,7 +54,7 @@ describe('refresh', () => {
   }) => {
     const strict = await startApi(database.url, { REFRESH_GRACE_MS: '0' })
     try {
-      // Many times without a grace: which of two transactions began first, and which locks first, is up to Postgres.
+      // Many times without a grace period: Postgres decides which transaction begins first and which locks first.
       const tries = [[api, [200, 200]] as const, ...Array.from({ length: 40 }, () => [strict, [200, 401]] as const)]
       for (const [server, statuses] of tries) {
         const token = await signUpToken(api)
@@ -93,7 +93,7 @@ describe('a session', () => {
     const { json: later } = await refresh(api.anonymous, late.refresh_token.token)
     expect(daysUntil(later.refresh_token.expires_at)).toBeCloseTo(10, 1)
 
-    // As when sessions were made shorter: the token that was given out before says another end.
+    // As after SESSION_TTL_S was reduced: the token that was issued before expires later than its session.
     await ageAll(db, 11)
     const ended = await refresh(api.anonymous, later.refresh_token.token)
     expect(ended).toMatchObject({ status: 401, json: { code: 'refresh_token_invalid' } })

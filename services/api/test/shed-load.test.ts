@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, startApi, test, waitFor } from './api.ts'
 
 const LAG_MAX_MS = 100
-/** What each turn of the event loop that the API shares with this test is held up by. */
+/** How long the test blocks each turn of the event loop that it shares with the API. */
 const TURN_MS = 3 * LAG_MAX_MS
-/** In which as many turns are measured as would outweigh the late ones for a minute, if they were not forgotten. */
+/** Long enough to measure so many healthy turns that they would outweigh late ones for a minute, if never reset. */
 const HEALTHY_MS = 4_000
 
 test('a replica that is behind with its work refuses more of it, until it has caught up', async ({ database }) => {

@@ -8,11 +8,11 @@ import { makeUsers } from './ledger/wallets.ts'
 import { signAccessToken } from './posting-load.ts'
 import { formatRequest, openConnection, type RawConnection } from './raw-connection.ts'
 
-// Clients that take their time, on purpose or not: none may hold a connection, a file or memory for longer than it was told.
+// Clients that are slow, on purpose or not: none may hold a connection, a file or memory for longer than is configured.
 
 const REQUEST_TIMEOUT_MS = 1_500
 const IDLE_TIMEOUT_MS = 2_000
-/** Node looks once a second for requests that take too long; the rest is for a machine that is busy. */
+/** Node checks once per second for requests that take too long; the rest is for a busy machine. */
 const CUT_OFF_WITHIN_MS = REQUEST_TIMEOUT_MS + 1_000 + 4_000
 const PATIENCE = { timeoutMs: 30_000 }
 const DRIBBLE_MS = 100
@@ -31,7 +31,7 @@ const slow = test.extend('slow', async ({ database, spawnService }, { onCleanup 
   return { api, folder }
 })
 
-/** Sends a byte now and then for as long as the connection is open; says for how long it was. */
+/** Sends a byte at intervals while the connection is open; returns how long that was. */
 async function dribble({ socket, closed }: RawConnection, text: string): Promise<number> {
   const startedAt = performance.now()
   let sent = 0

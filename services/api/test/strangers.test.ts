@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Api, describe, expect, test } from './api.ts'
 import type { Call, Client, Json } from './client.ts'
 
-// Walks the document, so that a path that takes a parameter cannot come in without a line here.
+// Walks the OpenAPI document, so that a new path with a parameter needs a line here.
 const document: Json = JSON.parse(readFileSync(join(import.meta.dirname, '../../../docs/openapi.json'), 'utf8'))
 const operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
   Object.entries<Json>(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -14,7 +14,7 @@ const named = operations.filter(({ operation }) =>
 )
 const closed = operations.filter(({ operation }) => operation.security)
 
-/** What Ada has, by the parameter that names it: a value for each path it is asked on, or for any. */
+/** Ada's values for each path parameter: one per path, or one for all paths. */
 type Belongings = Record<string, string | Record<string, string>>
 
 async function makeBelongings(ada: Client): Promise<Belongings> {
@@ -48,7 +48,7 @@ function addressOf(path: string, operation: Json, belongings: Belongings): strin
   return `/${address}${query.size > 0 ? `?${query}` : ''}`
 }
 
-/** All that there is of Ada's, as the database has it. */
+/** All of Ada's rows in the database. */
 async function snapshotOf(ada: Client): Promise<string[]> {
   const paths = ['/wallet', '/transactions', '/transactions/exports']
   return Promise.all(paths.map(async (path) => (await ada.get(path)).text))
@@ -73,7 +73,7 @@ describe('somebody else’s', () => {
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
     for (const part of ['Adaobi', '31337', ada.account.user.email]) expect(answer.text).not.toContain(part)
     expect(await snapshotOf(ada)).toEqual(before)
-    // The same address is hers: it is the stranger that is refused.
+    // The same path works for Ada: it is refused because of the stranger.
     expect((await ada.call(method, address)).status).not.toBe(answer.status)
   })
 

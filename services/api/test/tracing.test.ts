@@ -21,9 +21,9 @@ const ROUTE = 'POST /api/v1/transactions'
 interface Traced {
   api: ServiceProcess
   client: Client
-  /** Posts, on behalf of a trace or of what pretends to be one. */
+  /** Posts with a trace context, valid or not. */
   post(traceparent?: string, trans_id?: string): ReturnType<Client['call']>
-  /** The trace contexts that lie in the outbox, in its order. */
+  /** The trace contexts in the outbox, in its order. */
   readOutbox(): Promise<(string | undefined)[]>
 }
 
@@ -76,7 +76,7 @@ test('a trace that its caller does not record is carried on and not exported, an
   const carried = await readOutbox()
   expect(carried.map(traceOf)).toEqual([unrecorded, recorded].map(traceOf))
   expect(carried.map((one) => one?.slice(-2))).toEqual(['00', '01'])
-  // It stops at once: what waited for a full request is sent all the same.
+  // It stops at once: spans that waited for a full export request are still sent.
   await stop(api)
   expect(spansOf(collector, recorded).map(({ name }) => name)).toEqual(expect.arrayContaining([ROUTE]))
   expect(spansOf(collector, recorded).length).toBe(2)

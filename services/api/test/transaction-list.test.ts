@@ -154,8 +154,8 @@ describe('the list', () => {
     'from=%2B010000-01-01T00:00:00Z',
     'from=-000001-01-01T00:00:00Z',
     'from=2025-02-29T00:00:00Z',
-    'from=0000-01-01T00:00:00%2B00:01', // in UTC, of a year before any that can be written
-    'to=9999-12-31T23:59:59-00:01', // and after
+    'from=0000-01-01T00:00:00%2B00:01', // in UTC, before the first year that can be written
+    'to=9999-12-31T23:59:59-00:01', // in UTC, after the last one
     'from=2026-00-10T00:00:00Z',
     'from=2026-01-01T00:00:00%2B24:00',
     'from=2026-01-01T00:00:00%2B01:60',
@@ -190,7 +190,7 @@ describe('a cursor', () => {
       expect(await client.get(`/transactions?cursor=${changed}`)).toMatchObject(refusal)
       if (at > 0) expect(await client.get(`/transactions?cursor=${cursor.slice(0, at)}`)).toMatchObject(refusal)
     }
-    // The last character of base64 has bits that mean nothing: another spelling of the same bytes is another cursor.
+    // The last character of base64 has unused bits: another spelling of the same bytes is not the same cursor.
     for (const last of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_') {
       if (last === cursor.at(-1)) continue
       expect(await client.get(`/transactions?cursor=${cursor.slice(0, -1)}${last}`)).toMatchObject(refusal)
@@ -267,7 +267,7 @@ test('a page costs the same at any depth: a descent of one index and as many row
     expect(deep).toBeLessThan('from' in filters ? 200 : 50)
   }
 
-  /** Of the second run: the first also reads the catalog. */
+  /** Buffers of the second run: the first one also reads the catalog. */
   async function blocksOf(request: Omit<TransactionPageRequest, 'user_id' | 'limit'>): Promise<number> {
     const query = selectPage(database.db, { user_id, limit: 20, ...request })
     await query.execute()

@@ -6,7 +6,7 @@ import type { Answer, Client, Json } from './client.ts'
 const LARGEST = Number.MAX_SAFE_INTEGER
 const LARGEST_TEXT = '9007199254740991'
 
-/** An answer but for what is new each time. */
+/** An answer without the parts that differ each time. */
 function repeatable({ status, json }: Answer): Json {
   const { request_id: _, ...body } = json
   return { status, body }

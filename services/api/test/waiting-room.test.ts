@@ -8,17 +8,17 @@ import { expectTruth } from './ledger-truth.ts'
 import { type Answered, type Order, type Reply, send, signAccessToken } from './posting-load.ts'
 
 const CONNECTIONS = 2_000
-/** All connections are open by then, and what is hot is compiled. */
+/** By then all connections are open, and hot code is compiled. */
 const WARM_REFUSALS = 3_000
 const REFUSALS = 9_000
-/** Half of them, on two cores that the clients use too: what is looked for is a refusal that waits for a time-out. */
+/** For the median, on two cores that the clients use too. The test looks for refusals that wait for a timeout. */
 const REFUSED_WITHIN_MS = 2_500
-/** Of all answers. If a flood were refused as fast as it comes, hardly anybody would be served beside it: 3 to 19%. */
+/** Share of all answers. If a flood were refused as fast as it comes, few requests would be served: 3 to 19%. */
 const SERVED_SHARE_MIN = 0.3
-/** V8 would rather grow than collect; in so much room, what is kept by mistake shows, and soon ends the process. */
+/** V8 grows the heap rather than collecting. With this limit, a memory leak soon ends the process. */
 const NODE_OPTIONS = '--max-old-space-size=128 --max-semi-space-size=4'
 const GROWTH_MAX_MIB = 48
-/** How long a client waits that was told to come back: shorter than it was told, to keep the pressure up. */
+/** How long a refused client waits: less than Retry-After, to keep the pressure up. */
 const PAUSE_MS = 100
 const TIMEOUT_MS = 25_000
 
@@ -28,7 +28,7 @@ interface Refusal {
   code: string
 }
 
-/** All of them post without end; each on a connection of its own, and each order until it is taken. */
+/** All clients post without a pause, each on its own connection, and retry each order until it is accepted. */
 function startCrowd(url: string, users: readonly number[]) {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, maxFreeSockets: CONNECTIONS })
   const answered: Answered[] = []
@@ -95,7 +95,7 @@ test('a full waiting room refuses at once, serves those who are in it, and does 
   expect(new Set(refusals.map(({ retryAfter }) => retryAfter))).toEqual(new Set(['1', '2', '3', '4']))
   expect(after - before).toBeLessThan(GROWTH_MAX_MIB)
   expect(servedShare).toBeGreaterThan(SERVED_SHARE_MIN)
-  // Each of them was taken in the end, however often it was refused.
+  // Each order was accepted in the end, after any number of refusals.
   expect(crowd.answered.length).toBeGreaterThanOrEqual(CONNECTIONS)
   expect(new Set(crowd.answered.map(({ reply }) => reply.status))).toEqual(new Set([201]))
   await expectTruth(pool, crowd.answered)

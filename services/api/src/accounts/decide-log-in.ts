@@ -1,19 +1,19 @@
-/** What is known before a password is looked at. */
+/** What is known before the password is checked. A pair is one account and one network. */
 export interface LogInCounts {
-  /** This account from this network: tries that failed or are under way, this one included. */
+  /** Tries of the pair that failed or are under way, including this one. */
   pair_failures: number
-  /** How long the pair must still wait, in s; 0 when it need not. */
+  /** How long the pair must still wait, in s. 0: no wait. */
   pair_wait_s: number
-  /** Whether somebody has logged in to this account from this network. */
+  /** Whether there was a successful log-in to this account from this network. */
   known: boolean
-  /** This account, from anywhere, in the hour that is counted. */
+  /** Failures of this account from all networks, in the current hour of counting. */
   account_failures: number
-  /** This network, at any account, in the hour that is counted, and how much is left of that. */
+  /** Failures of this network at all accounts, in the current hour of counting, and how much of that hour is left. */
   network_failures: number
   network_ends_in_s: number
 }
 
-/** 0 in any of these: any number. */
+/** 0 means no limit. */
 export interface LogInLimits {
   pairFreeMax: number
   accountFailuresMax: number
@@ -32,14 +32,14 @@ interface BackOff {
 const MINUTE_S = 60
 const HOUR_S = 3_600
 const PATIENT = { first_s: 1, longest_s: 15 * MINUTE_S }
-/** While an account is under attack from many networks, for those that nobody has logged in from. */
+/** For networks without a successful log-in, while an account is under attack from many networks. */
 const STRICT: BackOff = { free: 2, first_s: 15 * MINUTE_S, longest_s: 4 * HOUR_S }
 
 /**
- * Decides whether a log-in may be tried, and how long the one after it must wait if it fails.
+ * Decides whether a log-in may be tried, and how long the next try must wait if this one fails.
  *
- * Where somebody has logged in before, only what was tried from there counts: whatever strangers do elsewhere, an owner
- * gets in. Where nobody has, they wait, and get their turn.
+ * On a network with an earlier successful log-in, only the failures of that pair count, so attacks from other networks
+ * cannot lock the owner out. On other networks the limits of the account and of the network count too.
  */
 export function decideLogIn(counts: LogInCounts, limits: LogInLimits): LogInDecision {
   if (counts.pair_wait_s > 0) return { kind: 'refused', wait_s: counts.pair_wait_s }

@@ -1,7 +1,7 @@
 export interface GateOptions {
   runningMax: number
   waitingMax: number
-  /** What is thrown at whoever finds the waiting room full. */
+  /** Makes the error for a caller that finds the queue full. */
   full: () => Error
 }
 
@@ -11,7 +11,7 @@ export interface Gate {
   readonly waiting: number
 }
 
-/** Lets so many pieces of work run at once, so many wait in order, and nobody else in. */
+/** Runs at most `runningMax` pieces of work at once. Up to `waitingMax` more wait in order; all others are refused. */
 export function createGate({ runningMax, waitingMax, full }: GateOptions): Gate {
   const waiting: (() => void)[] = []
   let running = 0
@@ -24,7 +24,7 @@ export function createGate({ runningMax, waitingMax, full }: GateOptions): Gate 
       try {
         return await work()
       } finally {
-        // The place is handed on, not given up: somebody new could otherwise slip in before the next in line wakes.
+        // The place passes directly to the next in line. Otherwise a new caller could take it before that one wakes.
         const next = waiting.shift()
         if (next) next()
         else running -= 1

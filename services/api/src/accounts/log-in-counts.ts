@@ -8,21 +8,21 @@ export interface LogInCountsOptions extends LogInLimits {
   key: Buffer
 }
 
-/** An account, by the address of mail that was typed, and the network that it was typed in. */
+/** One account, by the e-mail address as typed, and one network. */
 export interface LogInPair {
   email: string
   network: string
 }
 
-/** Longer than the longest wait, or to wait would be to begin anew. */
+/** Longer than the longest wait; otherwise waiting would reset the count. */
 const PAIR_COUNTS_FOR = '24 hours'
 const OTHERS_COUNT_FOR = '1 hour'
 const KNOWN_FOR = '90 days'
-/** Removed with each write, which adds three at most. */
+/** Expired rows that each write removes. A write adds at most three rows. */
 const SWEPT_ROWS_MAX = 20
 const PURPOSE = 'streamledger log-in counts v1'
 
-/** The key of the hashes. The oldest secret that is accepted: while one follows another, every replica has that one. */
+/** The key of the account hashes, from the oldest accepted secret: during a rotation every replica has that one. */
 export function createLogInKey(secrets: readonly string[]): Buffer {
   const oldest = secrets.at(-1)
   if (!oldest) throw new Error('log-in counts need a secret')
@@ -30,10 +30,10 @@ export function createLogInKey(secrets: readonly string[]): Buffer {
 }
 
 /**
- * Counts a try for its pair, before the password is looked at: of many at once, no more get that far than may. Nothing
- * is counted for a try that is refused.
+ * Counts a try for its pair before the password is checked, so that parallel tries cannot exceed the limit. A refused
+ * try is not counted.
  *
- * @returns how long the next try from there must wait if this one fails, in s
+ * @returns how long the next try of the pair must wait if this one fails, in s
  * @throws AccountError `log_in_limited`
  */
 export async function admitLogIn(db: Db, pair: LogInPair, options: LogInCountsOptions): Promise<number> {
@@ -52,8 +52,8 @@ export async function admitLogIn(db: Db, pair: LogInPair, options: LogInCountsOp
 }
 
 /**
- * Counts a failure for its account and for its network. As many may pass their limits as are being hashed at that
- * moment, which is a few; the count of the pair is exact.
+ * Counts a failure for its account and for its network. These two limits can be exceeded by the few tries that are
+ * being hashed at that moment; the count of the pair is exact.
  *
  * @returns the failures of the network
  */
@@ -70,7 +70,9 @@ export async function countFailure(trx: Trx, pair: LogInPair, options: LogInCoun
   return rows.at(-1)?.failures ?? 0
 }
 
-/** Somebody has shown who they are: what was tried from there is forgiven, and the network is theirs for a while. */
+/**
+ * After a successful log-in or sign-up: resets the failures of the pair, and marks the network as known for a while.
+ */
 export async function welcome(trx: Trx, pair: LogInPair, options: LogInCountsOptions): Promise<void> {
   await sql`
     insert into log_in_counts (account, network, failures, counts_until, known_until)
@@ -104,12 +106,12 @@ async function countTry(trx: Trx, account: Hash, network: string): Promise<LogIn
 
 type Hash = ReturnType<typeof hashOf>
 
-/** As Postgres, which keeps addresses of mail unique, takes them for the same. */
+/** Hashed in Postgres: its lower() also decides which e-mail addresses are the same account. */
 function hashOf({ email }: LogInPair, { key }: LogInCountsOptions) {
   return sql<Buffer>`sha256(${key}::bytea || sha256(convert_to(lower(${email}), 'UTF8')))`
 }
 
-/** Whoever makes rows removes the old ones, so that no more are kept than were made while one lasts. */
+/** Each write deletes some expired rows, more than it adds, so the table cannot grow without bound. */
 async function sweep(trx: Trx): Promise<void> {
   await sql`
     delete from log_in_counts where ctid = any(array(

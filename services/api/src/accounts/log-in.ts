@@ -12,7 +12,8 @@ export interface LogIn {
 }
 
 /**
- * Starts a session for whoever knows the password. Unknown address and wrong password cost and answer the same.
+ * Starts a session if the password is right. An unknown address takes the same time and gets the same answer as a wrong
+ * password.
  *
  * @throws AccountError `credentials_invalid`, `log_in_limited`, `sign_in_busy`
  */
@@ -21,7 +22,7 @@ export async function logIn(deps: AccountDeps, request: LogIn, origin: RequestOr
   const { user, rehashed } = await checkPassword(deps, request, origin)
   return inTransaction(db, async (trx) => {
     if (rehashed) {
-      // Only over the hash that was checked: a password that was changed meanwhile stays changed.
+      // Only if the hash is still the one that was checked: a password changed meanwhile must not be overwritten.
       await trx
         .updateTable('users')
         .set({ password: rehashed })
@@ -38,11 +39,11 @@ export async function logIn(deps: AccountDeps, request: LogIn, origin: RequestOr
 
 interface Checked {
   user: User
-  /** Where the hash was made with other parameters than today's. */
+  /** A new hash, if the old one was made with outdated parameters. */
   rehashed: string | undefined
 }
 
-/** A turn to hash comes first: a flood waits, or is sent away, before it costs the database anything. */
+/** Waits for a turn to hash before the first query, so that a flood of log-ins does not load the database. */
 function checkPassword(
   { db, passwords, logInCounts }: AccountDeps,
   { email, password }: LogIn,
@@ -68,7 +69,9 @@ interface Failure {
   origin: RequestOrigin
 }
 
-/** That log-ins are limited from now on is told with the failure that did it: refusals, as many as they may be, are not. */
+/**
+ * `log_in_limited` is recorded with the failure that triggers the limit. The refused tries after it are not recorded.
+ */
 async function fail(db: Db, { pair, next_wait_s, ...whose }: Failure, options: LogInCountsOptions): Promise<void> {
   await inTransaction(db, async (trx) => {
     const failures = await countFailure(trx, pair, options)

@@ -21,16 +21,18 @@ export interface Passwords {
    * @throws AccountError `sign_in_busy`
    */
   inTurn<T>(work: (turn: Turn) => Promise<T>): Promise<T>
-  /** Whether a hash was made with other parameters than today's. */
+  /** Whether a hash was made with outdated parameters. */
   isOutdated(hash: string): boolean
-  /** How many hash, and how many wait for their turn. */
+  /** How many callers are hashing, and how many wait for a turn. */
   readonly load: Pick<Gate, 'running' | 'waiting'>
 }
 
 export interface Turn {
-  /** Does the same work whether there is a hash or not, so that time does not tell who has an account. */
+  /**
+   * Does the same work with and without a hash, so that the time it takes does not reveal whether an account exists.
+   */
   verify(password: string, hash: string | undefined): Promise<boolean>
-  /** Of a password that was accepted before: however common it is, its owner may log in. */
+  /** Hashes a password that was accepted earlier, even if it is too common today. */
   rehash(password: string): Promise<string>
 }
 
@@ -39,15 +41,15 @@ export interface PasswordsOptions {
   waitingMax: number
 }
 
-/** argon2id off the main thread, so many at once: each takes 19 MiB and a core for 20 to 40 ms. */
+/** argon2id off the main thread, at most `hashesMax` at once: each takes 19 MiB, and one core for 20 to 40 ms. */
 export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Passwords {
   const gate = createGate({ runningMax: hashesMax, waitingMax, full: () => new AccountError('sign_in_busy') })
   const parameters = { memoryCost: MEMORY_KIB, timeCost: PASSES, parallelism: LANES, version: VERSION }
-  const nobody = hashOfNobody()
+  const dummyHash = makeDummyHash()
 
   const hash = (password: string): Promise<string> =>
     argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES })
-  const turn: Turn = { verify: (password, known) => argon2.verify(known ?? nobody, password), rehash: hash }
+  const turn: Turn = { verify: (password, known) => argon2.verify(known ?? dummyHash, password), rehash: hash }
 
   return {
     hash: async (password) => {
@@ -60,8 +62,8 @@ export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Pa
   }
 }
 
-/** Random bytes in the shape of a hash: it costs as much to check as any other, and no password has it. */
-function hashOfNobody(): string {
+/** Random bytes in the format of a hash. Checking it costs as much as any other, and no password matches it. */
+function makeDummyHash(): string {
   const [salt, hash] = [SALT_BYTES, HASH_BYTES].map((bytes) => randomBytes(bytes).toString('base64').replace(/=+$/, ''))
   return `$argon2id$v=${VERSION}$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${salt}$${hash}`
 }

@@ -9,7 +9,7 @@ const TOKEN_BYTES = 32
 export interface SessionOptions {
   refreshTtlS: number
   refreshGraceMs: number
-  /** From the log-in on, however often it is refreshed. */
+  /** Counted from the log-in; a refresh does not extend it. */
   sessionTtlS: number
 }
 
@@ -18,7 +18,7 @@ export interface RefreshToken {
   expires_at: Date
 }
 
-/** A refresh token, and where it was shown from. */
+/** A refresh token that a client sent, and where that request came from. */
 export interface ShownToken {
   token: string
   origin: RequestOrigin
@@ -35,7 +35,7 @@ export interface Beginning {
   origin: RequestOrigin
 }
 
-/** Begins a family of refresh tokens. The user's families that nobody can refresh any more are swept out with it. */
+/** Starts a family of refresh tokens. Also deletes the user's families that have no valid token left. */
 export async function startSession(
   trx: Trx,
   { kind, user_id, origin }: Beginning,
@@ -54,8 +54,8 @@ export async function startSession(
 /**
  * Exchanges a refresh token for the next one of its family.
  *
- * A used token that is seen again is a thief's or its victim's, and nobody can tell which: the family ends. Only within
- * the grace is it taken for a client that never got the answer, and gets another child.
+ * A used token that comes again may come from a thief or from its owner, so the whole family is revoked. Within the
+ * grace period it is taken for a client that lost the answer, and gets another token.
  *
  * @throws AccountError `refresh_token_invalid`
  */
@@ -71,12 +71,12 @@ export async function refreshSession(db: Db, shown: ShownToken, options: Session
     if (!known.used) await markUsed(trx, hash)
     return { user_id: known.user_id, refresh_token: await issueRefreshToken(trx, known.session_id, options) }
   })
-  // Thrown only here: inside, it would roll the revocation back.
+  // Thrown outside the transaction: inside, it would roll the revocation back.
   if (!refreshed) throw new AccountError('refresh_token_invalid')
   return refreshed
 }
 
-/** Ends the family of a refresh token. Unknown and ended ones are as good as ended. */
+/** Ends the family of a refresh token. Does nothing if the token is unknown or its family has already ended. */
 export async function endSession(db: Db, { token, origin }: ShownToken): Promise<void> {
   await inTransaction(db, async (trx) => {
     const ended = await trx
@@ -100,14 +100,15 @@ interface KnownToken {
 }
 
 /**
- * Both rows are locked: of two refreshes with one token, the second waits and then sees what the first has written. The
- * grace is held to the clock, not to now(): the second may have begun before the first, whose mark then lies in its future.
+ * Locks both rows: of two refreshes with one token, the second waits and then sees what the first has written. The
+ * grace period is measured with clock_timestamp(), not now(): the second transaction may have begun before the first,
+ * so used_at may be later than its now().
  */
 async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<KnownToken | undefined> {
   const { rows } = await sql<KnownToken>`
     select s.id as session_id, s.user_id,
            s.revoked_at is not null or t.expires_at <= now()
-             -- Its tokens end no later than it does, but for those that were given out while sessions lasted longer.
+             -- Needed for tokens that were issued while SESSION_TTL_S was longer: they may outlive their session.
              or s.created_at + ${options.sessionTtlS}::float8 * interval '1 s' <= now() as dead,
            t.used_at is not null as used,
            coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
@@ -132,7 +133,7 @@ async function markUsed(trx: Trx, hash: Buffer): Promise<void> {
 
 async function issueRefreshToken(trx: Trx, session_id: string, options: SessionOptions): Promise<RefreshToken> {
   const token = randomBytes(TOKEN_BYTES).toString('base64url')
-  // The family's expired tokens go as new ones come, so that it never outgrows its lifetime.
+  // Each new token removes the family's expired ones, so that the family stays small.
   await sql`delete from refresh_tokens where session_id = ${session_id} and expires_at <= now()`.execute(trx)
   const { expires_at } = await trx
     .insertInto('refresh_tokens')

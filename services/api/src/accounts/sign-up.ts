@@ -34,7 +34,7 @@ export interface AccountDeps {
 }
 
 /**
- * Makes a user, their wallet and their first session in one commit.
+ * Creates a user, their wallet and their first session in one commit.
  *
  * @throws AccountError `email_taken`, `password_common`, `sign_in_busy`
  */
@@ -43,7 +43,7 @@ export async function signUp(
   request: SignUp,
   origin: RequestOrigin,
 ): Promise<SignedIn> {
-  // Before the transaction: a connection must not wait for a turn to hash.
+  // Hashed before the transaction, so that no connection is held while waiting for a turn to hash.
   const password = await passwords.hash(request.password)
   try {
     return await inTransaction(db, async (trx) => {
@@ -62,7 +62,7 @@ export async function signUp(
       return { user, wallet, refresh_token }
     })
   } catch (error) {
-    // The index decides, and not a look beforehand: of two sign-ups at once, both would see nobody.
+    // The unique index decides. A query beforehand would find no user in either of two concurrent sign-ups.
     if (isUniqueViolation(error, 'users_email_unique')) throw new AccountError('email_taken', { cause: error })
     throw error
   }

@@ -1,9 +1,9 @@
 import type { Waiting } from './waiting-room.ts'
 
-/** Whoever waits for a batch that takes longer goes ahead in one of its own. */
+/** When a batch takes longer than this, the postings behind it no longer wait for it and start a batch of their own. */
 const LATE_MS = 20
 
-/** The batches under way. */
+/** Keeps track of the batches under way. */
 export function createBatches(batchesMax: number) {
   const sentAt = new Map<readonly Waiting[], number>()
 
@@ -13,8 +13,8 @@ export function createBatches(batchesMax: number) {
     delete: (batch: readonly Waiting[]): boolean => sentAt.delete(batch),
 
     /**
-     * Whether so many who wait shall go now. A statement costs as much as dozens of rows: while one is under way, the
-     * next waits until it would be as large, or until that one is late.
+     * Whether a batch may begin, given how many postings wait. A statement costs as much as dozens of rows, so while a
+     * batch is under way the next one waits until it would be as large, or until the first one is late.
      */
     mayBegin(waiting: number): boolean {
       if (waiting === 0 || sentAt.size >= batchesMax) return false

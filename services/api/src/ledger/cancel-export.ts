@@ -5,9 +5,9 @@ import type { ExportFiles } from './export-files.ts'
 import { ownWallet } from './own-wallet.ts'
 
 /**
- * Cancels an export that is not finished, and removes one that is, with its file.
+ * Cancels an unfinished export, or removes a finished one with its file.
  *
- * The exporter looks at the row before it publishes, so whatever it is doing at this moment comes to nothing.
+ * The exporter checks the row before it publishes, so a running export is discarded.
  *
  * @throws ExportError `export_not_found`
  */
@@ -21,7 +21,7 @@ export async function cancelExport(db: Db, files: ExportFiles, user_id: number, 
     .executeTakeFirst()
   if (cancelled.numUpdatedRows > 0n) return
 
-  // Between the two statements a running export may only finish or fail: the second then finds it.
+  // Between the two statements a running export can only finish or fail. The second statement then finds it.
   const removed = await db
     .deleteFrom('exports')
     .where('id', '=', export_id)
@@ -30,6 +30,6 @@ export async function cancelExport(db: Db, files: ExportFiles, user_id: number, 
     .returning('file')
     .executeTakeFirst()
   if (!removed) throw new ExportError('export_not_found')
-  // After the row: a file that nobody knows is swept up some day, a row without its file is an error that people see.
+  // The row first: the exporter later removes a file without a row, but a row without its file is an error for users.
   if (removed.file !== null) await files.remove(removed.file)
 }

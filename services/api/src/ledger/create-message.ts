@@ -9,8 +9,8 @@ export interface MessageDestination {
 }
 
 /**
- * Runs what writes a message for another service, in a span of its own where something is traced. The context that `run`
- * is given is to go along with the message: OpenTelemetry calls it the message's creation context.
+ * Runs a function that writes a message for another service, in its own span if tracing is on. `run` must store the
+ * trace context it gets with the message: OpenTelemetry calls it the message's creation context.
  */
 export async function createMessage<T>(
   tracing: Tracing | undefined,
@@ -29,7 +29,7 @@ export async function createMessage<T>(
   try {
     return await run(span.context)
   } catch (error) {
-    // What is refused was not written: that is an outcome as any other, not an error of whoever runs this.
+    // A refusal is a normal outcome, not a failure of the service.
     if (error instanceof LedgerError || error instanceof ExportError) span.set({ 'streamledger.refusal': error.code })
     else span.fail('not_written')
     throw error

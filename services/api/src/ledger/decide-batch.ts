@@ -6,26 +6,26 @@ import type { LedgerEntry, LedgerWrite } from './write-ledger.ts'
 export interface Decision {
   request: PostTransaction
   decided: Outcome | { kind: 'wallet_not_found' } | { kind: 'paused' }
-  /** Whose write it depends on, if it does. */
+  /** The wallet whose write the outcome depends on, if any. */
   wallet?: WalletRead
-  /** Of its entry in the write, if it has one of its own. */
+  /** Index of its entry in the write, if it has one. */
   place?: number
 }
 
 export interface DecidedBatch {
-  /** One a request, in their order. */
+  /** One per request, in their order. */
   decisions: Decision[]
   write: LedgerWrite
 }
 
-/** What a batch is given beside what was read. */
+/** The inputs of a batch that do not come from the ledger. */
 export interface Stamps {
   now: Date
-  /** One a request, for the transaction that it may become. */
+  /** One per request, for the transaction that it may become. */
   ids: readonly number[]
 }
 
-/** Decides in arrival order and collects what must be written. Pure, but for the wallets it is given, which it moves on. */
+/** Decides in arrival order and collects what must be written. Pure, except that it updates the wallets in `ledger`. */
 export function decideBatch(ledger: LedgerRead, requests: readonly PostTransaction[], stamps: Stamps): DecidedBatch {
   const batch = new Batch(ledger.topic)
   const decisions = requests.map((request, index): Decision => {
@@ -44,7 +44,7 @@ export function decideBatch(ledger: LedgerRead, requests: readonly PostTransacti
   return { decisions, write: batch.write }
 }
 
-/** What the requests of one batch have recorded so far. */
+/** What the batch has recorded so far. */
 class Batch {
   readonly write: LedgerWrite
   readonly #topic: Topic
@@ -66,7 +66,7 @@ class Batch {
     this.write.wallets.push({ before: { ...wallet }, after: wallet })
   }
 
-  /** Returns the place of the entry. */
+  /** Returns the index of the entry. */
   add(wallet: WalletRead, request: PostTransaction, outcome: Outcome): number {
     const entry = toEntry(wallet, request, outcome, this.#topic)
     this.#recorded.set(keyOf(wallet, request), entry)

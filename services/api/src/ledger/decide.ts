@@ -1,7 +1,7 @@
 import type { Entry, LedgerTransaction, RefusalCode } from '@streamledger/db'
 import type { TraceContext } from '@streamledger/tracing'
 
-/** The largest balance, in kobo: what a JavaScript number holds exactly. */
+/** The largest balance, in kobo: the largest integer that a JavaScript number holds exactly. */
 export const BALANCE_MAX = Number.MAX_SAFE_INTEGER
 
 export interface PostTransaction {
@@ -13,12 +13,12 @@ export interface PostTransaction {
   trace?: TraceContext | undefined
 }
 
-/** A wallet while a batch is decided: each accepted request moves it on for the next one. */
+/** A wallet while a batch is decided: each accepted request updates it for the next one. */
 export interface WalletState {
   id: number
   balance: number
   sequence: number
-  /** Of its last write. */
+  /** Time of its last write. */
   updated_at: Date
 }
 
@@ -32,7 +32,7 @@ export interface Refusal {
   created_at: Date
 }
 
-/** What became of a trans_id that was seen before. */
+/** The recorded outcome of a trans_id. */
 export type Recorded = { kind: 'transaction'; transaction: LedgerTransaction } | { kind: 'refusal'; refusal: Refusal }
 
 export type Outcome =
@@ -41,13 +41,13 @@ export type Outcome =
   | { kind: 'refused'; refusal: Refusal; replayed: boolean }
   | { kind: 'mismatched'; fields: string[] }
 
-/** What a new transaction is given: an id of its own, and the clock. */
+/** The id and the time for a new transaction. */
 export interface Stamp {
   id: number
   now: Date
 }
 
-/** Decides one request against the wallet as it stands, and moves the wallet on if it is recorded. Free of I/O. */
+/** Decides one request against the current wallet, and updates the wallet if the request is new. Free of I/O. */
 export function decide(
   wallet: WalletState,
   recorded: Recorded | undefined,
@@ -56,7 +56,7 @@ export function decide(
 ): Outcome {
   if (recorded) return repeat(recorded, request)
 
-  // Time never runs backwards against sequence, whatever the clocks of the API's replicas say.
+  // created_at never decreases as sequence grows, even if the clocks of the replicas differ.
   if (stamp.now > wallet.updated_at) wallet.updated_at = stamp.now
   const { entry, amount, trans_id } = request
   const entered = { wallet_id: wallet.id, trans_id, entry, amount, created_at: wallet.updated_at }
@@ -72,12 +72,12 @@ export function decide(
 
 function refusalOf(balance: number): RefusalCode | undefined {
   if (balance < 0) return 'insufficient_funds'
-  // Two exact integers may add up to one that is rounded, but never to one on the wrong side of this bound.
+  // The sum of two safe integers may be rounded, but rounding never moves it across this bound.
   if (balance > BALANCE_MAX) return 'balance_limit'
   return undefined
 }
 
-/** A trans_id means one transaction for ever: the same answer again, or a mismatch. */
+/** A trans_id stands for one request for ever: the same request gets the same answer, any other is a mismatch. */
 export function repeat(recorded: Recorded, request: PostTransaction): Outcome {
   const first = recorded.kind === 'transaction' ? recorded.transaction : recorded.refusal
   const fields = (['entry', 'amount'] as const).filter((field) => first[field] !== request[field])

@@ -1,12 +1,11 @@
 export const ledgerErrors = {
   insufficient_funds: 'The balance does not cover this debit.',
-  balance_limit: 'This credit would take the wallet past the largest balance it can hold.',
+  balance_limit: 'This credit would exceed the largest balance that a wallet can hold.',
   trans_id_reused: 'This trans_id was used for a different transaction.',
   wallet_not_found: 'There is no such wallet.',
   transaction_not_found: 'There is no such transaction.',
-  busy: 'More requests are waiting than can be served soon. Try again with the same trans_id.',
-  contended:
-    'The wallet was changed by others faster than this request could change it. Try again with the same trans_id.',
+  busy: 'Too many requests are waiting. Try again with the same trans_id.',
+  contended: 'Other requests kept changing this wallet. Try again with the same trans_id.',
   outcome_unknown:
     'The database did not answer in time. Try again with the same trans_id: it takes effect at most once.',
   paused: 'Posting is paused while the event stream is being changed. Try again with the same trans_id.',
@@ -14,13 +13,13 @@ export const ledgerErrors = {
 export type LedgerErrorCode = keyof typeof ledgerErrors
 
 export interface LedgerErrorDetails {
-  /** Of the wallet when the request was refused, in kobo. */
+  /** Balance of the wallet when the request was refused, in kobo. */
   balance?: number
-  /** What differs from the first use of a trans_id. */
+  /** The fields that differ from the first use of the trans_id. */
   fields?: string[]
 }
 
-/** Why a ledger request has no transaction to answer with. */
+/** Why a ledger request was not answered with a transaction. */
 export class LedgerError extends Error {
   override name = 'LedgerError'
   readonly code: LedgerErrorCode
@@ -32,7 +31,7 @@ export class LedgerError extends Error {
   }
 }
 
-// One for all: these are thrown thousands of times a second, and where they were made tells nobody anything.
+// Shared instances: these are thrown thousands of times per second, and a stack would say nothing useful.
 export const busy = withoutStack(new LedgerError('busy'))
 export const contended = withoutStack(new LedgerError('contended'))
 

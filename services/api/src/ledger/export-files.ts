@@ -15,19 +15,19 @@ export interface ExportFile {
   close(): Promise<void>
 }
 
-/** Where a client may fetch the file by itself, for a while. */
+/** A URL where the client can download the file itself, for a limited time. */
 export interface ExportLink {
   url: string
 }
 
 export interface ExportFileView {
-  /** Under which clients save it. */
+  /** The name that clients save it under. */
   filename: string
   type: string
   expires_at: Date
 }
 
-/** Where the finished workbooks are. */
+/** The store of the finished workbooks. */
 export interface ExportFiles {
   /** @returns undefined when there is no such file */
   open(name: string, view: ExportFileView): Promise<ExportFile | ExportLink | undefined>
@@ -40,7 +40,7 @@ export function createExportFolder(folder: string): ExportFiles {
     open: async (name) => {
       const handle = await openIfThere(pathWithin(folder, name))
       if (!handle) {
-        await stat(folder) // where the folder itself is away, its files are not lost, and nobody need order them again
+        await stat(folder) // throws if the folder itself is missing: its files are then not lost, only out of reach
         return undefined
       }
       const { size } = await handle.stat()
@@ -59,7 +59,7 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** The name comes from our own database; a row that was tampered with must still not reach beyond the folder. */
+/** The name comes from our own database. Even a manipulated row must not reach a file outside the folder. */
 function pathWithin(folder: string, name: string): string {
   const path = resolve(folder, name)
   const inside = relative(resolve(folder), path)

@@ -1,11 +1,11 @@
 import { busy } from './errors.ts'
 
 export interface GatherBounds {
-  /** Queries under way at once. */
+  /** Maximum queries under way at once. */
   queriesMax: number
-  /** Keys of one query. */
+  /** Maximum keys per query. */
   keysMax: number
-  /** Look-ups that wait; one more is refused at once. */
+  /** Maximum unanswered look-ups; one more is refused at once. */
   waitingMax: number
 }
 
@@ -15,11 +15,11 @@ interface Waiting<Value> {
 }
 
 /**
- * Answers many single look-ups with few queries: those that arrive while queries are under way share the next one. With
- * one client there is nobody to wait for. A query begins after every look-up that it answers, so whoever has seen a
- * commit sees it here too.
+ * Answers many single look-ups with few queries: look-ups that arrive while queries are under way share the next one. A
+ * lone look-up does not wait. A query begins after every look-up that it answers, so a client that has seen a commit
+ * also sees it here.
  *
- * @throws LedgerError `busy` from a look-up that finds the waiting room full
+ * @throws LedgerError `busy` from a look-up that finds the queue full
  */
 export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value>>, bounds: GatherBounds) {
   let waiting = new Map<Key, Waiting<Value>[]>()

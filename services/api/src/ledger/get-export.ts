@@ -2,7 +2,7 @@ import { type Db, type Export, exportColumns } from '@streamledger/db'
 import { ExportError } from './export-errors.ts'
 import { ownWallet } from './own-wallet.ts'
 
-/** @throws ExportError `export_not_found`, for another user's too */
+/** @throws ExportError `export_not_found`, also for an export of another user */
 export async function getExport(db: Db, user_id: number, export_id: string): Promise<Export> {
   const row = await db
     .selectFrom('exports')

@@ -4,12 +4,12 @@ import { LedgerError } from './errors.ts'
 import { ownWallet } from './own-wallet.ts'
 
 /**
- * What became of a trans_id, without a risk of executing it.
+ * Returns the recorded outcome of a trans_id. Never executes anything.
  *
- * @throws LedgerError `transaction_not_found` when nothing was recorded, which a request still under way may change
+ * @throws LedgerError `transaction_not_found` when nothing is recorded; a request still under way may change that
  */
 export async function getOutcome(db: Db, user_id: number, trans_id: string): Promise<Recorded> {
-  // One after the other is no race: a trans_id is recorded once, in one of the two tables, and stays there.
+  // Two queries are no race: a trans_id is recorded once, in one of the two tables, and stays there.
   const transaction = await db
     .selectFrom('transactions')
     .select(transactionColumns)

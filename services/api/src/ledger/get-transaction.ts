@@ -2,7 +2,7 @@ import { type Db, type LedgerTransaction, transactionColumns } from '@streamledg
 import { LedgerError } from './errors.ts'
 import { ownWallet } from './own-wallet.ts'
 
-/** @throws LedgerError `transaction_not_found`, for another user's too */
+/** @throws LedgerError `transaction_not_found`, also for a transaction of another user */
 export async function getTransaction(db: Db, user_id: number, transaction_id: number): Promise<LedgerTransaction> {
   const transaction = await db
     .selectFrom('transactions')

@@ -2,21 +2,21 @@ import type { PostTransaction, Recorded } from './decide.ts'
 import type { LedgerRead, Topic, WalletRead } from './read-ledger.ts'
 import type { LedgerWrite, LedgerWritten } from './write-ledger.ts'
 
-/** Some 300 bytes each. */
+/** Each takes about 300 bytes. */
 const WALLETS_MAX = 20_000
 
 export interface LedgerMemory {
-  /** Takes out what is known: the topic, and the wallets of these requests by user; no wallets without the topic. */
+  /** Returns the topic, and removes and returns the wallets of these requests, by user. Without a topic: no wallets. */
   take(requests: readonly PostTransaction[]): { topic: Topic | undefined; wallets: Map<number, WalletRead> }
-  /** Keeps what a batch has taught: what it took out, read, and wrote. A batch that failed teaches nothing. */
+  /** Stores what a finished batch took out, read and wrote. Not called for a batch that failed. */
   learn(ledger: LedgerRead, write: LedgerWrite, written: LedgerWritten): void
-  /** Keeps a wallet of which nothing is under way here, and tells whether it has changed. */
+  /** Stores a wallet that has no posting under way in this replica. Returns whether it has changed. */
   update(wallet: WalletRead): boolean
 }
 
 /**
- * The topic, and wallets as this replica last saw them. They may be out of date, which costs a second try and nothing
- * else: a write takes effect only for wallets that are as they were decided on.
+ * A cache of the topic and of wallets as this replica last saw them. Out-of-date entries cost a second try and nothing
+ * else: a write takes effect only for wallets that have not changed since they were remembered.
  */
 export function createLedgerMemory(): LedgerMemory {
   const wallets = new Map<number, WalletRead>()
@@ -24,13 +24,13 @@ export function createLedgerMemory(): LedgerMemory {
 
   function take(user_id: number): WalletRead | undefined {
     const wallet = wallets.get(user_id)
-    // If the batch fails, nobody knows how its wallets are.
+    // Removed, because a batch that fails leaves the state of its wallets unknown.
     if (wallet) wallets.delete(user_id)
     return wallet
   }
 
   function put(wallet: WalletRead): void {
-    // The one that was used longest ago goes first.
+    // Evict the wallet that was used longest ago.
     if (wallets.size >= WALLETS_MAX && !wallets.has(wallet.user_id))
       wallets.delete(wallets.keys().next().value as number)
     wallets.set(wallet.user_id, wallet)
@@ -53,7 +53,7 @@ export function createLedgerMemory(): LedgerMemory {
     },
 
     learn(ledger, write, { unwritten, recorded }) {
-      // While it is paused, each batch asks again.
+      // While the topic is paused, each batch reads it again.
       topic = ledger.topic.paused ? undefined : ledger.topic
       for (const { wallet } of ledger.requests) if (wallet) put(wallet)
       for (const { after } of write.wallets) if (!unwritten.has(after.id)) after.version += 1
@@ -67,9 +67,9 @@ export function createLedgerMemory(): LedgerMemory {
         if (now && now.version !== before.version) put({ ...before, ...now })
         else if (!again.has(after.id)) put(before)
         else {
-          // It was as it was thought to be, and what goes again must be decided on a look at all its trans_ids.
+          // Unchanged or locked. Forget it, so that the retry first reads what is recorded for its trans_ids.
           take(after.user_id)
-          if (!replayed.has(after.id)) topic = undefined // it, or somebody's lock, stood in the way
+          if (!replayed.has(after.id)) topic = undefined // the topic had changed, or the wallet was locked
         }
       }
     },

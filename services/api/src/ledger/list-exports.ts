@@ -10,7 +10,7 @@ export interface ExportPosition {
 export interface ExportPageRequest {
   user_id: number
   limit: number
-  /** The export that the page before this one ended with. */
+  /** The last export of the previous page. */
   before?: ExportPosition | undefined
 }
 
@@ -28,7 +28,7 @@ export async function listExports(db: Db, { user_id, limit, before }: ExportPage
     .where('wallet_id', '=', ownWallet(user_id))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
-    .limit(limit + 1) // the extra one tells whether there is a next page
+    .limit(limit + 1) // the extra row shows whether there is a next page
   if (before) query = query.where(sql<boolean>`(created_at, id) < (${before.created_at}, ${before.id})`)
 
   const exports = await query.execute()

@@ -13,7 +13,7 @@ export interface TransactionFilters {
 export interface TransactionPageRequest extends TransactionFilters {
   user_id: number
   limit: number
-  /** The sequence that the page before this one ended with. */
+  /** The last sequence of the previous page. */
   before?: number | undefined
 }
 
@@ -28,15 +28,15 @@ export async function listTransactions(db: Db, request: TransactionPageRequest):
   return toPage(await selectPage(db, request).execute(), request.limit)
 }
 
-/** Of rows that are one more than is shown, if there are so many. The rows may be somebody else's page too. */
+/** Makes a page of up to `limit + 1` rows; the extra one shows if there is a next page. Must not change `rows`. */
 export function toPage(rows: readonly LedgerTransaction[], limit: number): TransactionPage {
   const transactions = rows.slice(0, limit)
   return { transactions, next: rows.length > limit ? transactions.at(-1)?.sequence : undefined }
 }
 
 /**
- * Whatever its filters and however deep it lies, a page is a range of sequences: one descent of an index and as many
- * rows as are shown, and one more that tells whether there is a next page.
+ * A page is a range of sequences, with any filters and at any depth. It costs one descent of an index, the rows of the
+ * page, and one more row that shows whether there is a next page.
  */
 export function selectPage(db: Db, { user_id, limit, before, entry, from, to }: TransactionPageRequest) {
   const wallet = ownWallet(user_id)

@@ -21,9 +21,9 @@ const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ExportErrorCode> = {
 }
 
 /**
- * Opens the workbook of a finished export. Whoever opens it closes it.
+ * Opens the workbook of a finished export. The caller must close it.
  *
- * @throws ExportError with the reason why there is none
+ * @throws ExportError with the reason why there is no file
  */
 export async function openExportFile(
   db: Db,
@@ -37,7 +37,7 @@ export async function openExportFile(
   if (name === null || size === null || sha256 === null || expires_at === null) {
     throw new Error(`export ${export_id} succeeded without a file`)
   }
-  // Expired is what the clock says, whether or not the exporter has swept it away yet.
+  // The clock decides, even if the exporter has not removed the file yet.
   if (expires_at.getTime() <= Date.now()) throw new ExportError('export_expired')
 
   const filename = `transactions-${created_at.toISOString().slice(0, 10)}.xlsx`
@@ -51,8 +51,8 @@ export async function openExportFile(
 }
 
 /**
- * Between the look at the row and the look at the file, someone may have removed both, or it may have expired. Otherwise
- * the row is older than the store, as after a restore: what it held is made again from the ledger.
+ * Between reading the row and opening the file, the export may have been removed or may have expired. Otherwise the
+ * store and the database do not match, as after a restore; a new export gives the same data from the ledger.
  */
 async function refuseMissing(db: Db, user_id: number, export_id: string): Promise<never> {
   const { status } = await getExport(db, user_id, export_id)

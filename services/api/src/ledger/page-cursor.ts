@@ -1,17 +1,17 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 const MAC_BYTES = 16
-/** A cursor's own part of the secret: what is signed for one purpose is worth nothing for another. */
+/** Derives a separate key for cursors, so that a signature for one purpose is not valid for another. */
 const PURPOSE = 'streamledger page cursor v1'
 
 export interface PageCursors {
-  /** Seals a position in one user's list; `list` keeps the lists apart. */
+  /** Signs a position in one user's list. A cursor is valid for its `list` only. */
   seal(list: string, user_id: number, position: unknown): string
-  /** @returns undefined for a cursor that was not sealed here for this list and user */
+  /** @returns undefined for a cursor that was not signed for this list and user */
   open(list: string, user_id: number, cursor: string): unknown
 }
 
-/** Cursors that clients can neither read meaning into nor make up. The first secret signs, all are accepted. */
+/** Opaque, signed cursors that clients cannot forge. The first secret signs; all are accepted. */
 export function createPageCursors(secrets: readonly string[]): PageCursors {
   const keys = secrets.map((secret) => createHmac('sha256', secret).update(PURPOSE).digest())
   const [signing] = keys
@@ -24,7 +24,7 @@ export function createPageCursors(secrets: readonly string[]): PageCursors {
     },
     open: (list, user_id, cursor) => {
       const bytes = Buffer.from(cursor, 'base64url')
-      // Node skips what is not base64url: only the one spelling that was handed out is taken.
+      // Node's decoder skips characters that are not base64url. Accept only the exact spelling that was issued.
       if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== cursor) return undefined
       const [mac, payload] = [bytes.subarray(0, MAC_BYTES), bytes.subarray(MAC_BYTES)]
       const sealed = keys.some((key) => timingSafeEqual(mac, sign(key, list, user_id, payload)))

@@ -7,23 +7,23 @@ import { createTransactionIds } from './transaction-ids.ts'
 import { type LedgerWritten, type WriteOptions, writeLedger } from './write-ledger.ts'
 
 /**
- * Per request: its outcome; or that there is no wallet; or that it must be decided again, since the wallet was not as
- * remembered. `outrun` says that somebody else wrote it meanwhile.
+ * Per request: its outcome, or that there is no wallet, or that the topic is paused, or that it must be decided again
+ * because nothing was written for its wallet. `outrun`: another replica wrote the wallet meanwhile.
  */
 export type Settled = Decision['decided'] | { kind: 'conflicted'; outrun: boolean }
 
 /**
- * Posts a list of requests in one commit, each with an outcome of its own, in their order. No two calls at once may
- * concern the same user.
+ * Posts a list of requests in one commit and returns one outcome per request, in their order. Two calls at the same
+ * time must not have a user in common.
  */
 export type PostTransactions = (requests: readonly PostTransaction[], options?: WriteOptions) => Promise<Settled[]>
 
 const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
 
 /**
- * A batch is decided on what this replica remembers of its wallets, and written by one statement that takes effect for
- * those that still are as remembered; unknown ones are read first. Nothing is held between two statements: a replica
- * that stops there is in nobody's way.
+ * A batch is decided on the wallets as this replica remembers them; unknown ones are read first. One statement writes
+ * it, and takes effect for the wallets that have not changed since. No lock is held between two statements, so a
+ * replica that stops there blocks no other.
  */
 export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTransactions {
   const ids = createTransactionIds(pool)
@@ -33,7 +33,8 @@ export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTr
     const unknown = requests.filter(({ user_id }) => !wallets.has(user_id))
     if (topic && unknown.length === 0) return { topic, requests: recall(requests) }
     const ledger = await readLedger(pool, unknown)
-    // A pause turns away what is new, and not what is recorded: nobody's trans_id may go without a look.
+    // A pause refuses only new requests. Every trans_id must be looked up, because recorded ones are answered as
+    // before.
     if (ledger.topic.paused && unknown.length < requests.length) return readLedger(pool, requests)
     const found = ledger.requests.values()
     return { topic: ledger.topic, requests: recall(requests, () => found.next().value as RequestRead) }

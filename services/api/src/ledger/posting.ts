@@ -13,60 +13,60 @@ export type { PostTransaction } from './decide.ts'
 
 export interface Posted {
   transaction: LedgerTransaction
-  /** This trans_id was already recorded: nothing happened now. */
+  /** This trans_id was already recorded: nothing moved now. */
   replayed: boolean
 }
 
 export interface Posting {
   /** @throws LedgerError with the reason why there is no transaction. */
   post(request: PostTransaction): Promise<Posted>
-  /** Whether `post` would refuse at once: whoever asks first need not read a request that has no place. */
+  /** Whether `post` would refuse at once, so that a caller can refuse before it reads the request body. */
   isFull(): boolean
-  /** How many requests wait or are under way. */
+  /** How many requests are not answered yet. */
   pending(): number
-  /** How many of them wait for a place in a batch. */
+  /** How many of them are not part of a batch yet. */
   waiting(): number
-  /** Resolves when everything that was accepted for posting is answered. */
+  /** Resolves when all accepted requests are answered. */
   close(): Promise<void>
 }
 
 export interface PostingOptions {
-  /** Batches under way at once. With two, one is decided while the other's commit is flushed. */
+  /** Maximum batches under way at once. With two, one is decided while the other's commit is flushed. */
   batchesMax: number
   batchRowsMax: number
-  /** The waiting room: one more is refused at once, which is kinder than a time-out later. */
+  /** Maximum requests in the queue. One more is refused at once, which is better than a timeout later. */
   waitingMax: number
-  /** How long a posting may take, tries and all, before it is answered 503. */
+  /** How long a posting may take, including retries, before it is answered 503. */
   timeoutMs: number
 }
 
-/** Is told what a metric may count. It is told for every posting, so it only counts. */
+/** Metrics callbacks; called for every posting, so keep them cheap. */
 export interface PostingObserver {
-  /** A trans_id came again, and was answered as before. */
+  /** A recorded trans_id came again and got the recorded answer. */
   replayed(): void
-  /** A batch is back from the database, written or not. */
+  /** A batch has returned from the database, written or not. */
   returned(rows: number, durationMs: number): void
 }
 
-const NOBODY: PostingObserver = { replayed() {}, returned() {} }
+const NO_OBSERVER: PostingObserver = { replayed() {}, returned() {} }
 
 interface Attempt {
   settled: Settled[]
   again: Waiting[]
-  /** How long those that go again wait. */
+  /** How long the requests in `again` wait first. */
   pauseMs: number
-  /** One of each wallet that was written and that another replica writes, too: it is the other's turn. */
+  /** One request per written wallet that another replica posts to as well: the other replica goes next. */
   winners: Waiting[]
 }
 
 /** The database is down or restarting. */
 const UNAVAILABLE_BACK_OFF = { baseMs: 50, maxMs: 500 }
-/** Somebody holds the wallet's lock: who goes again at once finds it still held. */
+/** Another transaction holds the lock of a wallet: an immediate retry would find it still held. */
 const LOCKED_BACK_OFF = { baseMs: 20, maxMs: 20 }
 const OVERDUE_INTERVAL_MS = 100
 
-/** Gathers the requests that arrive while a batch is being committed, so that they share the next commit. */
-export function createPosting(pool: Pool, options: PostingOptions, observer: PostingObserver = NOBODY): Posting {
+/** Collects the requests that arrive while a batch is being committed, so that they share the next commit. */
+export function createPosting(pool: Pool, options: PostingOptions, observer: PostingObserver = NO_OBSERVER): Posting {
   const memory = createLedgerMemory()
   const turns = createWalletTurns(pool, memory)
   const attempt = createAttempt(createPostTransactions(pool, memory), turns)
@@ -103,13 +103,13 @@ export function createPosting(pool: Pool, options: PostingOptions, observer: Pos
     for (const winner of winners) void giveTurn(winner)
     batches.delete(batch)
     const answerAll = () => settled.forEach((one, index) => void answer(batch[index] as Waiting, one, observer))
-    // The next batch goes on its way first: while so many answers are written, the database shall not stand idle.
+    // Send the next batch first, so that the database is not idle while the answers are written.
     if (room.size > 0) setImmediate(answerAll)
     else answerAll()
     pump()
   }
 
-  /** Nobody younger may pass those who go again; everyone else goes on. */
+  /** Delays a retry. Later requests of the same users wait behind it; other users' requests go on. */
   async function pause(entries: readonly Waiting[], ms: number): Promise<void> {
     paused.add(entries)
     await sleep(ms)
@@ -118,7 +118,7 @@ export function createPosting(pool: Pool, options: PostingOptions, observer: Pos
     pump()
   }
 
-  /** Holds back what else comes for the wallet. */
+  /** Holds back further requests for the wallet until the other replica has had its turn. */
   async function giveTurn(winner: Waiting): Promise<void> {
     await turns.give(winner.request.user_id)
     room.giveBack([winner], [])
@@ -128,7 +128,7 @@ export function createPosting(pool: Pool, options: PostingOptions, observer: Pos
   function refuseOverdue(): void {
     const now = performance.now()
     for (const entry of room.takeOverdue(now)) refuse(entry)
-    // A statement that hangs is not waited for. It may still take effect: the same trans_id again tells.
+    // Do not wait for a statement that hangs. It may still take effect; a retry with the same trans_id finds out.
     for (const entry of [...batches.all(), ...paused].flat()) if (entry.deadline <= now) refuse(entry)
     pump()
   }
@@ -157,7 +157,7 @@ export function createPosting(pool: Pool, options: PostingOptions, observer: Pos
 function createAttempt(postTransactions: PostTransactions, turns: WalletTurns) {
   let failures = 0
 
-  /** Tries a batch, and tells what is settled, in its order, and what goes again. */
+  /** Tries a batch. Returns the outcomes, in its order, and the requests that must be tried again. */
   return async (batch: readonly Waiting[]): Promise<Attempt> => {
     const impatient = batch.some((entry) => entry.impatient)
     try {
@@ -202,7 +202,7 @@ function countOf(batches: Iterable<readonly Waiting[]>): number {
   return count
 }
 
-/** One whose time is up is answered instead of tried again. */
+/** Whether a request may be tried again. If its deadline has passed, it is refused instead. */
 function isInTime(entry: Waiting): boolean {
   if (performance.now() < entry.deadline) return true
   refuse(entry)
@@ -214,11 +214,11 @@ function refuse({ failure, reject }: Waiting): void {
   else reject(new LedgerError('outcome_unknown', {}, { cause: failure }))
 }
 
-/** Whether a request of a batch that failed as a whole is tried again; if not, it is answered with the failure. */
+/** Whether a request is tried again after its whole batch failed. If not, it is answered with the error. */
 function goesAgain(entry: Waiting, error: unknown, batchSize: number): boolean {
   entry.failure = error
   if (isLockTimeout(error)) entry.impatient = true
-  // Also when the commit's outcome is unknown: the next read sees what was recorded, so trying again is safe.
+  // Safe even if the outcome of the commit is unknown: the retry sees what was recorded.
   if (isRetryable(error) || isUnavailable(error)) return true
   if (batchSize > 1) {
     entry.alone = true
@@ -228,7 +228,7 @@ function goesAgain(entry: Waiting, error: unknown, batchSize: number): boolean {
   return false
 }
 
-/** Answers a request that is settled; one whose wallet moved on is not. */
+/** Answers a request that has an outcome. A conflicted one has none yet, and is tried again. */
 function answer({ resolve, reject }: Waiting, settled: Settled, observer: PostingObserver): void {
   switch (settled.kind) {
     case 'accepted':

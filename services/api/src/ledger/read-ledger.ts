@@ -15,21 +15,21 @@ export interface Topic {
   event_source: string
 }
 
-/** What a request is decided on. */
+/** The wallet of a request, and the recorded outcome of its trans_id. */
 export interface RequestRead {
   wallet: WalletRead | undefined
   recorded: Recorded | undefined
 }
 
-/** What a batch is decided on: one snapshot. */
+/** The input for deciding a batch. */
 export interface LedgerRead {
   topic: Topic
-  /** One entry a request, in their order; requests of one wallet share one object. */
+  /** One entry per request, in their order; requests of one wallet share one wallet object. */
   requests: RequestRead[]
 }
 
-// The laterals' limits keep the plan what it must be whatever the statistics say, one probe of a unique index a
-// request: a hash join over a hot wallet's history cost 20 times the rest.
+// The limits in the laterals force the plan, independent of statistics: one probe of a unique index per request.
+// Without them, a hash join over a hot wallet's history cost 20 times as much as the rest.
 const READ = `
   select topic.generation, topic.partitions, topic.paused, topic.event_source,
          w.id as wallet_id, w.user_id, w.balance, w.currency, w.sequence, w.version, w.updated_at,
@@ -68,7 +68,7 @@ interface Row extends Topic {
   r_created_at: Date
 }
 
-/** Reads the wallets concerned, what is already recorded for each trans_id, and the topic. */
+/** Reads the wallets of these requests, what is already recorded for each trans_id, and the topic, in one snapshot. */
 export async function readLedger(pool: Pool, requests: readonly PostTransaction[]): Promise<LedgerRead> {
   const { rows } = await pool.query<Row>({
     name: 'read-ledger',

@@ -18,14 +18,14 @@ export interface RequestExportOptions {
 }
 
 /**
- * Orders an export of what the wallet holds at this moment: its row and its job, in one commit.
+ * Orders an export of the wallet's transactions up to now: inserts its row and its job in one commit.
  *
  * @throws ExportError `too_many_exports`, `idempotency_key_reused`
  * @throws LedgerError `wallet_not_found`
  */
 export async function requestExport(db: Db, request: RequestExport, options: RequestExportOptions): Promise<Export> {
   return inTransaction(db, async (trx) => {
-    // Under the wallet's lock nothing is posted and no other export is ordered: the count and the last sequence hold.
+    // While the wallet is locked, nothing is posted and no other export is ordered: count and sequence stay correct.
     const wallet = await trx
       .selectFrom('wallets')
       .select(['id', 'sequence'])
@@ -48,18 +48,19 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
         from_at: request.from ?? null,
         to_at: request.to ?? null,
         idempotency_key: request.idempotency_key ?? null,
-        // Not when the transaction began: what was posted while it waited for the wallet is in the export.
+        // Not now(), when the transaction began: transactions posted while it waited for the lock are in the export.
         created_at: sql<Date>`clock_timestamp()`,
       })
       .returning(exportColumns)
       .executeTakeFirstOrThrow()
-    // A user's second export waits for the first of everybody else's, the third for their second, and so on.
+    // Fair order: a user's second export waits for the first of every other user, the third for their second, and so
+    // on.
     await addJob(trx, { export_id: row.id, ...request.trace }, { priority: unfinished })
     return row
   })
 }
 
-/** The export that this Idempotency-Key has ordered before. */
+/** The earlier export with this Idempotency-Key. */
 async function findEarlier(trx: Trx, wallet_id: number, request: RequestExport): Promise<Export | undefined> {
   if (request.idempotency_key === undefined) return undefined
   const earlier = await trx

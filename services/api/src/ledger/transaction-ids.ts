@@ -1,9 +1,9 @@
 import type { Pool } from 'pg'
 
-/** Drawn at once: a draw costs as much as a small batch, and what a stopped replica leaves over is a gap in the ids. */
+/** Ids per draw. A draw costs as much as a small batch; ids left over when a replica stops become a gap. */
 const BLOCK = 1_000
 
-/** Not those that a Postgres which was restored has handed out before: see decision 25. */
+/** keep_ids_apart() skips ids that were already used before a restore of Postgres: see decision 25. */
 const DRAW = {
   name: 'draw-transaction-ids',
   text: `with apart as materialized (select keep_ids_apart())
@@ -12,8 +12,8 @@ const DRAW = {
 
 export interface TransactionIds {
   /**
-   * So many ids that nobody else has. Ids may have gaps; sequences have none. Those that were drawn under an earlier
-   * generation of the topic are thrown away: after a restore, the topic's events may have them.
+   * Returns `count` unique ids. Ids may have gaps; sequences have none. Ids that were drawn under an earlier generation
+   * of the topic are discarded: after a restore, events in the topic may already have them.
    */
   take(count: number, generation: number): Promise<number[]>
 }
@@ -24,7 +24,7 @@ interface Stock {
   draw: Promise<void> | undefined
 }
 
-/** The event carries its transaction's id, so the id must be known before the row is written. */
+/** The event contains the transaction's id, so the id must be known before the row is written. */
 export function createTransactionIds(pool: Pool): TransactionIds {
   let stock: Stock = { generation: 0, free: [], draw: undefined }
 
@@ -41,12 +41,13 @@ export function createTransactionIds(pool: Pool): TransactionIds {
 
   return {
     async take(count, generation) {
-      // A batch of an older generation is not written any more, whatever its ids are.
+      // A batch of an older generation will not be written, so it may get any ids.
       if (generation > stock.generation) stock = { generation, free: [], draw: undefined }
       const own = stock
       while (own.free.length < count) await refill(own, count)
       const taken = own.free.splice(0, count)
-      // The next batch shall not have to wait. Whoever finds none left hears of a failure.
+      // Refill early, so that the next batch does not wait. A failure is ignored here; it is thrown when no ids are
+      // left.
       if (own.free.length < BLOCK / 2) refill(own, count).catch(() => {})
       return taken
     },

@@ -13,7 +13,7 @@ export interface TransactionPages {
 const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 32, waitingMax: 5_000 }
 const NEWEST = Number.MAX_SAFE_INTEGER
 
-/** Reads pages; those that have no filters, which is what most ask for, together with those of concurrent requests. */
+/** Reads pages. Pages without filters, the most common case, share a query with those of concurrent requests. */
 export function createTransactionPages(db: Db): TransactionPages {
   const find = gather((keys: string[]) => selectPages(db, keys), BOUNDS)
   return {
@@ -27,7 +27,9 @@ export function createTransactionPages(db: Db): TransactionPages {
 
 type Row = LedgerTransaction & { place: number }
 
-/** A key is a user, the sequence that the page lies before, and how many it may show; one more tells if there is a next. */
+/**
+ * A key is a user, the sequence that all rows are below, and the limit. One extra row shows if there is a next page.
+ */
 async function selectPages(db: Db, keys: string[]): Promise<Map<string, LedgerTransaction[]>> {
   const requests = keys.map((key) => key.split(',').map(Number) as [number, number, number])
   const { rows } = await sql<Row>`

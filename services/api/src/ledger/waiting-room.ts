@@ -4,22 +4,22 @@ import type { Posted } from './posting.ts'
 /** A posting that is not answered yet. */
 export interface Waiting {
   request: PostTransaction
-  /** When it is answered 503 at the latest, by performance.now(). */
+  /** When it is answered 503 at the latest, on the clock of performance.now(). */
   deadline: number
-  /** Its batch failed for one row in it: it goes by itself, so that nobody fails for a neighbour. */
+  /** One row made its batch fail: it is retried in a batch of its own, so that no other request fails with it. */
   alone: boolean
-  /** Its batch waited too long for a wallet that somebody else has locked: it does not wait for locks any more. */
+  /** Its batch waited too long for a locked wallet: retries skip locked wallets. */
   impatient: boolean
-  /** Why it is not answered yet, if it was tried. */
+  /** Why the last try failed, if there was one. */
   failure?: unknown
   resolve(posted: Posted): void
   reject(error: Error): void
 }
 
-/** Keeps postings in the order of their arrival, and each user's in one batch at a time. */
+/** A queue of postings in the order of their arrival. A user's postings are in one batch at a time. */
 export function createWaitingRoom(waitingMax: number) {
   let waiting: Waiting[] = []
-  /** Users with a posting under way: their next ones wait for it, which keeps their order. */
+  /** Users with a posting under way: their later ones wait for it, which keeps their order. */
   const underway = new Set<number>()
 
   return {
@@ -27,7 +27,7 @@ export function createWaitingRoom(waitingMax: number) {
       return waiting.length
     },
 
-    /** Those who go again come back all the same. */
+    /** Only for new postings: retries may exceed the maximum. */
     get isFull(): boolean {
       return waiting.length >= waitingMax
     },
@@ -36,7 +36,7 @@ export function createWaitingRoom(waitingMax: number) {
       waiting.push(entry)
     },
 
-    /** The next batch: those who came first, of users who have nothing under way. */
+    /** Takes the next batch: the oldest postings of users that have none under way. */
     take(rowsMax: number): Waiting[] {
       const batch: Waiting[] = []
       const rest: Waiting[] = []
@@ -46,7 +46,7 @@ export function createWaitingRoom(waitingMax: number) {
         const fits = batch.length === 0 || (batch.length < rowsMax && !entry.alone && !batch[0]?.alone)
         if (fits && !underway.has(user) && !passedOver.has(user)) batch.push(entry)
         else {
-          // Whoever is passed over holds back everyone of the same user behind it.
+          // A posting that is passed over holds back all later ones of the same user.
           passedOver.add(user)
           rest.push(entry)
         }
@@ -56,13 +56,13 @@ export function createWaitingRoom(waitingMax: number) {
       return batch
     },
 
-    /** These are under way no more; those of them that go again stand at the front, in their order. */
+    /** Marks these as no longer under way, and puts the ones to retry at the front, in their order. */
     giveBack(entries: readonly Waiting[], again: readonly Waiting[]): void {
       for (const { request } of entries) underway.delete(request.user_id)
       waiting = [...again, ...waiting]
     },
 
-    /** Takes out those whose time is up. */
+    /** Takes out the postings whose deadline has passed. */
     takeOverdue(now: number): Waiting[] {
       const overdue = waiting.filter((entry) => entry.deadline <= now)
       if (overdue.length > 0) waiting = waiting.filter((entry) => entry.deadline > now)

@@ -14,7 +14,7 @@ export interface WalletReader {
 
 const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 200, waitingMax: 5_000 }
 
-/** Reads wallets, those of concurrent requests together. */
+/** Reads wallets; concurrent requests share a query. */
 export function createWalletReader(db: Db): WalletReader {
   const find = gather((users: number[]) => selectWallets(db, users), BOUNDS)
   return {

@@ -4,14 +4,14 @@ import { gather } from './gather.ts'
 import type { LedgerMemory } from './ledger-memory.ts'
 import type { WalletRead } from './read-ledger.ts'
 
-/** Long enough for a rival, whose try has just failed, to send the next one, which our look then waits for. */
+/** Long enough for a rival replica, whose try has just failed, to send its next one; our look then waits for that. */
 const TURN_MS = 2
 const RIVALS_MAX = 10_000
-/** One look at a time: it may have to wait, and must not keep batches from their connections. */
+/** One look at a time: it may wait for a lock, and must not take connections away from batches. */
 const LOOKS = { queriesMax: 1, keysMax: 50, waitingMax: RIVALS_MAX }
 
-// The lock makes it wait for whoever is writing the wallet, and it is told what they wrote. It leaves nothing behind
-// that is worth a flush.
+// The lock makes it wait for a write under way to the wallet, and then return what was written. It changes nothing, so
+// its commit need not be flushed.
 const LOOK = {
   name: 'look-at-wallets',
   text: `
@@ -23,17 +23,17 @@ const LOOK = {
 }
 
 export interface WalletTurns {
-  /** Somebody else wrote the wallet of this user while we tried to. */
+  /** Notes that another replica wrote the wallet of this user while this one tried to. */
   noteRival(user_id: number): void
   hasRival(user_id: number): boolean
-  /** Lets the rival have a turn, and resolves when it has, or when there is none any more. */
+  /** Gives the rival a turn. Resolves when it has had it, or when there is no rival any more. */
   give(user_id: number): Promise<void>
 }
 
 /**
- * Turns on a wallet that several replicas post to. Without them whoever wins is there again first, and whoever loses has
- * decided, sent and looked up a batch in vain. Here the winner waits until it knows what the other has written, and
- * decides on that: while both keep to it, nobody loses.
+ * Lets replicas take turns on a wallet that several of them post to. Otherwise one replica wins repeatedly and the
+ * other's batches are wasted. The winner waits until it has read what the other one wrote, and decides on that: while
+ * both do so, no batch is wasted.
  */
 export function createWalletTurns(pool: Pool, memory: LedgerMemory): WalletTurns {
   const rivals = new Set<number>()
@@ -46,7 +46,7 @@ export function createWalletTurns(pool: Pool, memory: LedgerMemory): WalletTurns
     hasRival: (user_id) => rivals.has(user_id),
     give: async (user_id) => {
       await sleep(TURN_MS)
-      // A look that fails costs a try at most.
+      // A failed look costs at most one try.
       const wallet = await look(user_id).catch(() => undefined)
       if (!wallet || !memory.update(wallet)) rivals.delete(user_id)
     },

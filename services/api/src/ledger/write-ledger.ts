@@ -10,9 +10,11 @@ export type LedgerEntry =
   | { kind: 'refusal'; refusal: Refusal }
 
 export interface LedgerWrite {
-  /** Of the topic, as it was known: nothing is written once it has changed, or while it is paused. */
+  /**
+   * The topic's generation when this was decided. Nothing is written if it has changed, or while the topic is paused.
+   */
   generation: number
-  /** As they were decided on, and as they shall be. */
+  /** Each wallet as it was decided on, and with its new values. */
   wallets: { before: WalletRead; after: WalletRead }[]
   /** In arrival order. */
   entries: LedgerEntry[]
@@ -20,16 +22,16 @@ export interface LedgerWrite {
 
 export interface LedgerWritten {
   /**
-   * The wallets for which nothing was written, by id: as they are now, if that could be told. A wallet that is not in
-   * here was written.
+   * The wallets for which nothing was written, by id: their current state, or undefined if they were locked. All other
+   * wallets were written.
    */
   unwritten: Map<number, Omit<WalletRead, 'user_id' | 'currency'> | undefined>
-  /** What was recorded before for an entry's trans_id, by the entry's place. */
+  /** What was already recorded for an entry's trans_id, by the entry's index. */
   recorded: Map<number, Recorded>
 }
 
 interface Variant {
-  /** Most batches have none, and what is not in a statement need not be set up. */
+  /** Whether the batch has refusals. Most have none, and a statement without that part is cheaper. */
   refusals: boolean
   skipLocked: boolean
 }
@@ -41,17 +43,18 @@ const REFUSED = `), refused as (
      where r.code is not null
   `
 
-// One statement, one round trip, one commit. What it is given may be out of date: a wallet is written only if
-// - it is, under its lock, what was decided on. Every write to a wallet raises its version, so whatever is recorded for
-//   it was recorded before that version came about, and the statement's snapshot has it. Version, balance, sequence and
-//   time are all compared: after a fail-over that lost commits, a version may come a second time with another history;
+// One statement, one round trip, one commit. Its input may be out of date. A wallet is written only if
+// - it has not changed since it was decided on, checked under its lock. Every write to a wallet raises its version, so
+//   everything recorded for an unchanged wallet was recorded before that version, and the statement's snapshot has it.
+//   Version, balance, sequence and time are all compared: after a fail-over that lost commits, the same version may
+//   come again with another history;
 // - none of its trans_ids is recorded in that snapshot;
-// - the topic is still of the generation that the events were made for.
-// All other parts hang on the wallets that were updated. Wallets come sorted by id and are locked in that order, so that
-// two replicas never wait for each other in a circle. After a wait the lock returns the row as it is then.
+// - the topic still has the generation that the events were made for, and is not paused.
+// All other inserts depend on the wallets that were updated. Wallets come sorted by id and are locked in that order, so
+// that two replicas cannot deadlock. After a wait, the lock returns the current row.
 // Outbox rows are inserted in arrival order, so that their ids rise with sequence. Arrays are unnested side by side in
-// the select list, which streams; in FROM, each would be stored first. The limits keep each look-up one probe of a
-// unique index, whatever the statistics say.
+// the select list, which streams; in FROM, each would be stored first. The limits make each look-up one probe of a
+// unique index, independent of statistics.
 const write = ({ refusals, skipLocked }: Variant): string => `
   with wallet as (
     select unnest($2::bigint[]) as id, unnest($3::bigint[]) as version,
@@ -112,7 +115,7 @@ const write = ({ refusals, skipLocked }: Variant): string => `
   union all
   select null, null, null, null, null, to_json(recorded) from recorded`
 
-/** A named statement is prepared once a connection. */
+/** A named statement is prepared once per connection. */
 const STATEMENTS = [
   { name: 'write-ledger', refusals: false, skipLocked: false },
   { name: 'write-ledger-skip-locked', refusals: false, skipLocked: true },
@@ -121,7 +124,7 @@ const STATEMENTS = [
 ].map(({ name, ...variant }) => ({ name, text: write(variant), ...variant }))
 
 export interface WriteOptions {
-  /** Leaves a wallet alone that somebody else has locked, as if its version had moved, and waits for nobody. */
+  /** Skips wallets that are locked, as if their version had changed, instead of waiting. */
   skipLocked?: boolean
 }
 
@@ -139,7 +142,7 @@ interface RecordedRow {
 
 interface Row {
   unwritten: number | null
-  /** Null, as all of the wallet, if somebody else has it locked. */
+  /** Null, like all wallet columns, if the wallet was locked and skipped. */
   version: number | null
   balance: number
   sequence: number
@@ -147,7 +150,7 @@ interface Row {
   recorded: RecordedRow | null
 }
 
-/** Writes what was decided, and returns what was not written and why. */
+/** Writes a decided batch. Returns what was not written, and why. */
 export async function writeLedger(
   pool: Pool,
   write: LedgerWrite,
@@ -193,7 +196,7 @@ function walletColumns(wallets: LedgerWrite['wallets']): string[] {
   ]
 }
 
-/** A refusal has no id, sequence and event; a transaction has no code. */
+/** A refusal has no id, sequence or event; a transaction has no code. */
 function entryColumns(entries: readonly LedgerEntry[]): (string | number)[] {
   const facts = entries.map((entry) => (entry.kind === 'transaction' ? entry.transaction : entry.refusal))
   const transactions = entries.map((entry) => (entry.kind === 'transaction' ? entry.transaction : undefined))
@@ -216,8 +219,8 @@ function entryColumns(entries: readonly LedgerEntry[]): (string | number)[] {
   ]
 }
 
-/** An array as Postgres writes it, of values that need no quotes. */
+/** An array in Postgres's text format, of values that need no quotes. */
 const array = (values: readonly (string | number | null)[]): string => `{${values.map((v) => v ?? 'null').join()}}`
 
-/** Texts as lines: neither JSON nor a trans_id contains a line break. Cheaper than an array's quotes on both sides. */
+/** Texts joined by line breaks: no text here contains one. Cheaper on both sides than quoting an array. */
 const lines = (values: readonly string[]): string => values.join('\n')

@@ -11,7 +11,7 @@ declare module '@fastify/jwt' {
 }
 
 export interface AccessTokensOptions {
-  /** The first signs, all are accepted. */
+  /** The first one signs; all are accepted. */
   secrets: readonly string[]
 }
 
@@ -20,8 +20,8 @@ export interface AccessToken {
   expires_at: string
 }
 
-// RFC 8725: algorithm, issuer, audience and type are pinned, so that no other token of ours, and none that another
-// service takes for granted, passes for an access token.
+// RFC 8725: algorithm, issuer, audience and type are fixed, so that no other kind of token, of this or another service,
+// is accepted as an access token.
 const ALGORITHM = 'HS256'
 const ISSUER = 'streamledger'
 const AUDIENCE = 'streamledger-api'
@@ -33,7 +33,7 @@ const USER_ID = /^[1-9]\d{0,14}$/
 const INVALID_SIGNATURE = 'FAST_JWT_INVALID_SIGNATURE'
 const INVALID_TOKEN = { 'www-authenticate': 'Bearer realm="streamledger", error="invalid_token"' }
 
-/** Makes access tokens known to the app: `app.jwt`, for `signAccessToken` and `authenticate`. */
+/** Adds `app.jwt`, which `signAccessToken` and `authenticate` use. */
 export const accessTokens = fp<AccessTokensOptions>(
   async (app, { secrets: [secret] }) => {
     if (!secret) throw new Error('access tokens need a secret')
@@ -59,7 +59,7 @@ export function signAccessToken(app: FastifyInstance, user_id: number, ttlS: num
   return { token, expires_at: new Date(exp * 1000).toISOString() }
 }
 
-/** Answers 401 to every request of this scope that does not bring a valid access token; `request.user` is who it is. */
+/** Answers 401 to every request of this scope without a valid access token. Sets `request.user`. */
 export const authenticate = fp<AccessTokensOptions>(
   async (app, { secrets: [, ...older] }) => {
     const verified = createVerifiedHeaders()
@@ -84,14 +84,14 @@ export const authenticate = fp<AccessTokensOptions>(
 
 interface Access {
   user_id: number
-  /** In ms since 1970. */
+  /** In ms since the epoch. */
   expiresAt: number
 }
 
 const MS_PER_S = 1_000
 const VERIFIED_MAX = 10_000
 
-/** Headers whose token was checked, until it expires: a client sends the same one hundreds of times. */
+/** Caches verified headers until their token expires: a client sends the same header hundreds of times. */
 function createVerifiedHeaders() {
   const headers = new Map<string, Access>()
   return {
@@ -103,14 +103,14 @@ function createVerifiedHeaders() {
       return undefined
     },
     add(header: string, access: Access): void {
-      // Whoever came first goes first: a flood of tokens costs time, and never memory.
+      // Evict the oldest entry, so that a flood of tokens cannot fill the memory.
       if (headers.size >= VERIFIED_MAX) headers.delete(headers.keys().next().value as string)
       headers.set(header, access)
     },
   }
 }
 
-/** @returns undefined for a token that is not valid, whatever the reason: nobody is told which */
+/** @returns undefined for an invalid token. The reason is not disclosed. */
 function readAccessToken(app: FastifyInstance, token: string, older: readonly string[]): Access | undefined {
   const keys = [undefined, ...older]
   for (const key of keys) {
@@ -119,7 +119,7 @@ function readAccessToken(app: FastifyInstance, token: string, older: readonly st
       if (typeof sub !== 'string' || !USER_ID.test(sub)) return undefined
       return { user_id: Number(sub), expiresAt: exp * MS_PER_S }
     } catch (error) {
-      // Another secret can only mend the signature.
+      // Trying another secret helps only with an invalid signature.
       if ((error as { code?: unknown }).code !== INVALID_SIGNATURE) return undefined
     }
   }

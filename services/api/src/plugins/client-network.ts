@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 
-/** Some proxies name the port as well. */
+/** Some proxies append the port. */
 const WITH_PORT = /^(?:\[([\da-f:.]+)\]|(\d{1,3}(?:\.\d{1,3}){3})):\d{1,5}$/i
 const NOWHERE = 'nowhere'
 const KNOWN_MAX = 10_000
@@ -10,11 +10,11 @@ const KNOWN_MAX = 10_000
 type From = Pick<FastifyRequest, 'socket'> & { ip: string | undefined }
 
 /**
- * Where a request comes from, for counting: an IPv4 address, or the network that an IPv6 address is in, since whoever has
- * one of those has all of it. `prefixBits` is its size.
+ * Returns where a request comes from, for counting: its IPv4 address, or the network of its IPv6 address, since a
+ * client can use every address of its network. `prefixBits` is the prefix length of that network.
  */
 export function createClientNetwork(prefixBits: number): (from: From) => string {
-  // To parse an IPv6 address takes several times as long as to count a request.
+  // A cache, since parsing an IPv6 address takes several times as long as counting a request.
   const known = new Map<string, string>()
 
   return ({ ip, socket }) => {
@@ -28,7 +28,7 @@ export function createClientNetwork(prefixBits: number): (from: From) => string 
   }
 }
 
-/** What a proxy hands on may be anything. */
+/** Returns undefined if the text is no address: a proxy may forward anything. */
 function addressOf(text: string | undefined): string | undefined {
   if (text === undefined || isIP(text) !== 0) return text
   const [, v6, v4] = WITH_PORT.exec(text) ?? []

@@ -7,17 +7,20 @@ export interface ConnectionLimitOptions {
   registry: Registry
 }
 
-/** Whoever floods us with connections does not flood the log. */
+/** At most one log line per interval, so that a flood of connections does not flood the log. */
 const REFUSED_LOG_INTERVAL_MS = 1_000
 
-/** Closes connections beyond so many at once, unanswered: each takes memory and a file descriptor, and idle ones cost nothing to hold. */
+/**
+ * Closes new connections without an answer while `connectionsMax` are open. Each connection takes memory and a file
+ * descriptor here, while it costs a client nothing to hold many idle ones.
+ */
 export const connectionLimit = fp<ConnectionLimitOptions>(
   async (app, { connectionsMax, registry }) => {
     const { server } = app
     const count = promisify(server.getConnections.bind(server))
     new Gauge({
       name: 'http_connections',
-      help: 'Connections of clients that are open.',
+      help: 'Open client connections.',
       registers: [registry],
       async collect() {
         this.set(await count())
@@ -25,7 +28,7 @@ export const connectionLimit = fp<ConnectionLimitOptions>(
     })
     const refused = new Counter({
       name: 'http_connections_refused_total',
-      help: 'Connections of clients that were closed because CONNECTIONS_MAX were open.',
+      help: 'Client connections that were closed at once because CONNECTIONS_MAX were open.',
       registers: [registry],
     })
     let loggedAt = Number.NEGATIVE_INFINITY

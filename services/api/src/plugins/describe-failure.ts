@@ -7,7 +7,7 @@ import { RequestError, type RequestErrorCode, requestErrors } from '../request-e
 import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './problem-status.ts'
 import { faultsOf, type ValidationError } from './validation-faults.ts'
 
-/** A failure as the client is told of it. */
+/** A failure as the client sees it. */
 export interface Failure {
   status: number
   code: string
@@ -19,10 +19,10 @@ export interface Failure {
 }
 
 const BEARER = 'Bearer realm="streamledger"'
-/** Clients that were sent away together must not all come back in the same second. */
+/** Random within these bounds, so that refused clients do not all come back in the same second. */
 const RETRY_AFTER_S = { min: 1, max: 4 }
 
-/** Turns whatever was thrown into what may be told: an error that is not known here says nothing of itself. */
+/** Turns any thrown error into what the client may see. An unknown error becomes `internal_error` without details. */
 export function describeFailure(error: unknown): Failure {
   const failure = classify(error)
   return { ...failure, headers: { ...standingHeaders(failure.status), ...failure.headers } }
@@ -55,7 +55,7 @@ function requestFailure(code: RequestErrorCode, more: Partial<Failure> = {}): Fa
   return { status: requestStatus[code], code, detail: requestErrors[code], ...more }
 }
 
-/** Errors of fastify and its parsers, by the status that they ask for. */
+/** Maps errors of fastify and its parsers to a code, by their status. */
 function codeOfForeign(error: unknown): RequestErrorCode {
   const status = (error as { statusCode?: unknown } | null)?.statusCode
   if (typeof status !== 'number' || status < 400 || status >= 500) return 'internal_error'
@@ -63,7 +63,7 @@ function codeOfForeign(error: unknown): RequestErrorCode {
     case 401:
       return 'unauthenticated'
     case 404:
-    case 414: // a path parameter that is longer than any of ours
+    case 414: // a path parameter that is longer than any valid one
       return 'not_found'
     case 413:
       return 'body_too_large'

@@ -4,16 +4,18 @@ import fp from 'fastify-plugin'
 const SWEEP_INTERVAL_MS = 50
 
 export interface DrainOptions {
-  /** How long all is served as ever, once the replica has said that it is not ready. */
+  /** How long requests are served as before, after the readiness check has begun to fail. */
   delayMs: number
 }
 
 /**
- * Lets clients go while the app closes. At first it serves on: a balancer goes on sending for as long as it has not seen
- * that the replica is not ready, and every answer tells its connection to close, so that none is closed on a client with a
- * request on its way. Then Node closes the connections that are idle at that moment, and would wait for every other one
- * to time out, long after its answer: they are closed as soon as they are idle. What clients asked for that have hung up
- * since is waited for too, as it still needs the database.
+ * Closes connections without losing requests while the app stops.
+ *
+ * - First it keeps serving for `delayMs`, because a load balancer keeps sending until it sees that the replica is not
+ *   ready. Every answer has `connection: close`, so that no connection is closed while a request is on its way.
+ * - Then Node closes the connections that are idle. It would leave the others open until they time out, so they are
+ *   closed here as soon as they are idle.
+ * - Requests whose clients have hung up are waited for too, as they still need the database.
  */
 export const drain = fp<DrainOptions>(
   async (app, { delayMs }) => {

@@ -1,12 +1,12 @@
 import type { FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 
-/** One spelling of a number that a double holds exactly; whatever else is sent stays a string, which its schema refuses. */
+/** The one accepted spelling of an integer. Everything else stays a string, which the schema refuses. */
 const INTEGER = /^(0|[1-9]\d{0,15})$/
 
 /**
- * Query strings and paths are text: those parameters that their schema says are integers are read as such, before they
- * are validated. Ajv's own coercion, which is off, would also take " 5", "5e1" and true.
+ * Query strings and paths are text: converts parameters whose schema is an integer, before they are validated. Ajv's
+ * own coercion, which is off, would also accept " 5", "5e1" and true.
  */
 export const integerParameters = fp(
   async (app) => {

@@ -2,15 +2,15 @@ import { isUtf8 } from 'node:buffer'
 import fp from 'fastify-plugin'
 import { RequestError } from '../request-error.ts'
 
-/** Bodies are plain JSON in UTF-8, and nothing else. */
+/** Accepts only bodies of uncompressed JSON in UTF-8. */
 export const jsonBodies = fp(
   async (app) => {
     const parse = app.getDefaultJsonParser('error', 'error')
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-      // Clients that name the type of every request send this with an empty one, too. The schemas know who needs a body.
+      // Some clients send a content type with an empty body. The schemas decide whether a body is required.
       if (body.length === 0) return done(null, undefined)
-      // Decoding would turn every broken byte into the same U+FFFD, and so two trans_ids into one.
+      // Decoding would turn every invalid byte into the same U+FFFD, and could make two trans_ids equal.
       if (!isUtf8(body)) return done(new RequestError('malformed_request'))
       return parse(request, body.toString(), done)
     })

@@ -1,4 +1,4 @@
-/** Which methods a path knows, for the answer to one that it does not. */
+/** The methods of each path, for the 405 answer and its Allow header. */
 export interface KnownPaths {
   add(method: string | string[], url: string): void
   methodsOf(path: string): string[]
@@ -21,7 +21,7 @@ export function createKnownPaths(): KnownPaths {
     },
     methodsOf: (path) => {
       const segments = path.split('/')
-      // "/transactions/export" is itself, and not a transaction that is called export.
+      // An exact match comes first: "/transactions/export" must not match "/transactions/:transaction_id".
       const known = paths.get(path) ?? [...paths.values()].find((candidate) => matches(candidate, segments))
       return known ? [...known.methods].sort() : []
     },

@@ -4,11 +4,11 @@ import type { FastifyRequest } from 'fastify'
 import type { Failure } from './describe-failure.ts'
 import { traceContextOf } from './trace-requests.ts'
 
-/** While the database is down every request fails alike; one line a second tells it as well as ten thousand. */
+/** While the database is down, every request fails the same way, so one line per second is enough. */
 const UNAVAILABLE_INTERVAL_MS = 1_000
 let unavailableLoggedAt = Number.NEGATIVE_INFINITY
 
-/** Logs what somebody has to look at, once: faults, and that requests are being turned away. */
+/** Logs each internal error, and, at most once per second, that requests are answered 503. */
 export function logFailure(
   request: Pick<FastifyRequest, 'id' | 'log' | 'headers' | 'span'>,
   error: unknown,

@@ -11,31 +11,32 @@ const DOCUMENT = '/openapi.json'
 const hidden = { schema: { hide: true } }
 
 /** Markdown, for the top of the reference page. */
-const INTRODUCTION = `Moves money in wallets: every credit and debit is idempotent by its \`trans_id\`, and tells the world once.
+const INTRODUCTION = `Credits and debits of wallets. Each one is idempotent by its \`trans_id\` and published as an event exactly once.
 
-- **Money** is integer kobo. A fraction that a double cannot hold is rounded by JSON itself, before anybody can refuse it.
-- **Bodies** are \`application/json\` in UTF-8, not packed, of 64 KiB at most. A field that is not known is refused.
+- **Money** is integer kobo. JSON parsing rounds a fraction that a double cannot hold, before the service can refuse it.
+- **Bodies** are \`application/json\` in UTF-8, uncompressed, at most 64 KiB. Unknown fields are refused.
 - **Errors** are problem details (RFC 9457) with a stable \`code\`. Every answer has an \`X-Request-Id\`: quote it when you ask for help.
-- **Again?** Whatever was not answered, or was answered 503, may be sent again with the same \`trans_id\`, or the same
+- **Retries**: a request without an answer, or with a 503, may be sent again with the same \`trans_id\`, or the same
   \`Idempotency-Key\` for an export: it takes effect once.
-- **Limits** are generous. What is left of yours is in \`RateLimit\`; whoever has used one up is answered 429, with \`Retry-After\`.
-- **HEAD** works where GET does. Any other method that a path does not have is answered 405, with \`Allow\`.`
+- **Limits** are generous. The \`RateLimit\` header says what is left; a request beyond a limit is answered 429, with \`Retry-After\`.
+- **HEAD** works where GET does. Other methods that a path does not support are answered 405, with \`Allow\`.`
 
-/** What never became a request is answered before anybody counts. */
+/** These are answered before requests are counted, because the request could not be read. */
 const UNCOUNTED = new Set(['408', '431'])
 
 const limitHeaders = {
   RateLimit: {
-    description: 'What is left of each limit (r), and for how many seconds (t).',
+    description: 'For each limit: the requests left (r) in the current window, and the seconds until it ends (t).',
     schema: { type: 'string', examples: ['"address";r=49999;t=10, "user";r=19999;t=10'] },
   },
   'RateLimit-Policy': {
-    description: 'Each limit that this request falls under: so many requests (q) in so many seconds (w).',
+    description:
+      'For each limit that applies to this request: the number of requests (q) per window, and its seconds (w).',
     schema: { type: 'string', examples: ['"address";q=50000;w=10, "user";q=20000;w=10'] },
   },
 } as const
 
-/** Collects the routes that are registered after it into an OpenAPI document, and serves it with a page to try it from. */
+/** Makes an OpenAPI document of the routes registered after it, and serves it with a page to try the API. */
 export const openapi = fp<OpenapiOptions>(
   async (app, { base }) => {
     await app.register(swagger, {
@@ -49,7 +50,7 @@ export const openapi = fp<OpenapiOptions>(
         servers: [{ url: '/' }],
         tags: [
           { name: 'auth', description: 'Sign up, log in, stay logged in.' },
-          { name: 'wallet', description: 'Who you are and what you have.' },
+          { name: 'wallet', description: 'Your details and your balance.' },
           { name: 'transactions', description: 'Credits and debits.' },
           { name: 'exports', description: 'Your history as an Excel file.' },
         ],
@@ -59,7 +60,7 @@ export const openapi = fp<OpenapiOptions>(
             access_token: {
               ...{ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
               description:
-                '`access_token.token` of sign-up, log-in or refresh. It lasts for minutes: see its `expires_at`.',
+                '`access_token.token` of sign-up, log-in or refresh. It is valid for minutes: see its `expires_at`.',
             },
           },
         },
@@ -85,7 +86,7 @@ export const openapi = fp<OpenapiOptions>(
   { name: 'openapi' },
 )
 
-/** The plugin marks every body as required; one that has no required member may be left out here. */
+/** The swagger plugin marks every body as required. Marks bodies without a required member as optional. */
 function optionalBodies<Document extends object>(document: Document): Document {
   const { paths = {}, components } = document as unknown as OpenapiParts
   for (const { post } of Object.values(paths)) {
@@ -97,7 +98,7 @@ function optionalBodies<Document extends object>(document: Document): Document {
   return document
 }
 
-/** Every answer to a request that was counted tells what is left, whatever else it says. */
+/** Adds the rate limit headers to every answer to a counted request. */
 function limitedAnswers<Document extends object>(document: Document): Document {
   const { paths = {} } = document as unknown as OpenapiParts
   const references = Object.fromEntries(

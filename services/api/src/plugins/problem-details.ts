@@ -8,27 +8,30 @@ import { logFailure } from './log-failure.ts'
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Of the answer, if it is a problem; otherwise empty. */
+    /** The code of the answer if it is a problem; otherwise empty. */
     problemCode: string
   }
 }
 
-/** Every answer that is not a success, in one shape: RFC 9457. Register it before the routes: it learns their paths. */
+/**
+ * Sends every answer that is not a success as RFC 9457 problem details. Register it before the routes: it collects
+ * their paths.
+ */
 export const problemDetails = fp(
   async (app) => {
     const knownPaths = createKnownPaths()
     app.decorateReply('problemCode', '')
     app.addHook('onRoute', ({ method, url }) => knownPaths.add(method, url))
-    // Before its body is looked at: whatever that is, there is nobody here to read it.
+    // Refuse an unknown path before its body is parsed: a fault in the body must not hide the 404.
     app.addHook('preParsing', (request, _reply, payload, done) => {
       if (request.is404) done(refusePath(knownPaths, request))
       else done(null, payload)
     })
     app.setNotFoundHandler((request, reply) => sendProblem(refusePath(knownPaths, request), request, reply))
     app.setErrorHandler((error, request, reply) => {
-      // What a client breaks off by hanging up comes as ECONNRESET, which is not the database's this time.
+      // A client that hangs up causes an ECONNRESET, which must not be taken for one of the database.
       if (error === request.raw.errored) return sendProblem(new RequestError('malformed_request'), request, reply)
-      // A path parameter that cannot be one names nothing, just like an id that does not exist.
+      // An invalid path parameter is answered 404, like an id that does not exist.
       const isPath = (error as { validationContext?: string }).validationContext === 'params'
       return sendProblem(isPath ? refusePath(knownPaths, request) : error, request, reply)
     })

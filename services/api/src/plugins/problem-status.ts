@@ -3,7 +3,7 @@ import type { LedgerErrorCode } from '../ledger/errors.ts'
 import type { ExportErrorCode } from '../ledger/export-errors.ts'
 import type { RequestErrorCode } from '../request-error.ts'
 
-// The one place that knows which HTTP status a code has. The types make it a compile error to forget one.
+// The HTTP status of each error code, in one place. A missing code is a compile error.
 
 export const ledgerStatus: Record<LedgerErrorCode, number> = {
   insufficient_funds: 422,

@@ -7,7 +7,7 @@ import type { Refusals } from './refusals.ts'
 
 export interface RateLimits {
   windowS: number
-  /** 0 in any of these: any number. */
+  /** 0 means no limit. */
   addressMax: number
   userMax: number
   signInMax: number
@@ -18,15 +18,15 @@ export interface RateLimitOptions {
   refusals: Refusals
 }
 
-/** What one customer of a provider has at least. */
+/** The smallest network that a provider gives to one customer. */
 const IPV6_NETWORK_BITS = 64
 const MS_PER_S = 1_000
-/** Counted at once; from then on the one that was seen longest ago is forgotten. A hundred bytes or two each. */
+/** Callers counted at once, 100 to 200 bytes each. Beyond that, the one seen longest ago is forgotten. */
 const CALLERS_MAX = 20_000
 
 /**
- * Counts the requests of each address, whoever sends them and wherever they go. Counts are this replica's alone, in
- * memory: they keep one caller from having the replica for itself, and cost a request next to nothing.
+ * Limits the requests of each address, over all users and routes. Each replica counts for itself, in memory: this keeps
+ * one caller from taking the whole replica, and costs almost nothing per request.
  */
 export const limitAddresses = fp<RateLimitOptions>(
   async (app, { limits, refusals }) => {
@@ -38,7 +38,7 @@ export const limitAddresses = fp<RateLimitOptions>(
   { name: 'limit-addresses' },
 )
 
-/** Counts the requests of each user, from wherever they come. */
+/** Limits the requests of each user, over all addresses. */
 export const limitUsers = fp<RateLimitOptions>(
   async (app, { limits, refusals }) => {
     if (limits.userMax === 0) return
@@ -48,7 +48,7 @@ export const limitUsers = fp<RateLimitOptions>(
   { name: 'limit-users', dependencies: ['limit-addresses', 'authenticate'] },
 )
 
-/** For the routes that hash a password, which takes hundreds of times as long as anything else. */
+/** Limits the routes that hash a password, which takes hundreds of times as long as any other work. */
 export function createSignInLimit(app: FastifyInstance, { limits, refusals }: RateLimitOptions) {
   if (limits.signInMax === 0) return []
   const keyOf = createClientNetwork(IPV6_NETWORK_BITS)
@@ -56,7 +56,7 @@ export function createSignInLimit(app: FastifyInstance, { limits, refusals }: Ra
 }
 
 interface Limit extends RateLimitOptions {
-  /** As clients are told of it. */
+  /** The name in the answer headers. */
   name: string
   max: number
   keyOf: (request: FastifyRequest) => string
@@ -80,7 +80,7 @@ function createLimit(app: FastifyInstance, { name, max, keyOf, limits, refusals 
   }
 }
 
-/** draft-ietf-httpapi-ratelimit-headers-10: one item a limit, since a request may fall under several. */
+/** draft-ietf-httpapi-ratelimit-headers-10: one item per limit, since several limits may apply to a request. */
 function addItem(reply: FastifyReply, header: string, item: string): void {
   const before = reply.getHeader(header)
   reply.header(header, before === undefined ? item : `${before}, ${item}`)

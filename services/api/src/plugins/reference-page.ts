@@ -13,7 +13,7 @@ export const REFERENCE = '/docs'
 const PATHS = [`${REFERENCE}/`, `${REFERENCE}/js/scalar.js`]
 const hidden = { schema: { hide: true } }
 
-/** What is sent for a path: made once, and the same bytes for everyone. */
+/** The answer for a path, made once. */
 interface Asset {
   type: string
   etag: string
@@ -22,7 +22,7 @@ interface Asset {
   policy: string | undefined
 }
 
-/** The page to read the document on and to try the API from. */
+/** Serves a page to read the document and to try the API. */
 export const referencePage = fp<ReferencePageOptions>(
   async (app, { document }) => {
     let assets: Promise<Map<string, Asset>> | undefined
@@ -46,9 +46,9 @@ export const referencePage = fp<ReferencePageOptions>(
 )
 
 /**
- * The page comes from an app of its own that lives until it has been asked once, when somebody first opens the page: its
- * script is 5 MB of source, which a service whose page nobody opens need not hold. Everything on it comes from here: it
- * works where there is no internet, and tells nobody who reads it.
+ * Renders the page with a temporary app, when the page is first opened: its script is 5 MB, which a service that never
+ * serves the page need not hold in memory. Everything on the page comes from this service, so it works without internet
+ * access and no third party learns who reads it.
  */
 async function makeAssets(document: string): Promise<Map<string, Asset>> {
   const { default: apiReference } = await import('@scalar/fastify-api-reference')
@@ -83,7 +83,10 @@ async function makeAssets(document: string): Promise<Map<string, Asset>> {
   return assets
 }
 
-/** Scripts of this origin and the page's own inline ones, by their hashes; styles are written by the scripts. */
+/**
+ * Allows scripts of this origin, and the page's inline scripts by their hashes. Styles are inline, as the scripts add
+ * them.
+ */
 function policyOf(html: string): string {
   const inline = [...html.matchAll(/<script(?![^>]*\ssrc=)[^>]*>([\s\S]*?)<\/script>/g)].map(([, text = '']) => text)
   const hashes = inline.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)

@@ -1,13 +1,16 @@
-/** Refused in one turn of the event loop: a few milliseconds, in which those who were let in are not served. */
+/**
+ * Requests rejected per turn of the event loop. They take a few milliseconds, in which accepted requests are not
+ * served.
+ */
 const REFUSED_A_TURN_MAX = 64
 
 type Refuse = () => void
 export type Refusals = ReturnType<typeof createRefusals>
 
 /**
- * Spreads refusals over turns of the event loop. A flood would otherwise fill each turn with thousands of them, while
- * the database, which is heard once a turn, stands idle. A client that floods over open connections is slowed down by
- * this; no more wait here than there are requests on open connections.
+ * Spreads rejections by rate limits, load and a full queue over turns of the event loop. A flood would otherwise fill
+ * each turn with thousands of them while the database is idle: its answers are read once per turn. This also slows down
+ * a client that floods over open connections. No more rejections wait here than there are requests on open connections.
  */
 export function createRefusals() {
   let waiting: Refuse[] = []

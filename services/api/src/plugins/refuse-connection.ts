@@ -10,7 +10,7 @@ const codes: Record<string, RequestErrorCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 }
 
-/** Answers what never became a request, in the same shape as everything else, and closes the connection. */
+/** Sends problem details for a request that could not be read (invalid, too large, too late), and closes the connection. */
 export function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const failure = describeFailure(new RequestError(codes[error.code ?? ''] ?? 'malformed_request'))

@@ -6,16 +6,16 @@ export interface RequestMetricsOptions {
 }
 
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-/** Paths that are nobody's share one label: clients must not be able to make up series. */
+/** All unknown paths share one label, so that clients cannot create series. */
 const UNMATCHED = 'unmatched'
 const MS_PER_S = 1_000
 
-/** How long each route takes, by status, and why requests are refused. */
+/** Measures the duration of each route by status, and counts problems by code. */
 export const requestMetrics = fp<RequestMetricsOptions>(
   async (app, { registry }) => {
     const duration = new Histogram({
       name: 'http_request_duration_seconds',
-      help: 'From the request to the last byte of its answer.',
+      help: 'Time from the request to the last byte of its answer.',
       labelNames: ['method', 'route', 'status'] as const,
       buckets: BUCKETS_S,
       registers: [registry],
@@ -25,7 +25,7 @@ export const requestMetrics = fp<RequestMetricsOptions>(
     app.addHook('onResponse', (request, reply, done) => {
       const route = request.is404 ? UNMATCHED : (request.routeOptions.url ?? UNMATCHED)
       const method = request.is404 ? UNMATCHED : request.method
-      // To find a series by its labels costs more than to observe.
+      // A cache: finding a series by its labels costs more than observing a value.
       const key = `${method} ${route} ${reply.statusCode}`
       const one = series.get(key) ?? duration.labels(method, route, String(reply.statusCode))
       series.set(key, one)
@@ -37,12 +37,12 @@ export const requestMetrics = fp<RequestMetricsOptions>(
   { name: 'request-metrics', dependencies: ['problem-details'] },
 )
 
-/** Codes are ours, so there are so many and no more. */
+/** The codes are a fixed set, so the number of series is bounded. */
 function createProblemCounter(registry: Registry): (code: string) => void {
   const counts = new Map<string, number>()
   new Counter({
     name: 'http_problems_total',
-    help: 'Answers that are no success, by their code; docs/errors.md has all of them.',
+    help: 'Answers with an error, by code; docs/errors.md lists the codes.',
     labelNames: ['code'] as const,
     registers: [registry],
     collect() {
@@ -50,6 +50,6 @@ function createProblemCounter(registry: Registry): (code: string) => void {
       for (const [code, count] of counts) this.inc({ code }, count)
     },
   })
-  // Under a flood of requests that are refused, to add one is all that a refusal may cost.
+  // Cheap, because a flood may be refused: the counter itself is filled only when metrics are read.
   return (code) => counts.set(code, (counts.get(code) ?? 0) + 1)
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import helmet from 'helmet'
 
-/** What every answer says to a browser. JSON needs no policy but "nothing"; the reference page brings its own. */
+/** Adds security headers to every answer. JSON needs only the policy "none"; the reference page sets its own. */
 export const securityHeaders = fp(
   async (app) => {
     const headers = readHeaders()
@@ -15,13 +15,13 @@ export const securityHeaders = fp(
   { name: 'security-headers' },
 )
 
-/** Helmet's headers depend on nothing in the request: they are asked for once, and not built anew for each answer. */
+/** Helmet's headers do not depend on the request, so they are built once. */
 function readHeaders(): Record<string, string> {
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)
   const setHeaders = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    // For browsers that nobody uses any more, or for pages that this service does not have.
+    // For outdated browsers, or for kinds of pages that this service does not serve.
     crossOriginEmbedderPolicy: false,
     dnsPrefetchControl: false,
     ieNoOpen: false,

@@ -4,7 +4,7 @@ import { RequestError } from '../request-error.ts'
 import type { Refusals } from './refusals.ts'
 
 export interface ShedLoadOptions {
-  /** The mean of what a turn of the event loop is late, in ms. 0: any. */
+  /** Maximum mean lag of the event loop, in ms. 0: no limit. */
   eventLoopLagMaxMs: number
   refusals: Refusals
 }
@@ -14,8 +14,8 @@ const RESOLUTION_MS = 10
 const NS_PER_MS = 1e6
 
 /**
- * Refuses whatever comes while this process is behind with its work: an answer that comes too late is asked for again,
- * and costs twice. What was taken on is finished, and the ops port answers as before.
+ * Refuses new requests while the event loop is behind: clients repeat a request whose answer is late, which doubles the
+ * work. Accepted requests are finished, and the ops port answers as before.
  */
 export const shedLoad = fp<ShedLoadOptions>(
   async (app, { eventLoopLagMaxMs, refusals }) => {
@@ -23,7 +23,7 @@ export const shedLoad = fp<ShedLoadOptions>(
     const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
     let lagMs = 0
     const timer = setInterval(() => {
-      // Nothing was measured in a turn that was longer than the interval, as the first one of a process may be.
+      // No sample: the turn was longer than the interval, as the first one of a process may be. Keep the last value.
       if (delay.count > 0) lagMs = delay.mean / NS_PER_MS - RESOLUTION_MS
       delay.reset()
     }, SAMPLE_INTERVAL_MS)

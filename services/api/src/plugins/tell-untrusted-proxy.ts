@@ -4,7 +4,7 @@ export interface TellUntrustedProxyOptions {
   trustedProxies: readonly string[]
 }
 
-/** Says once that requests come through a proxy that is not trusted: the limits would count all its clients as one. */
+/** Warns once that requests come through an untrusted proxy: the limits then count all its clients as one address. */
 export const tellUntrustedProxy = fp<TellUntrustedProxyOptions>(
   async (app, { trustedProxies }) => {
     if (trustedProxies.length > 0) return
@@ -12,7 +12,7 @@ export const tellUntrustedProxy = fp<TellUntrustedProxyOptions>(
     app.addHook('onRequest', ({ headers }, _reply, done) => {
       if (!told && headers['x-forwarded-for'] !== undefined) {
         told = true
-        app.log.warn('requests have X-Forwarded-For and TRUST_PROXY is not set: its addresses are not believed')
+        app.log.warn('requests have X-Forwarded-For, which is ignored because TRUST_PROXY is not set')
       }
       done()
     })

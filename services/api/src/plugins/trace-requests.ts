@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of this request, where requests are traced. */
+    /** The span of this request, if tracing is on. */
     span: Span | undefined
   }
 }
@@ -15,14 +15,14 @@ export interface TraceRequestsOptions {
 
 const SERVER_ERROR = 500
 
-/** The trace that a request belongs to: ours, or where nothing is traced here, its caller's. */
+/** The trace context of a request: ours, or its caller's if tracing is off here. */
 export function traceContextOf({ span, headers }: Pick<FastifyRequest, 'span' | 'headers'>): TraceContext | undefined {
   return span?.context ?? readTraceContext(headers)
 }
 
 /**
- * A span for each request. Register it after whatever refuses in a flood: what is refused must cost far less than what
- * is served. Paths, queries and addresses stay out of spans: they name people and their trans_ids.
+ * Adds a span for each request. Register it after the rate limits: a rejected request must cost far less than a served
+ * one. Paths, queries and addresses stay out of spans: they identify people and their trans_ids.
  */
 export const traceRequests = fp<TraceRequestsOptions>(
   async (app, { tracing }) => {
@@ -30,7 +30,7 @@ export const traceRequests = fp<TraceRequestsOptions>(
     if (!tracing) return
     app.addHook('onRequest', (request, reply, done) => {
       request.span = startSpan(tracing, request)
-      // Not onResponse, which is not told of clients that hang up before their answer.
+      // Not onResponse, which is not called when a client hangs up before its answer.
       reply.raw.once('close', () => endSpan(request.span, reply))
       done()
     })

@@ -1,12 +1,12 @@
 import type { InputFault, InputPlace } from '../input-error.ts'
 
-/** The part of Ajv's errors, and of fastify's around them, that is read here. */
+/** The fields of Ajv's and fastify's validation errors that are used here. */
 export interface ValidationError {
   validation: { keyword: string; instancePath: string; message?: string; params: Record<string, unknown> }[]
   validationContext?: string
 }
 
-/** A body may be wrong in thousands of places; nobody reads more than a few. */
+/** A body may have thousands of faults; the first few are enough. */
 const FAULTS_MAX = 20
 const POINTER_CHARACTERS_MAX = 200
 

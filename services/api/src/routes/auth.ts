@@ -48,7 +48,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         tags,
         operationId: 'signUp',
         summary: 'Sign up',
-        description: 'Makes a user and their wallet, in one commit, and logs them in.',
+        description: 'Creates a user and their wallet in one commit, and logs the user in.',
         body: ref(SignUpBody),
         response: { 201: answer(SignedInView, 'Signed up and logged in.'), ...problems(...BODY, 409) },
       },
@@ -65,8 +65,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         operationId: 'logIn',
         summary: 'Log in',
         description:
-          'Takes the same time, and gives the same answer, for an unknown address and a wrong password. After some failures ' +
-          'the next try from there has to wait, longer each time: 429 `log_in_limited`.',
+          'An unknown e-mail address takes the same time and gets the same answer as a wrong password. After several ' +
+          'failures, further tries from the same address must wait, longer each time: 429 `log_in_limited`.',
         body: ref(LogInBody),
         response: { 200: answer(SignedInView, 'Logged in.'), ...problems(...BODY, 401) },
       },
@@ -82,8 +82,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         operationId: 'refresh',
         summary: 'Exchange a refresh token for the next pair',
         description:
-          'A refresh token is good for one exchange. One that was used and comes again ends the whole log-in, unless ' +
-          'it comes within a few seconds, as from a client that never got the answer.',
+          'A refresh token can be exchanged once. If it is sent again, the whole log-in is revoked, unless this happens ' +
+          'within a few seconds, as with a client that lost the answer.',
         body: ref(RefreshBody),
         response: { 200: answer(TokensView, 'The next pair.'), ...problems(...BODY, 401) },
       },
@@ -102,9 +102,10 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         tags,
         operationId: 'logOut',
         summary: 'Log out',
-        description: 'Ends the log-in that this refresh token belongs to. Access tokens live on until they expire.',
+        description:
+          'Ends the log-in that this refresh token belongs to. Access tokens that were already issued stay valid until they expire.',
         body: ref(RefreshBody),
-        response: { 204: Type.Null({ description: 'Logged out, now or before.' }), ...problems(...BODY) },
+        response: { 204: Type.Null({ description: 'Logged out, by this request or earlier.' }), ...problems(...BODY) },
       },
     },
     async (request, reply) => {

@@ -4,8 +4,8 @@ import { RequestError } from '../request-error.ts'
 const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
 
 /**
- * The part of a file that a Range header asks for (RFC 9110, section 14). Several ranges at once, and whatever is not
- * understood, mean the whole file, which the standard allows.
+ * Returns the part of a file that a Range header asks for (RFC 9110, section 14), or undefined for the whole file.
+ * Several ranges at once and invalid headers mean the whole file, which the standard allows.
  *
  * @throws RequestError `range_not_satisfiable`
  */

@@ -19,9 +19,9 @@ export interface ExportFileRoutesOptions {
 
 const fileHeaders = {
   etag: { type: 'string', description: 'The sha256 of the whole file, in quotes.' },
-  'accept-ranges': { type: 'string', enum: ['bytes'], description: 'Parts may be asked for.' },
-  'content-disposition': { type: 'string', description: 'A name to keep it under.' },
-  'content-length': { type: 'integer', minimum: 0, description: 'Of what is sent, in bytes.' },
+  'accept-ranges': { type: 'string', enum: ['bytes'], description: 'Range requests are supported.' },
+  'content-disposition': { type: 'string', description: 'A file name to save it under.' },
+  'content-length': { type: 'integer', minimum: 0, description: 'Size of the body, in bytes.' },
 }
 const extent = { type: 'string', description: 'Which part this is, as `bytes 0-99/200000`.' }
 
@@ -35,18 +35,18 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
         operationId: 'downloadExport',
         summary: 'Download the file of a finished export',
         description:
-          'Whole, or one range of it, so that a download that broke off goes on where it stopped. With exports in S3: ' +
-          'the address of the file there.',
+          'Returns the whole file or one range of it, so that an interrupted download can be resumed. If exports are ' +
+          'stored in S3, redirects to the file there.',
         params: ExportParams,
         headers: DownloadHeaders,
         response: {
           200: workbook('The whole file.', fileHeaders),
-          206: workbook('The part that was asked for.', { ...fileHeaders, 'content-range': extent }),
+          206: workbook('The requested part.', { ...fileHeaders, 'content-range': extent }),
           302: Type.Null({
-            description: 'Where the file is to be had, for some minutes, if it is in S3.',
-            headers: { location: { type: 'string', description: 'Of the file. It needs no token.' } },
+            description: 'Redirect to the file in S3, valid for a few minutes.',
+            headers: { location: { type: 'string', description: 'URL of the file. It needs no token.' } },
           }),
-          304: Type.Null({ description: 'You have it already.', headers: { etag: fileHeaders.etag } }),
+          304: Type.Null({ description: 'The client already has this file.', headers: { etag: fileHeaders.etag } }),
           ...problems(401, 404, 409, 410, 416),
         },
       },
@@ -60,7 +60,7 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
       })
       const event = { kind: 'export_downloaded', user_id, subject: export_id, origin: originOf(request) } as const
       try {
-        // Before the first byte: nobody has data of which there is no record.
+        // Recorded before the first byte is sent, so that there is no download without a record.
         return await sendFile(request, reply, { ...opened, record: () => recordSecurityEvent(db, event) })
       } catch (error) {
         await closeFile(opened)
@@ -70,12 +70,12 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
   )
 }
 
-/** To who asks it is no fault of the service, so nothing else says that the store has lost a file. */
+/** The client gets a 410, which is not logged. This line tells the operator that the store lost a file. */
 function tellMissing({ id, log }: FastifyRequest, export_id: string, error: unknown): void {
   if (!(error instanceof ExportError) || error.code !== 'export_file_missing') return
   log.error(
     { request_id: id, export_id },
-    'the file of a finished export is not in the store: was the database restored, or is the store another one?',
+    'the file of a finished export is not in the store: was the database restored, or was the store changed?',
   )
 }
 
@@ -87,7 +87,7 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: Re
   const { file, filename, size, sha256, record } = opened
   const etag = `"${sha256}"`
   const { range: rangeHeader, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = request.headers
-  // Not before it is sure that there is no problem to send, which nobody wants to find saved under the workbook's name.
+  // Set only on a successful answer: a browser must not save a problem under the workbook's name.
   const about = { etag, 'accept-ranges': 'bytes', 'content-disposition': `attachment; filename="${filename}"` }
   if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
     await closeFile(opened)
@@ -98,14 +98,14 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, opened: Re
     await record()
     return reply.headers(about).redirect(file.url, 302)
   }
-  // A range of a file that has changed since would be glued to the wrong beginning, and of HEAD there is none (RFC 9110, 14.2).
+  // With another ETag in If-Range, the part would not fit the client's first part. HEAD has no ranges (RFC 9110, 14.2).
   const isRange = isDownload && (ifRange === undefined || ifRange === etag)
   const range = isRange ? readByteRange(rangeHeader, size) : undefined
   if (isDownload) await record()
   const length = range ? range.end - range.start + 1 : size
   reply.code(range ? 206 : 200).headers({ ...about, 'content-type': XLSX, 'content-length': length })
   if (range) reply.header('content-range', `bytes ${range.start}-${range.end}/${size}`)
-  // A signed address is good for GET alone, so what HEAD asks is answered here.
+  // A signed URL is valid for GET only, so HEAD is answered here.
   if (isDownload && 'stream' in file) return reply.send(file.stream(range))
   await closeFile(opened)
   return reply.send(Readable.from([]))

@@ -5,7 +5,7 @@ import { PAGE_LIMIT } from '../schemas/common.ts'
 
 const LIST = 'exports'
 
-/** @throws InputError for a cursor that is not one of this list and user */
+/** @throws InputError for a cursor of another list or user */
 export function readExportPage(
   cursors: PageCursors,
   user_id: number,

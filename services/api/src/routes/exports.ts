@@ -32,15 +32,15 @@ export interface ExportRoutesOptions extends RequestExportOptions {
   tracing: Tracing | undefined
 }
 
-/** A small export is ready by then, and a large one does not mind. */
+/** By then a small export is ready; for a large one, polling this often costs little. */
 const POLL_INTERVAL_S = '1'
 const EXPORT_JOB = { system: 'graphile_worker', destination: EXPORT_TASK } as const
 
 const common = { tags: ['exports'], security: [{ access_token: [] }] }
 
-const ordered = answer(ExportView, 'Ordered, now or before.', {
-  location: { type: 'string', description: 'Of the export.' },
-  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds until it is worth a look.' },
+const ordered = answer(ExportView, 'Ordered, by this request or by an earlier one with the same Idempotency-Key.', {
+  location: { type: 'string', description: 'Path of the export.' },
+  'retry-after': { type: 'integer', minimum: 1, description: 'Seconds to wait before checking its status.' },
 })
 
 export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = async (app, options) => {
@@ -50,7 +50,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
   app.post(
     '/transactions/export',
     {
-      // An export of everything needs no body; null is one, and the wrong one.
+      // An export without filters needs no body. A body of `null` is refused by the schema.
       preValidation: async (request) => {
         if (request.body === undefined) request.body = {}
       },
@@ -58,7 +58,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         ...common,
         operationId: 'requestExport',
         summary: 'Order your history as an Excel file',
-        description: 'It holds what is posted at this moment. Without a body: all of it.',
+        description: 'It contains the transactions posted up to now. Without a body, it has no filters.',
         headers: ExportHeaders,
         body: ref(ExportBody),
         response: { 202: ordered, ...problems(...BODY, 401, 404, 422) },
@@ -101,7 +101,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
       schema: {
         ...common,
         operationId: 'getExport',
-        summary: 'How an export is getting on',
+        summary: 'The status of an export',
         params: ExportParams,
         response: { 200: answer(ExportView, 'The export.'), ...problems(401, 404) },
       },

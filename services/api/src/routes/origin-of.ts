@@ -2,15 +2,15 @@ import type { FastifyRequest } from 'fastify'
 import { createClientNetwork } from '../plugins/client-network.ts'
 import type { RequestOrigin } from '../security-events.ts'
 
-// As the constraints of security_events have it: both are what a client, or a proxy, chose to send.
+// The limits of the constraints of security_events. Both values come from the client or a proxy.
 const ADDRESS_CHARACTERS_MAX = 64
 const USER_AGENT_CHARACTERS_MAX = 200
 
-/** What one customer of a provider has at most, as a rule: whoever is counted must not have thousands of networks. */
+/** The largest network that a provider usually gives to one customer, so that one customer counts as one network. */
 const IPV6_SITE_BITS = 48
 const networkOf = createClientNetwork(IPV6_SITE_BITS)
 
-/** Node no longer knows the address of a client that has gone away, which fastify's type of `ip` keeps quiet about. */
+/** `ip` is undefined after the client has disconnected; fastify's type does not say so. */
 type Origin = Pick<FastifyRequest, 'id' | 'headers' | 'socket'> & { ip: string | undefined }
 
 export function originOf({ id, ip, socket, headers }: Origin): RequestOrigin {

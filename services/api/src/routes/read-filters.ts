@@ -9,7 +9,7 @@ export interface SentFilters {
   to?: string
 }
 
-/** @throws InputError for instants that do not exist, or a range that runs backwards */
+/** @throws InputError for an instant that does not exist, or if `from` is later than `to` */
 export function readFilters({ entry, from, to }: SentFilters, place: InputPlace): TransactionFilters {
   const filters = { entry, from: readInstant(from, 'from', place), to: readInstant(to, 'to', place) }
   if (filters.from && filters.to && filters.from > filters.to) {
@@ -21,8 +21,8 @@ export function readFilters({ entry, from, to }: SentFilters, place: InputPlace)
 const INSTANT_MAX = Date.UTC(YEAR_MAX, 11, 31, 23, 59, 59, 999)
 
 /**
- * Whether an instant is after the millisecond that a Date keeps of it. Transactions have whole milliseconds: those since
- * then, or before it, are the ones since, or before, the next.
+ * Whether an instant is finer than the milliseconds that a Date keeps. Transactions have whole milliseconds, so such an
+ * instant selects the same ones as the next whole millisecond.
  */
 const isBeyondMs = (text: string): boolean => /\.\d{3}\d*[1-9]/.test(text)
 
@@ -31,8 +31,8 @@ const isWritable = (instant: Date): boolean => instant.getUTCFullYear() >= 0 && 
 function readInstant(text: string | undefined, name: string, place: InputPlace): Date | undefined {
   if (text === undefined) return undefined
   const instant = new Date(text)
-  // The schema has seen to the form; a leap second has that and is still nothing that a clock here can show. And an offset
-  // can lead out of the four digits that a year has in RFC 3339: it could be stored, and not be written in an answer.
+  // The schema has checked the format. A leap second has that format, but a Date cannot hold it. With its offset, an
+  // instant may also fall outside the years 0 to 9999: it could be stored, but RFC 3339 cannot express it in an answer.
   if (Number.isNaN(instant.getTime()) || !isWritable(instant)) {
     throw new InputError([{ in: place, pointer: `/${name}`, reason: 'is not an instant that can be stored' }])
   }

@@ -11,12 +11,12 @@ export interface SentTransactionQuery extends SentFilters {
   cursor?: string
 }
 
-/** What a cursor of this list holds: where the page begins, and the filters that it was made with. */
+/** The content of a cursor: where the page begins, and the filters of the list. */
 interface Position extends SentFilters {
   before: number
 }
 
-/** @throws InputError for a cursor that is not one of this list, of this user, or of these filters */
+/** @throws InputError for a cursor of another list or user, or with other filters */
 export function readTransactionPage(
   cursors: PageCursors,
   user_id: number,

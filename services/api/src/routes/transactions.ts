@@ -32,9 +32,13 @@ export interface TransactionRoutesOptions {
 
 const common = { tags: ['transactions'], security: [{ access_token: [] }] }
 
-const posted = answer(TransactionView, 'Posted, now or before.', {
-  location: { type: 'string', description: 'Of the transaction.' },
-  'idempotent-replayed': { type: 'string', enum: ['true'], description: 'It was already recorded: nothing moved now.' },
+const posted = answer(TransactionView, 'Posted, by this request or by an earlier one with the same trans_id.', {
+  location: { type: 'string', description: 'Path of the transaction.' },
+  'idempotent-replayed': {
+    type: 'string',
+    enum: ['true'],
+    description: 'The trans_id was already recorded: nothing moved now.',
+  },
 })
 const listed = answer(TransactionList, 'A page.', {
   link: { type: 'string', description: 'RFC 8288: rel="next", if there is a next page.' },
@@ -48,16 +52,16 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
   app.post(
     '/transactions',
     {
-      // Before the body is read: under a flood, what is refused must cost far less than what is served.
+      // Before the body is read: under a flood, a rejected request must cost far less than a served one.
       onRequest: (_request, _reply, done) => (posting.isFull() ? refusals.add(() => done(busy)) : done()),
       schema: {
         ...common,
         operationId: 'postTransaction',
         summary: 'Credit or debit your wallet',
         description:
-          'Takes effect at most once for each trans_id, however often it is sent. A request that was never answered, ' +
-          'or was answered 503, is safe to send again as it was. A refusal is final too: the same trans_id is refused ' +
-          'again, even when the balance would cover it by then. A `traceparent` header goes along into the event, and `tracestate` with it.',
+          'Takes effect at most once per trans_id. A request that got no answer, or a 503, can safely be sent again ' +
+          'unchanged. A refusal is final too: the same trans_id is refused again, even if the balance would cover it by ' +
+          'then. The headers `traceparent` and `tracestate` are passed on to the event.',
         body: ref(PostTransactionBody),
         response: { 201: posted, ...problems(...BODY, 401, 404, 422) },
       },
@@ -78,7 +82,7 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         ...common,
         operationId: 'listTransactions',
         summary: 'Your transactions, newest first',
-        description: 'Pages are stable: what is posted meanwhile neither shifts nor repeats anything.',
+        description: 'Pages are stable: transactions posted meanwhile neither shift nor repeat any.',
         querystring: TransactionQuery,
         response: { 200: listed, ...problems(401) },
       },
@@ -112,11 +116,11 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
       schema: {
         ...common,
         operationId: 'getOutcome',
-        summary: 'What became of a trans_id',
+        summary: 'The outcome of a trans_id',
         description:
-          'Executes nothing. 404 means that nothing is recorded, which a request that is still under way may change.',
+          'Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that.',
         params: TransIdParams,
-        response: { 200: answer(OutcomeView, 'Accepted or refused, for good.'), ...problems(401, 404) },
+        response: { 200: answer(OutcomeView, 'The final outcome: accepted or refused.'), ...problems(401, 404) },
       },
     },
     async (request) => toOutcomeView(await getOutcome(db, request.user.id, request.params.trans_id)),

@@ -6,7 +6,7 @@ const PersonName = (what: string) => Type.String({ minLength: 1, maxLength: 100,
 const Email = Type.String({
   format: 'email',
   maxLength: 254,
-  description: 'One account per address, whatever its letter case.',
+  description: 'One account per address. Letter case is ignored.',
 })
 
 const exampleUser = {
@@ -30,9 +30,9 @@ export const SignUpBody = Type.Object(
     password: Type.String({
       minLength: 8,
       maxLength: 128,
-      // Any character, but no half of a surrogate pair: UTF-8 would make all of those one.
+      // Any character except unpaired surrogates: UTF-8 encoding would turn all of them into the same character.
       pattern: '^[^\\ud800-\\udfff]*$',
-      description: '8 to 128 characters, whichever you like; the most common passwords are refused.',
+      description: '8 to 128 characters of any kind. The most common passwords are refused.',
     }),
   },
   {
@@ -46,9 +46,9 @@ export const LogInBody = Type.Object(
   {
     email: Type.String({
       ...{ minLength: 1, maxLength: 254, pattern: LINE_OF_TEXT },
-      description: 'As at sign-up, whatever its letter case.',
+      description: 'As at sign-up. Letter case is ignored.',
     }),
-    password: Type.String({ minLength: 1, maxLength: 128, description: 'As at sign-up, to the letter.' }),
+    password: Type.String({ minLength: 1, maxLength: 128, description: 'Exactly as at sign-up.' }),
   },
   {
     $id: 'LogIn',
@@ -59,7 +59,7 @@ export const LogInBody = Type.Object(
 
 export const RefreshBody = Type.Object(
   {
-    refresh_token: Type.String({ minLength: 1, maxLength: 512, description: 'The newest one that you were given.' }),
+    refresh_token: Type.String({ minLength: 1, maxLength: 512, description: 'The newest refresh token you received.' }),
   },
   { $id: 'Refresh', additionalProperties: false, examples: [{ refresh_token: exampleTokens.refresh_token.token }] },
 )
@@ -69,8 +69,8 @@ export const UserView = Type.Object(
     user_id: Id('The user.'),
     first_name: Type.String({ description: 'Given name.' }),
     last_name: Type.String({ description: 'Family name.' }),
-    email: Type.String({ description: 'As it was written at sign-up.' }),
-    created_at: Timestamp('When they signed up.'),
+    email: Type.String({ description: 'As entered at sign-up.' }),
+    created_at: Timestamp('When the user signed up.'),
   },
   { $id: 'User', examples: [exampleUser] },
 )
@@ -78,21 +78,21 @@ export const UserView = Type.Object(
 export const WalletView = Type.Object(
   {
     wallet_id: Id('The wallet.'),
-    balance: Kobo('What is in it'),
+    balance: Kobo('The balance'),
     currency: Type.String({ description: 'ISO 4217.', examples: ['NGN'] }),
-    sequence: Type.Integer({ minimum: 0, description: 'Of its last transaction: they are numbered 1, 2, 3 …' }),
-    created_at: Timestamp('When it was made.'),
-    updated_at: Timestamp('When it was last written.'),
+    sequence: Type.Integer({ minimum: 0, description: 'Number of its last transaction: they are numbered 1, 2, 3 …' }),
+    created_at: Timestamp('When the wallet was created.'),
+    updated_at: Timestamp('When the wallet was last changed.'),
   },
   { $id: 'Wallet', examples: [exampleWallet] },
 )
 
 const Token = (what: string) =>
-  Type.Object({ token: Type.String({ description: what }), expires_at: Timestamp('When it ends.') })
+  Type.Object({ token: Type.String({ description: what }), expires_at: Timestamp('When it expires.') })
 
 const tokens = {
   access_token: Token('For the Authorization header: `Bearer <token>`.'),
-  refresh_token: Token('For one call of /auth/refresh, which returns the next one.'),
+  refresh_token: Token('For one call of /auth/refresh, which returns the next pair.'),
 }
 
 export const TokensView = Type.Object(tokens, { $id: 'Tokens', examples: [exampleTokens] })

@@ -1,12 +1,12 @@
 import Type, { type Static, type TSchema } from 'typebox'
 
-/** The control characters of Unicode, and halves of surrogate pairs, which UTF-8 cannot carry. */
+/** No control characters of Unicode, and no unpaired surrogates, which UTF-8 cannot encode. */
 const NO_CONTROLS = '[^\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]'
 export const LINE_OF_TEXT = `^${NO_CONTROLS}*$`
-/** Not of white space alone. */
+/** Must contain more than white space. */
 export const NAME = `^(?=.*\\S)${NO_CONTROLS}*$`
 
-/** A schema that the document names once and everybody else refers to. */
+/** A reference to a schema that the document defines once. */
 export function ref<Schema extends TSchema>(schema: Schema) {
   const { $id } = schema as { $id?: string }
   if (!$id) throw new Error('only a schema with an $id can be referred to')
@@ -22,7 +22,7 @@ export function answer<Schema extends TSchema>(
   return Type.Unsafe<Static<Schema>>({ ...ref(schema), description, headers })
 }
 
-/** The document's own way to say "or null", which the serializer understands too. */
+/** "Or null", in the form that both OpenAPI and the serializer understand. */
 export function nullable<Schema extends TSchema>(schema: Schema) {
   const { type, enum: values, ...rest } = schema as { type?: string; enum?: unknown[] }
   return Type.Unsafe<Static<Schema> | null>({
@@ -47,17 +47,17 @@ export const Limit = Type.Integer({
   minimum: 1,
   maximum: 200,
   default: PAGE_LIMIT,
-  description: 'How many to return at most.',
+  description: 'Maximum number of items to return.',
 })
 
 export const Cursor = Type.String({
   minLength: 1,
   maxLength: 512,
   pattern: '^[A-Za-z0-9_-]+$',
-  description: 'Where a page begins: `pagination.next_cursor` of the page before it. It carries the filters with it.',
+  description: 'Where the page begins: `pagination.next_cursor` of the previous page. It contains the filters.',
 })
 
 export const Pagination = Type.Object({
-  next_cursor: nullable(Type.String({ description: 'Begins the next page; null on the last one.' })),
-  limit: Type.Integer({ description: 'How many there are on a page at most.' }),
+  next_cursor: nullable(Type.String({ description: 'Cursor of the next page; null on the last page.' })),
+  limit: Type.Integer({ description: 'Maximum number of items on a page.' }),
 })

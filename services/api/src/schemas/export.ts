@@ -17,24 +17,22 @@ export const ExportHeaders = Type.Object({
       minLength: 1,
       maxLength: 255,
       pattern: '^[\\x21-\\x7e]+$',
-      description: 'A key of your own: the same one again, with the same body, orders nothing new.',
+      description: 'A key of your choice. The same key with the same body returns the existing export.',
       examples: ['history-2026-01'],
     }),
   ),
 })
 
-/** Whatever these hold is answered: what is not understood is not there. */
+/** None of these can make a request fail: a value that is not understood is ignored. */
 export const DownloadHeaders = Type.Object({
   range: Type.Optional(
     Type.String({
-      description: 'One range of bytes, as `bytes=0-99` or `bytes=100-`. Several at once: the whole file.',
+      description: 'One range of bytes, as `bytes=0-99` or `bytes=100-`. Several ranges return the whole file.',
     }),
   ),
-  'if-range': Type.Optional(
-    Type.String({ description: 'An ETag: with another than the file has, `Range` is left out of account.' }),
-  ),
+  'if-range': Type.Optional(Type.String({ description: 'An ETag. If the file has another one, `Range` is ignored.' })),
   'if-none-match': Type.Optional(
-    Type.String({ description: 'ETags of files that you have: 304 if this is one of them.' }),
+    Type.String({ description: 'ETags of files that you have. If the file has one of them, the answer is 304.' }),
   ),
 })
 
@@ -63,29 +61,33 @@ export const ExportView = Type.Object(
     export_id: Type.String({ description: 'The export, a uuid.' }),
     status: Type.Unsafe<ExportStatus>({
       ...{ type: 'string', enum: statuses },
-      description: 'Its file is there while it is `succeeded`; `expired` is what it is after that.',
+      description: 'The file can be downloaded while the status is `succeeded`. After that it is `expired`.',
     }),
-    entry: nullable(Entry('Only these; null means all.')),
+    entry: nullable(Entry('Only credits, or only debits; null means both.')),
     from: nullable(Timestamp('Posted at this instant or later.')),
     to: nullable(Timestamp('Posted before this instant.')),
-    rows_done: Type.Integer({ minimum: 0, description: 'Rows that are written.' }),
-    rows_total: nullable(Type.Integer({ minimum: 0, description: 'Null until it is counted.' })),
+    rows_done: Type.Integer({ minimum: 0, description: 'Rows written so far.' }),
+    rows_total: nullable(Type.Integer({ minimum: 0, description: 'Rows of the file; null until they are counted.' })),
     percent: nullable(
-      Type.Integer({ minimum: 0, maximum: 100, description: 'Of rows_total; null until it is counted.' }),
+      Type.Integer({
+        minimum: 0,
+        maximum: 100,
+        description: 'Share of rows_total that is written; null until it is counted.',
+      }),
     ),
-    size: nullable(Type.Integer({ minimum: 0, description: 'Of the file, in bytes.' })),
-    sha256: nullable(Type.String({ description: 'Of the file, in hexadecimal.' })),
-    file_url: nullable(Type.String({ description: 'Where the file is, once it is there.' })),
-    created_at: Timestamp('When it was ordered. It holds what was posted until then.'),
-    finished_at: nullable(Timestamp('When it was finished, one way or another.')),
-    expires_at: nullable(Timestamp('When its file goes.')),
+    size: nullable(Type.Integer({ minimum: 0, description: 'Size of the file, in bytes.' })),
+    sha256: nullable(Type.String({ description: 'SHA-256 of the file, in hexadecimal.' })),
+    file_url: nullable(Type.String({ description: 'Path of the file; null unless the status is `succeeded`.' })),
+    created_at: Timestamp('When it was ordered. It contains the transactions posted until then.'),
+    finished_at: nullable(Timestamp('When it succeeded, failed or was cancelled.')),
+    expires_at: nullable(Timestamp('When its file expires.')),
     problem: Type.Optional(
       Type.Object(
         {
-          code: Type.String({ description: 'Of the failure, to quote.' }),
-          detail: Type.String({ description: 'What to do about it.' }),
+          code: Type.String({ description: 'Code of the failure; quote it when you ask for help.' }),
+          detail: Type.String({ description: 'What to do.' }),
         },
-        { description: 'Why it has failed.' },
+        { description: 'Why it failed. Present only with status `failed`.' },
       ),
     ),
   },
@@ -110,10 +112,10 @@ export const ExportList = Type.Object(
 
 export const exportSchemas = [ExportBody, ExportView, ExportList]
 
-/** The codes that the exporter leaves in exports.error are its own and many: people are told what to do. */
+/** The exporter writes many internal codes into exports.error. Users get one text that says what to do. */
 const FAILED = 'The workbook could not be written. Order it again; if that fails too, quote this code.'
 
-/** `base` is the path that the exports are under. */
+/** `base` is the path of the exports. */
 export function toExportView(row: Export, base: string): Static<typeof ExportView> {
   const present = row.status === 'succeeded'
   return {
@@ -135,7 +137,7 @@ export function toExportView(row: Export, base: string): Static<typeof ExportVie
   }
 }
 
-/** Rounded down: 100 is all of it. */
+/** Rounded down, so that 100 means all rows. */
 function percentOf({ rows_done, rows_total }: Export): number | null {
   if (rows_total === null) return null
   return rows_total === 0 ? 100 : Math.floor((100 * rows_done) / rows_total)

@@ -3,12 +3,12 @@ import { Kobo, ref } from './common.ts'
 
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'A URN of the code.' }),
+    type: Type.String({ description: 'A URN that contains the code.' }),
     title: Type.String({ description: 'The code in words.' }),
     status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status.' }),
-    detail: Type.String({ description: 'For people. Programs go by `code`.' }),
-    instance: Type.String({ description: 'The path that was asked for.' }),
-    code: Type.String({ description: 'Stable, for programs.' }),
+    detail: Type.String({ description: 'An explanation for people. Programs use `code`.' }),
+    instance: Type.String({ description: 'The path of the request.' }),
+    code: Type.String({ description: 'A stable code for programs.' }),
     request_id: Type.String({ description: 'Quote it when you ask for help.' }),
     errors: Type.Optional(
       Type.Array(
@@ -18,15 +18,15 @@ export const Problem = Type.Object(
             enum: ['body', 'query', 'header', 'path'],
             description: 'Which part of the request.',
           }),
-          pointer: Type.String({ description: 'JSON pointer to what is wrong.' }),
-          reason: Type.String({ description: 'What is wrong with it.' }),
+          pointer: Type.String({ description: 'JSON pointer to the invalid value.' }),
+          reason: Type.String({ description: 'Why it is invalid.' }),
         }),
-        { description: 'What is wrong with the input, the first 20 of it.' },
+        { description: 'The faults of the input, at most 20.' },
       ),
     ),
-    balance: Type.Optional(Kobo('Of a refusal: the balance when it was decided')),
+    balance: Type.Optional(Kobo('With a refusal: the balance when it was decided')),
     fields: Type.Optional(
-      Type.Array(Type.String(), { description: 'Of `trans_id_reused`: what differs from its first use.' }),
+      Type.Array(Type.String(), { description: 'With `trans_id_reused`: the fields that differ from its first use.' }),
     ),
   },
   {
@@ -50,26 +50,28 @@ export type Problem = Static<typeof Problem>
 
 const descriptions = {
   400: 'The input is not valid, or could not be read.',
-  401: 'The token or the credentials are not valid; which of them, and why, nobody is told.',
-  404: 'There is no such thing, or it is not yours.',
+  401: 'The token or the credentials are not valid. The reason is not disclosed.',
+  404: 'It does not exist, or it belongs to another user.',
   408: 'The request did not arrive in time.',
-  409: 'Not in the state that it is in.',
-  410: 'It was there once.',
+  409: 'Not allowed in the current state.',
+  410: 'The file no longer exists.',
   413: 'The body is too large.',
-  415: 'The body is not plain JSON.',
+  415: 'The body is not uncompressed JSON.',
   416: 'The range lies outside the file.',
-  422: 'Understood and refused.',
-  429: 'Too many; Retry-After says when to come back.',
+  422: 'The request is valid, but it was refused.',
+  429: 'A limit is reached. Retry-After says how long to wait.',
   431: 'The headers are too large.',
-  500: 'A fault of the service.',
-  503: 'Not at this moment; Retry-After says when to come back.',
+  500: 'An internal error of the service.',
+  503: 'Temporarily unavailable. Retry-After says how long to wait.',
 } as const
 
 const retryAfter = {
   'retry-after': { type: 'integer', minimum: 1, description: 'Seconds to wait before the next try.' },
 }
 const challenge = { 'www-authenticate': { type: 'string', description: 'How to authenticate: RFC 6750.' } }
-const encodings = { 'accept-encoding': { type: 'string', description: 'Of a body that was packed: what is taken.' } }
+const encodings = {
+  'accept-encoding': { type: 'string', description: 'The accepted encodings, if the body was compressed.' },
+}
 const extent = { 'content-range': { type: 'string', description: 'The size of the file, as `bytes */200000`.' } }
 const headers: Partial<Record<keyof typeof descriptions, object>> = {
   401: challenge,
@@ -79,12 +81,12 @@ const headers: Partial<Record<keyof typeof descriptions, object>> = {
   503: retryAfter,
 }
 
-/** What any route may answer: the first three to what never became a request of the route. */
+/** Statuses that any route may answer. 400, 408 and 431 also for requests that could not be read. */
 const ANY = [400, 408, 429, 431, 500, 503] as const
-/** And any route whose method may have a body, whether it wants one or not. */
+/** Also for any route whose method may have a body, even if the route needs none. */
 export const BODY = [413, 415] as const
 
-/** The responses of a route that are problems: those that any route may answer, and the ones named. */
+/** The problem responses of a route: those that any route may answer, and the given ones. */
 export function problems<Status extends keyof typeof descriptions>(...statuses: Status[]) {
   const all = [...ANY, ...statuses] as const
   return Object.fromEntries(

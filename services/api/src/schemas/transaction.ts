@@ -8,12 +8,12 @@ const TransId = Type.String({
   maxLength: 255,
   pattern: LINE_OF_TEXT,
   description:
-    'Your own key of this transaction, unique within the wallet: the same one again gets the same answer and moves ' +
-    'nothing. Compared character by character: never trimmed, folded or normalised.',
+    'Your idempotency key, unique within the wallet: the same key again gets the same answer and moves nothing. ' +
+    'Compared character by character, without trimming, case folding or normalization.',
 })
 
 export const PostTransactionBody = Type.Object(
-  { entry: Entry('What to do.'), amount: Kobo('How much to move', 1), trans_id: TransId },
+  { entry: Entry('Credit or debit the wallet.'), amount: Kobo('The amount', 1), trans_id: TransId },
   {
     $id: 'PostTransaction',
     additionalProperties: false,
@@ -30,15 +30,15 @@ export const TransactionView = Type.Object(
   {
     transaction_id: Id('The transaction.'),
     wallet_id: Id('The wallet.'),
-    entry: Entry('What it did.'),
-    amount: Kobo('What was moved', 1),
-    balance: Kobo('The wallet after it'),
-    trans_id: Type.String({ description: 'Your key of it.' }),
+    entry: Entry('Whether it credited or debited the wallet.'),
+    amount: Kobo('The amount', 1),
+    balance: Kobo('The balance after this transaction'),
+    trans_id: Type.String({ description: 'Your idempotency key.' }),
     sequence: Type.Integer({
       minimum: 1,
       description: "The wallet's transactions are numbered 1, 2, 3 … without a gap.",
     }),
-    created_at: Timestamp('When it was posted; never earlier than the sequence before it.'),
+    created_at: Timestamp('When it was posted; never earlier than the previous sequence.'),
   },
   { $id: 'Transaction', examples: [exampleTransaction] },
 )
@@ -47,11 +47,11 @@ const RefusalView = Type.Object(
   {
     code: Type.Unsafe<RefusalCode>({
       ...{ type: 'string', enum: ['insufficient_funds', 'balance_limit'] },
-      description: 'Why: the code of the problem that it was answered with.',
+      description: 'The reason: the code of the problem that was answered.',
     }),
-    entry: Entry('What was asked for.'),
-    amount: Kobo('How much was asked for', 1),
-    balance: Kobo('The wallet when it was refused'),
+    entry: Entry('The requested entry.'),
+    amount: Kobo('The requested amount', 1),
+    balance: Kobo('The balance when it was refused'),
     created_at: Timestamp('When it was refused.'),
   },
   {
@@ -67,17 +67,17 @@ const RefusalView = Type.Object(
 
 export const OutcomeView = Type.Object(
   {
-    trans_id: Type.String({ description: 'What was asked for.' }),
+    trans_id: Type.String({ description: 'The requested trans_id.' }),
     outcome: Type.Unsafe<'accepted' | 'refused'>({
       ...{ type: 'string', enum: ['accepted', 'refused'] },
-      description: 'Which of the two below is there.',
+      description: '`accepted` comes with `transaction`, `refused` with `refusal`.',
     }),
     transaction: Type.Optional(ref(TransactionView)),
     refusal: Type.Optional(ref(RefusalView)),
   },
   {
     $id: 'Outcome',
-    description: 'The transaction if it was accepted, the refusal if it was refused: either is final.',
+    description: 'The transaction if it was accepted, or the refusal if it was refused. Both are final.',
     examples: [{ trans_id: 'order-1234', outcome: 'accepted', transaction: exampleTransaction }],
   },
 )
@@ -85,7 +85,7 @@ export const OutcomeView = Type.Object(
 export const TransactionParams = Type.Object({ transaction_id: Id('The transaction.') })
 export const TransIdParams = Type.Object({ trans_id: TransId })
 
-/** What narrows a list or an export. */
+/** The filters of a list or an export. */
 export const filters = {
   entry: Type.Optional(Entry('Only credits, or only debits.')),
   from: Type.Optional(Timestamp('Posted at this instant or later (RFC 3339, with its offset).')),
@@ -107,7 +107,7 @@ export const TransactionList = Type.Object(
 
 export const transactionSchemas = [PostTransactionBody, TransactionView, RefusalView, OutcomeView, TransactionList]
 
-/** Made from stored columns alone, so that a replay is the same bytes. */
+/** Made from stored columns alone, so that a replay has the same bytes. */
 export function toTransactionView(transaction: LedgerTransaction): Static<typeof TransactionView> {
   return {
     transaction_id: transaction.id,

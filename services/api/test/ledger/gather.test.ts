@@ -3,7 +3,7 @@ import { gather } from '../../src/ledger/gather.ts'
 
 const BOUNDS = { queriesMax: 1, keysMax: 3, waitingMax: 100 }
 
-/** A loader whose queries end when they are told to. */
+/** A loader whose queries end when the test ends them. */
 function makeLoader() {
   const queries: { keys: number[]; end(error?: Error): void }[] = []
   const load = (keys: number[]) =>

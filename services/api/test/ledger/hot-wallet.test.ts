@@ -2,11 +2,11 @@ import { expect } from '@streamledger/testkit'
 import type { PostTransaction } from '../../src/ledger/posting.ts'
 import { credit, ledgerOf, makeUser, type Outcome, type Replica, test } from './wallets.ts'
 
-// Not timed: how often each gets its turn, and that everyone gets one.
+// Measures no times, only that every client gets its turn, and how often.
 
 const CLIENTS = 32
 
-/** Clients of a replica that post one after the other what `next` gives them, until that is nothing. */
+/** Clients of a replica. Each posts what `next` returns, one after the other, until it returns nothing. */
 async function drain(replica: Replica, clients: number, next: () => PostTransaction | undefined): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const client = async () => {
@@ -34,7 +34,7 @@ test('two replicas that fight for one wallet both get their share', async ({ dat
   expect(await ledgerOf(db, user)).toMatchObject({ balance: POSTINGS, transactions: POSTINGS, events: POSTINGS })
 })
 
-// What is decided on a remembered wallet finds a replay only when it writes, and is then not written.
+// A decision on a remembered wallet detects a replay only in its write, which then writes nothing for the wallet.
 test.for([1, 2])(
   'new postings get through a flood of replays to their wallet, on %i replicas',
   async (count, { database: { db, pool }, replicas }) => {

@@ -3,7 +3,7 @@ import { createLedgerMemory, type LedgerMemory } from '../../src/ledger/ledger-m
 import type { LedgerRead, WalletRead } from '../../src/ledger/read-ledger.ts'
 import { credit } from './wallets.ts'
 
-// Free of I/O: what is remembered, and for how long. That it may be wrong is the business of remembered-wallets.test.ts.
+// Free of I/O: what is remembered, and for how long. remembered-wallets.test.ts covers memory that is out of date.
 
 const WALLETS_MAX = 20_000
 const TOPIC = { generation: 1, partitions: 12, paused: false, event_source: 'urn:test' }

@@ -49,7 +49,7 @@ async function outcomeOf(posting: Posting | undefined, request: PostTransaction)
   }
 }
 
-/** As a client does that is told to try again. */
+/** Tries again as a client should. */
 async function retried(posting: Posting, request: PostTransaction) {
   const TRIES_MAX = 200
   for (let attempt = 1; ; attempt += 1) {
@@ -237,7 +237,7 @@ test('a wallet that somebody has locked holds up nobody else, and is answered in
   await holder.query('begin')
   await holder.query('select id from wallets where user_id in ($1, $2) for update', [one, two])
 
-  // As many as there are batches at once: nobody must be left waiting behind them.
+  // As many as there are batches at once: later requests must not be left waiting behind them.
   const held = [one, two].map((user) => outcomeOf(posting, credit(user as number, 1, 'held')))
   let slowestMs = 0
   await Promise.all(
@@ -257,7 +257,7 @@ test('a wallet that somebody has locked holds up nobody else, and is answered in
 
   await holder.query('rollback')
   holder.release()
-  // The last attempt may have been under way when its time was up: recorded or not, it is once.
+  // The last try may have been under way when its time was up: it is recorded once or not at all.
   expect(await outcomeOf(posting, credit(one as number, 1, 'held'))).toMatchObject({ transaction: { balance: 1 } })
   await posting.close()
   await close()

@@ -3,9 +3,9 @@ import { describe, expect } from '@streamledger/testkit'
 import type { Pool } from 'pg'
 import { claim, credit, debit, ledgerOf, makeUser, makeUsers, PARTITIONS, type Replica, test } from './wallets.ts'
 
-// A replica decides on wallets as it last saw them. Here its memory is wrong, in every way that it can be.
+// A replica decides on wallets as it last saw them. Here its memory is out of date in every possible way.
 
-/** Has each of these replicas remember the wallet with so much in it. */
+/** Makes each of these replicas remember the wallet with this balance. */
 async function remember(replicas: readonly Replica[], user: number, balance: number): Promise<void> {
   const [first, ...others] = replicas
   const opening = credit(user, balance)
@@ -182,7 +182,7 @@ test('more wallets than are remembered are posted to as if all were', async ({
   const users = await makeUsers(pool, REMEMBERED_MAX + 500)
   const postAll = (some: readonly number[]) => Promise.all(some.map((user) => replica?.post(credit(user, 3))))
   await postAll(users)
-  // Forgotten ones, remembered ones, and each of the forgotten drives out another.
+  // Some wallets are forgotten and some remembered; reading a forgotten one evicts another.
   const again = [...users.slice(0, 1_000), ...users.slice(-1_000)]
   await postAll(again)
   const { rows } = await pool.query(

@@ -6,7 +6,7 @@ import { credit, ledgerOf, makeUser, makeUsers, test } from './wallets.ts'
 
 const BLOCK = 1_000
 
-/** Each with one connection: a draw that hangs on it is in everybody's way. */
+/** Each has one connection: a draw that hangs blocks all others. */
 const drawing = test.extend('drawers', async ({ database }, { onCleanup }) => {
   const opened: Database[] = []
   onCleanup(async () => void (await Promise.all(opened.map(({ close }) => close()))))
@@ -69,16 +69,16 @@ drawing('what was drawn under an earlier generation of the topic is thrown away'
 drawing(
   'on another timeline of Postgres, ids begin where none was before, for all who draw at once',
   async ({ database: { pool }, drawers }) => {
-    // As a restored database has it: the row says on which timeline it was backed up.
+    // As in a restored database: the row has the timeline of the backup.
     await pool.query('update installation set timeline = timeline - 1')
     const taken = (await Promise.all(drawers.map(({ ids }) => ids.take(5, 1)))).flat()
     const { rows } = await pool.query('select current_timeline() as timeline, timeline as noted from installation')
     const { timeline, noted } = rows[0]
     expect(noted).toBe(timeline)
     expect(Math.min(...taken)).toBeGreaterThan(timeline * 100_000_000_000)
-    // Raised once, and not by each of them.
+    // Raised once, not once per replica.
     expect(Math.max(...taken)).toBeLessThan(timeline * 100_000_000_000 + 3 * BLOCK)
-    // A timeline that has used up its ids goes on a margin further.
+    // A timeline whose range of ids is used up continues after a margin.
     await pool.query(`select setval('transactions_id_seq', 900_000_000_000)`)
     await pool.query('update installation set timeline = timeline - 1')
     const [, other] = drawers
@@ -95,7 +95,7 @@ test('who signs up on another timeline gets ids that nobody had', async ({ datab
   expect(rows[0].id).toBeGreaterThan(100_000_000_000)
 })
 
-/** Draws wait for a lock meanwhile, so that they can be ended in their middle. */
+/** Makes draws wait for a lock, so that the test can end them midway. */
 async function whileNobodyDraws<T>(pool: Pool, work: () => Promise<T>): Promise<T> {
   const holder = await pool.connect()
   try {

@@ -8,7 +8,7 @@ import { credit, ledgerOf, makeUsers } from './wallets.ts'
 const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 20_000 }
 const CLIENTS = 16
 const POSTINGS = 200
-/** Of each posting, on average: 1.4 to 1.5 with turns, 2.0 to 2.4 without them, when every other batch finds its wallet changed. */
+/** Mean tries per posting: 1.4 to 1.5 with turns; 2.0 to 2.4 without, as every other batch finds its wallet changed. */
 const TRIES_MAX = 1.8
 
 test('two replicas that post to one wallet take turns, and hardly ever try in vain', async ({
@@ -40,5 +40,5 @@ test('two replicas that post to one wallet take turns, and hardly ever try in va
   await Promise.all(databases.map(({ close }) => close()))
 })
 
-/** Where the write is told how many entries it has. */
+/** The index of the parameter that holds the number of entries. */
 const ENTRIES = 9

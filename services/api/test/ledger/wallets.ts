@@ -10,16 +10,16 @@ export const PARTITIONS = 12
 const REPLICAS = 3
 const OPTIONS = { batchesMax: 2, batchRowsMax: 500, waitingMax: 100_000, timeoutMs: 10_000 }
 
-/** The transaction, or the code of why there is none. */
+/** The transaction, or the code of the refusal. */
 export type Outcome = Posted | ({ code: LedgerErrorCode } & LedgerErrorDetails)
 
 export interface Replica extends Posting {
-  /** By which Postgres knows its connections. */
+  /** The application name of its connections. */
   applicationName: string
   outcome(request: PostTransaction): Promise<Outcome>
 }
 
-/** As an API process is to the database: connections and a memory of its own. */
+/** Like an API process: it has its own connections and its own memory. */
 export type OpenReplica = (options?: { url?: string; batchesMax?: number }) => Replica
 
 /** vitest's `test` with three API replicas on the file's own database, and with more of them where they are asked for. */
@@ -79,7 +79,7 @@ export const debit = (user_id: number, amount: number, trans_id: string = random
   ...{ user_id, entry: 'debit', amount, trans_id },
 })
 
-/** What the tables say of a user: the wallet, and whether the history adds up to it, with one event each. */
+/** The wallet of a user, and whether it matches its history, with one event per transaction. */
 export async function ledgerOf(db: Db, user_id: number) {
   const wallet = await db.selectFrom('wallets').selectAll().where('user_id', '=', user_id).executeTakeFirstOrThrow()
   const history = await db
