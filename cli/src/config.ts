@@ -1,18 +1,16 @@
-import { kafkaEnv, readKafkaAccess } from '@streamledger/kafka'
-import { installationEnv, parseEnv } from '@streamledger/runtime'
+import { kafkaEnv, readKafkaAccess, topicEnv } from '@streamledger/kafka'
+import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type, { type Static, type TObject } from 'typebox'
 import { CliError } from './errors.ts'
 
-const databaseEnv = Type.Object({ DATABASE_URL: Type.String({ minLength: 1 }) })
-const streamEnv = Type.Object({ ...databaseEnv.properties, ...kafkaEnv })
+const { DATABASE_URL } = serviceEnv
+const { KAFKA_TOPIC, TOPIC_PARTITIONS } = installationEnv
+const databaseEnv = Type.Object({ DATABASE_URL })
+const streamEnv = Type.Object({ DATABASE_URL, ...kafkaEnv })
+const newTopicEnv = Type.Object({ ...kafkaEnv, KAFKA_TOPIC, TOPIC_PARTITIONS, ...topicEnv })
 
-const topicEnv = Type.Object({
-  ...installationEnv,
-  INSTALLATION_ID: Type.Optional(installationEnv.INSTALLATION_ID),
-  ...kafkaEnv,
-  TOPIC_REPLICATION_FACTOR: Type.Integer({ minimum: 1, maximum: 10, default: 3 }),
-  RELAY_BATCH_BYTES_MAX: Type.Integer({ minimum: 16_384, maximum: 33_554_432, default: 1_048_576 }),
-})
+/** What the commands read, all of them together; what `streamledger audit` reads besides is in its own configuration. */
+export const streamledgerEnv = Type.Object({ ...streamEnv.properties, ...newTopicEnv.properties })
 
 /** Of commands that ask only Postgres. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv) {
@@ -27,7 +25,7 @@ export function loadStreamConfig(env: NodeJS.ProcessEnv) {
 
 /** Of the command that makes the topic: what it shall be like unless the command line says so. It needs no database. */
 export function loadTopicConfig(env: NodeJS.ProcessEnv) {
-  const vars = load(topicEnv, env)
+  const vars = load(newTopicEnv, env)
   return {
     kafka: explainConfiguration(() => readKafkaAccess(vars)),
     topic: vars.KAFKA_TOPIC,

@@ -37,8 +37,11 @@ export const topicCreate: Command = {
   options: { partitions: { type: 'string' }, 'replication-factor': { type: 'string' } },
   async run({ options, env }) {
     const { kafka, ...configured } = loadTopicConfig(env)
-    const wanted = { ...configured, ...readOptions(options) }
-    return withKafkaAdmin(kafka, async (admin) => renderResult(wanted, await createOrCompare(admin, wanted)))
+    const asked = { ...configured, ...readOptions(options) }
+    return withKafkaAdmin(kafka, async (admin) => {
+      const wanted = { ...asked, replicationFactor: await admin.chooseReplicationFactor(asked.replicationFactor) }
+      return renderResult(wanted, await createOrCompare(admin, wanted))
+    })
   },
 }
 

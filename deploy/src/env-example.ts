@@ -1,4 +1,5 @@
-// Writes .env.example to stdout: what the services' own configurations say of themselves, and what the stack reads besides.
+// Writes .env.example to stdout: the variables of the services and of the CLI, by their own configurations, then those of
+// the stack and of the tests.
 
 /** As much of a configuration's schema as is read here. */
 interface Schema {
@@ -24,9 +25,19 @@ export const SERVICES = Object.fromEntries(
   ),
 ) as Record<ServiceName, Schema>
 
+const { streamledgerEnv } = await import(new URL('../../cli/src/config.ts', import.meta.url).href)
+
+/** Every program that reads variables: the services, the audit, and the other commands of the CLI. */
+const READERS: Readonly<Record<ReaderName, Schema>> = { ...SERVICES, streamledger: streamledgerEnv }
+export type ReaderName = ServiceName | 'streamledger'
+
 /** What `npm start` and docker-compose.yml read besides, with their defaults. */
 export const STACK_VARIABLES: Readonly<Record<string, { description: string; default: string }>> = {
   STACK: { description: 'What `npm start` runs on: embedded, or docker.', default: 'embedded' },
+  LOCAL_DIR: {
+    description: 'Folder of `npm start`: data, logs, exports and stack.json. Another folder is another stack.',
+    default: '.local',
+  },
   POSTGRES_PORT: { description: 'Port that the stack publishes PostgreSQL on.', default: '15432' },
   KAFKA_PORT: { description: 'Port that the stack publishes Kafka on.', default: '19092' },
   POSTGRES_PASSWORD: {
@@ -48,25 +59,38 @@ export const STACK_VARIABLES: Readonly<Record<string, { description: string; def
   STREAMLEDGER_IMAGE: { description: 'Name of the built image.', default: 'streamledger:local' },
 }
 
+/** What `npm test` and the other suites read, from the shell alone: they do not read .env. */
+export const TEST_VARIABLES: Readonly<Record<string, { description: string; default: string }>> = {
+  TEST_ENGINES: {
+    description:
+      'Engines of the tests: embedded, or containers. Without it: containers if Docker answers, else embedded.',
+    default: '',
+  },
+  TEST_WITHOUT: {
+    description: 'Programs whose tests are left out, separated by commas: java, python, prometheus, helm.',
+    default: '',
+  },
+}
+
 export interface Variable {
   name: string
   description: string
   required: boolean
-  /** Of each service that reads it; undefined where it has none. */
-  defaults: Partial<Record<ServiceName, string | undefined>>
+  /** Of each program that reads it; undefined where it has none. */
+  defaults: Partial<Record<ReaderName, string | undefined>>
 }
 
-/** Every variable of every service, a shared one once. */
+/** Every variable of the services and the CLI, a shared one once. */
 export function listVariables(): Variable[] {
   const variables = new Map<string, Variable>()
-  for (const [service, { properties, required }] of Object.entries(SERVICES) as [ServiceName, Schema][]) {
+  for (const [reader, { properties, required }] of Object.entries(READERS) as [ReaderName, Schema][]) {
     for (const [name, schema] of Object.entries(properties)) {
       const { description = '', default: value } = schema
       const variable = variables.get(name) ?? { name, description, required: false, defaults: {} }
       // Services say what a variable means to them; the shortest description is the one that holds for all.
       if (description.length < variable.description.length) variable.description = description
       variable.required ||= value === undefined && (required ?? []).includes(name)
-      variable.defaults[service] = value === undefined ? undefined : String(value)
+      variable.defaults[reader] = value === undefined ? undefined : String(value)
       variables.set(name, variable)
     }
   }
@@ -85,7 +109,7 @@ export function renderEnvExample(): string {
   const isOf = (service: string) => (variable: Variable) => Object.keys(variable.defaults).join() === service
   const sections = {
     Required: required,
-    'More than one service': optional.filter(({ defaults }) => Object.keys(defaults).length > 1),
+    'More than one program': optional.filter(({ defaults }) => Object.keys(defaults).length > 1),
     API: optional.filter(isOf('api')),
     Relay: optional.filter(isOf('relay')),
     Exporter: optional.filter(isOf('exporter')),
@@ -95,7 +119,12 @@ export function renderEnvExample(): string {
   const stack = Object.entries(STACK_VARIABLES).map(
     ([name, { description, default: value }]) => `# ${description}\n# ${name}=${value}`,
   )
-  return `${[HEADER, ...blocks, renderSection('The stack', stack)].join('\n\n')}\n`
+  const tests = Object.entries(TEST_VARIABLES).map(([name, { description }]) => `# ${name}: ${description}`)
+  const sectionsBesides = [
+    renderSection('The stack', stack),
+    renderSection('The tests (set these in the shell: tests do not read .env)', tests),
+  ]
+  return `${[HEADER, ...blocks, ...sectionsBesides].join('\n\n')}\n`
 }
 
 function renderSection(title: string, variables: string[]): string {

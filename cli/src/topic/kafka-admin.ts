@@ -1,4 +1,11 @@
-import { createTopic, type KafkaAccess, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
+import {
+  chooseReplicationFactor,
+  createTopic,
+  type KafkaAccess,
+  readTopicState,
+  type TopicState,
+  type WantedTopic,
+} from '@streamledger/kafka'
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
@@ -11,6 +18,8 @@ export type BrokerSettings = ReadonlyMap<string, string>
 
 /** Kafka, as far as the commands about the topic need it. */
 export interface KafkaAdmin {
+  /** Copies of each partition of a new topic, where the configuration leaves that to the number of brokers. */
+  chooseReplicationFactor(configured: number | undefined): Promise<number>
   /** Makes the topic; false: there is one, which is left as it is. */
   createTopic(wanted: WantedTopic): Promise<boolean>
   readTopic(topic: string): Promise<TopicState | undefined>
@@ -37,6 +46,7 @@ export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaA
   try {
     await admin.connect()
     return await use({
+      chooseReplicationFactor: (configured) => chooseReplicationFactor(admin, configured),
       createTopic: (wanted) => createTopic(admin, wanted),
       readTopic: (topic) => readTopicState(admin, topic),
       addPartitions: async (topic, count) => {
