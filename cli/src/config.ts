@@ -9,21 +9,21 @@ const databaseEnv = Type.Object({ DATABASE_URL })
 const streamEnv = Type.Object({ DATABASE_URL, ...kafkaEnv })
 const newTopicEnv = Type.Object({ ...kafkaEnv, KAFKA_TOPIC, TOPIC_PARTITIONS, ...topicEnv })
 
-/** What the commands read, all of them together; what `streamledger audit` reads besides is in its own configuration. */
+/** The variables of all commands together, except for those that only `streamledger audit` reads (audit/config.ts). */
 export const streamledgerEnv = Type.Object({ ...streamEnv.properties, ...newTopicEnv.properties })
 
-/** Of commands that ask only Postgres. */
+/** For commands that read only Postgres. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv) {
   return { databaseUrl: load(databaseEnv, env).DATABASE_URL }
 }
 
-/** Of commands that read the topic, too. Which topic it is, the database knows. */
+/** For commands that also read the topic. The database knows the name of the topic. */
 export function loadStreamConfig(env: NodeJS.ProcessEnv) {
   const vars = load(streamEnv, env)
   return { databaseUrl: vars.DATABASE_URL, kafka: explainConfiguration(() => readKafkaAccess(vars)) }
 }
 
-/** Of the command that makes the topic: what it shall be like unless the command line says so. It needs no database. */
+/** For the command that makes the topic: its settings, where the command line does not give them. It needs no database. */
 export function loadTopicConfig(env: NodeJS.ProcessEnv) {
   const vars = load(newTopicEnv, env)
   return {
@@ -39,12 +39,12 @@ function load<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): S
   return explainConfiguration(() => parseEnv(schema, env))
 }
 
-/** Adds to what is wrong with the environment where its variables come from. */
+/** Adds to an error in the environment where its variables come from. */
 export function explainConfiguration<T>(parse: () => T): T {
   try {
     return parse()
   } catch (error) {
-    const hint = 'Set it as the services have it, see .env.example; of a local stack, .local/stack.json knows it.'
+    const hint = 'Use the values of the services, see .env.example; for a local stack they are in .local/stack.json.'
     throw new CliError('configuration', `${(error as Error).message}. ${hint}`)
   }
 }

@@ -56,12 +56,12 @@ test('planted faults are counted once each, also over a kill and a restart', asy
   expect(await judged(first, ledger)).toEqual(found)
   // Each is told with its place.
   await waitFor(() => {
-    expect(first.logs).toContain(`wallet ${inner}: sequence 2 is in no event`)
-    expect(first.logs).toContain(`wallet ${last}: sequence 3 is in no event`)
-    expect(first.logs).toMatch(new RegExp(`wallet ${twice}, sequence 2\\) was in an event before`))
+    expect(first.logs).toContain(`wallet ${inner}: sequence 2 has no event`)
+    expect(first.logs).toContain(`wallet ${last}: sequence 3 has no event`)
+    expect(first.logs).toMatch(new RegExp(`wallet ${twice}, sequence 2\\) has an earlier event`))
     expect(first.logs).toContain('there is no transaction 999999')
     expect(first.logs).toMatch(new RegExp(`wallet ${changedOne}, sequence 1\\) in amount`))
-    expect(first.logs).toMatch(new RegExp(`wallet ${swapped}, sequence 2\\) comes after a later one`))
+    expect(first.logs).toMatch(new RegExp(`wallet ${swapped}, sequence 2\\) comes after a later event`))
   })
   await first.kill()
 
@@ -183,10 +183,10 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   kafka,
 }) => {
   const first = await start({ AUDIT_STATE_FILE: stateFile })
-  await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Does another audit use it/)
+  await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Check that no other audit uses it/)
   await first.kill()
   const other = await makeLedger(await createDatabase(), kafka)
-  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/is about installation/)
+  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/belongs to installation/)
   await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })

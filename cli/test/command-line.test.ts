@@ -35,7 +35,7 @@ test.for([
   [['verify', '--fast'], /Unknown option '--fast'.*streamledger verify --help/],
   [['verify', 'wallet'], /verify takes no argument "wallet"/],
   [['reconcile', '--since'], /argument missing.*streamledger reconcile --help/],
-  [['reconcile', '--since', 'yesterday'], /--since is "yesterday"; it wants/],
+  [['reconcile', '--since', 'yesterday'], /--since is "yesterday"; it must be/],
   [['reconcile', '--until', '2026-02-28T06:00:00'], /a time with its zone/],
   [['reconcile', '--since', '1h', '--until', '2h'], /--since must be before --until/],
   [['reconcile', '--partition', 'x'], /--partition is "x"/],
@@ -73,7 +73,7 @@ test('a database, a topic or a partition that is not what it should be is named'
 }) => {
   const empty = await createDatabase({ empty: true })
   const foreign = await runCli(['verify'], { DATABASE_URL: empty.url })
-  expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining('is no StreamLedger database') })
+  expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a StreamLedger database') })
   const unused = await createDatabase()
   const fresh = await runCli(['outbox', 'status'], { DATABASE_URL: unused.url })
   expect(fresh).toMatchObject({
