@@ -4,12 +4,12 @@ import { abandon, makeRunDir } from './test-engines.ts'
 
 export const BUCKET = 'exports'
 
-/** An S3 that only one test knows, with one empty bucket, so that the test may kill it. */
+/** An S3 for one test, which may kill it, with one empty bucket. */
 export interface OwnS3 {
-  /** The variables that lead a service to it. */
+  /** The variables for a service that uses it. */
   readonly env: Record<string, string>
   kill(): Promise<void>
-  /** Starts it again after a kill, under the same address, with what it had. */
+  /** Starts it again after a kill, at the same address and with its data. */
   start(): Promise<void>
 }
 
@@ -20,7 +20,7 @@ export async function startOwnS3(): Promise<OwnS3 & { remove(): Promise<void> }>
   const options = { dataDir: join(runDir, 's3'), buckets: [BUCKET] }
   let engine: S3Engine = await startS3(options)
   const { endpoint, port, credentials } = engine
-  // As for a run's own engines: Ctrl-C twice leaves nothing behind.
+  // As for the engines of the run: a second Ctrl-C leaves no process behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
   return {
