@@ -10,9 +10,9 @@ Every command:
   --help, -h   show this help
 
 Exit code:
-  0  all is well: no faults, the work is done, or there is nothing to do
+  0  all is well, the work is done, or nothing needs to be done; also for the plan of \`topic grow\`
   1  faults were found
-  2  wrong use, or the command could not finish; the message says why`
+  2  wrong use, the command could not finish, or \`relay resolve\` without --yes; the message says why`
 
 export function renderHelp(command: Command | undefined): string {
   if (command) return `streamledger ${command.name}: ${command.summary}\n\n${command.help.trim()}\n${COMMON}\n`
@@ -21,7 +21,7 @@ export function renderHelp(command: Command | undefined): string {
 maintains its event stream.
 
 Most commands only read. \`topic grow\` and \`relay resolve\` show what they would do, and do it only with --yes.
-\`topic create\` makes the topic at once if it is missing; it never changes an existing topic.
+\`topic create\` creates a missing topic at once; it never changes an existing topic.
 
 Commands:
 ${list.join('\n')}

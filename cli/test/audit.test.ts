@@ -54,7 +54,7 @@ test('planted faults are counted once each, also over a kill and a restart', asy
   })
   const found = { missing: 2, doubled: 1, foreign: 1, mismatched: 1, out_of_order: 1 }
   expect(await judged(first, ledger)).toEqual(found)
-  // Each is told with its place.
+  // Each fault is logged with its place.
   await waitFor(() => {
     expect(first.logs).toContain(`wallet ${inner}: sequence 2 has no event`)
     expect(first.logs).toContain(`wallet ${last}: sequence 3 has no event`)
@@ -81,7 +81,7 @@ test('a fault whose two halves lie before and after a restart is found', async (
   first.signal('SIGTERM')
   expect((await first.finished).code).toBe(0)
 
-  // While nobody looks: one again, and one never.
+  // While no audit runs: one event is written twice, one never.
   await write(ledger, [of(records, wallets[0] as number)[1] as ForgedRecord])
   await ledger.post(wallets[1] as number, 5)
   await ledger.pool.query('delete from outbox')

@@ -14,6 +14,14 @@ test('--help lists the commands; without one, the same goes to stderr and the ex
   expect(none).toMatchObject({ code: 2, stdout: '', stderr: help.stdout })
 })
 
+test('--help names the commands that do something only with --yes, and says what the others do', async () => {
+  const { stdout } = await runCli(['--help'])
+  const [, named = ''] = /^Most commands only read\. (.*) show what they would do, and do it only with --yes\.$/m.exec(stdout) ?? [] // biome-ignore format: one line
+  const asking = COMMANDS.filter(({ options }) => options.yes).map(({ name }) => `\`${name}\``)
+  expect(named.split(' and ').sort()).toEqual(asking.sort())
+  expect(stdout).toContain('`topic create` creates a missing topic at once; it never changes an existing topic.')
+})
+
 test('--version tells the release, and nothing else', async () => {
   const { code, stdout, stderr } = await runCli(['--version'])
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${RELEASE}\n`, stderr: '' })
@@ -56,7 +64,7 @@ test('with --json an error is a document, too', async () => {
 })
 
 test('engines that cannot be reached are named, without a password', async ({ ledger }) => {
-  const port = 9 // nobody listens there
+  const port = 9 // no program listens there
   const postgres = await runCli(['verify'], { DATABASE_URL: `postgres://sl:secret@127.0.0.1:${port}/x` })
   expect(postgres.code).toBe(2)
   expect(postgres.stderr).toMatch(/^Postgres at 127\.0\.0\.1:\d+ cannot be reached.*DATABASE_URL right\?\n$/)
