@@ -1,4 +1,4 @@
-// Writes the README's table of environment variables to stdout: what the services' configurations say of themselves.
+// Prints the README's table of environment variables, from the configurations of the services and the CLI.
 import { listVariables, type Variable } from './env-example.ts'
 
 /** A table in Markdown, required variables first. */
