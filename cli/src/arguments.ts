@@ -4,7 +4,7 @@ import { COMMANDS } from './commands.ts'
 import { CliError } from './errors.ts'
 
 export interface Arguments {
-  /** Undefined: none was named. */
+  /** Undefined if no command was named. */
   command: Command | undefined
   options: OptionValues
 }
@@ -14,10 +14,10 @@ const COMMON: ParseArgsOptionsConfig = {
   progress: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 }
-/** Without a command. */
+/** Options that are allowed without a command. */
 const ALONE: ParseArgsOptionsConfig = { ...COMMON, version: { type: 'boolean' } }
 
-/** @throws CliError `usage` for what no command understands. */
+/** @throws CliError `usage` for an unknown command, option or argument. */
 export function parseArguments(args: readonly string[]): Arguments {
   const words = args.filter((argument) => !argument.startsWith('-'))
   const command = COMMANDS.find(({ name }) => args.slice(0, 2).join(' ') === name || args[0] === name)
@@ -46,7 +46,7 @@ function parse(args: readonly string[], options: ParseArgsOptionsConfig, help: s
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     return { values: values as OptionValues, positionals }
   } catch (error) {
-    // parseArgs explains itself at length; its first sentence says what is wrong.
+    // The message of parseArgs is long; its first sentence says what is wrong.
     const [sentence] = (error as Error).message.split(/\.\s|\n/)
     throw new CliError('usage', `${sentence?.replace(/\.$/, '')}. Try: ${help}`)
   }

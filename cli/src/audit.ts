@@ -14,34 +14,34 @@ import { withDatabase } from './with-database.ts'
 const HELP = `
 Usage: streamledger audit [--since TIME] [--json]
 
-Follows the topic for as long as it runs, compares each event with the ledger as \`reconcile\` does, and counts what is
-wrong where Prometheus can read it: http://HOST:OPS_PORT/metrics (127.0.0.1:9103), beside /health/live and /health/ready.
+Follows the topic until it is stopped. It compares each event with the ledger, as \`reconcile\` does, and counts the faults
+for Prometheus at http://HOST:OPS_PORT/metrics (127.0.0.1:9103). /health/live and /health/ready are on the same port.
 ${Object.entries(TOPIC_FAULTS)
   .map(([kind, meaning]) => `  ${`streamledger_audit_${kind}_total`.padEnd(39)}${meaning}`)
   .join('\n')}
-Each fault is also a line in its log, on stderr, with its wallet and place.
+Each fault is also a log line on stderr, with its wallet and its place in the topic.
 
-It begins with what is posted from now on, or with --since, earlier. With AUDIT_STATE_FILE it keeps there how far it is
-and what it counted, and goes on there at its next start; --since is of no meaning then. One audit a file, and one is
-enough for a topic. It waits for Kafka and Postgres where they are away. Memory grows by 16 bytes a wallet.
-DATABASE_URL must be the primary: a standby that lags would not know the newest transactions yet.
+It begins with what is posted from now on; with --since it begins earlier. With AUDIT_STATE_FILE it stores its position and
+its counts in that file and continues from there at its next start; --since is ignored then. Each audit needs a file of
+its own, and one audit is enough for a topic. While Kafka or Postgres is down, it waits. Memory grows by 16 bytes per
+wallet. DATABASE_URL must be the primary: a standby may lag and not have the newest transactions yet.
 It ends on SIGTERM or Ctrl-C.
 
 Options:
-  --since TIME     begins with what was posted at this time or later
-TIME is 2026-02-28T06:00:00Z, 2026-02-28 (UTC), or how long ago it was: 90m, 24h, 7d.
+  --since TIME     begin with what was posted at this time or later
+TIME is 2026-02-28T06:00:00Z, 2026-02-28 (UTC), or a time span before now: 90m, 24h, 7d.
 
-Environment, beside DATABASE_URL and KAFKA_BROKERS (.env.example has them all):
+Environment, in addition to DATABASE_URL and KAFKA_BROKERS (.env.example describes them all):
   AUDIT_STATE_FILE, AUDIT_POLL_MS, AUDIT_SWEEP_MS, AUDIT_GRACE_MS, HOST, OPS_PORT, LOG_LEVEL
 
 Examples:
   streamledger audit                                       from now on
-  AUDIT_STATE_FILE=audit.db streamledger audit --since 7d  the first time from a week ago, then where it stopped`
+  AUDIT_STATE_FILE=audit.db streamledger audit --since 7d  the first time from a week ago, later from where it stopped`
 
-/** The topic against the ledger, for as long as both are there. */
+/** Compares the topic with the ledger, continuously. */
 export const audit: Command = {
   name: 'audit',
-  summary: 'follows the topic, and counts for Prometheus what reconcile would find',
+  summary: 'compares the topic with the ledger continuously, with metrics for Prometheus',
   help: HELP,
   options: { since: { type: 'string' } },
   async run({ options, env, catchStop }) {
@@ -53,7 +53,7 @@ export const audit: Command = {
 
 interface Run {
   since: Date | undefined
-  /** Asks it to end. */
+  /** Aborted when the audit must end. */
   signal: AbortSignal
 }
 
@@ -92,7 +92,7 @@ function renderResult(counts: Readonly<Record<TopicFault, number>>, events: numb
     text: [
       renderTable(['fault', 'counted', 'meaning'], rows),
       '',
-      `${renderCount(events)} events compared since the start. ${total > 0 ? `${renderQuantity(total, 'fault')} counted: see docs/runbook.md.` : 'All was well.'}`,
+      `${renderCount(events)} events compared since the start. ${total > 0 ? `${renderQuantity(total, 'fault')} counted: see docs/runbook.md.` : 'No faults.'}`,
     ].join('\n'),
   }
 }

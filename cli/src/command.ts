@@ -10,29 +10,29 @@ export interface CommandContext {
   env: NodeJS.ProcessEnv
   progress: Progress
   /**
-   * From the call on, Ctrl-C and SIGTERM abort this signal instead of ending the process: for a command that has to put
-   * something back first.
+   * After this call, Ctrl-C and SIGTERM abort the returned signal instead of ending the process. For a command that must
+   * clean up before it ends.
    */
   catchStop: () => AbortSignal
 }
 
-/** What a command has found: for programs, for people, and for whoever only looks at the exit code. */
+/** The result of a command: as an exit code for scripts, as JSON for programs, as text for people. */
 export interface CommandResult {
   exitCode: ExitCode
   /** What --json prints. */
   json: object
-  /** What people read instead. */
+  /** What is printed without --json. */
   text: string
 }
 
 export interface Command {
-  /** As it is typed: one word, or two. */
+  /** As it is typed: one or two words. */
   name: string
   /** One line in the list of commands. */
   summary: string
-  /** All that --help says. */
+  /** The text of --help. */
   help: string
-  /** Beside --json, --progress and --help, which every command has. */
+  /** In addition to --json, --progress and --help, which every command has. */
   options: ParseArgsOptionsConfig
   run(context: CommandContext): Promise<CommandResult>
 }

@@ -3,7 +3,7 @@ import { type PostedTransaction, transactionPosted } from '@streamledger/events'
 import type { Pool } from 'pg'
 import type { TopicRow } from './read-topic-row.ts'
 
-/** An event as it lies in the outbox, or in the topic. Nothing about it is certain. */
+/** An event as it was read from the outbox or the topic. It may have any content: nothing about it is checked yet. */
 export interface EventRecord {
   partition: number
   key: string | null
@@ -12,7 +12,7 @@ export interface EventRecord {
 }
 
 export interface Difference {
-  /** `foreign`: it is of no transaction of this ledger; otherwise it says something else than its transaction. */
+  /** `foreign`: the event belongs to no transaction of this ledger. `mismatched`: it differs from its transaction. */
   kind: 'foreign' | 'mismatched'
   fields: string[]
   message: string
@@ -20,21 +20,21 @@ export interface Difference {
 
 export interface ComparedEvent<Event extends EventRecord> {
   record: Event
-  /** The transaction that it is of; undefined for a foreign one. */
+  /** The transaction of the event; undefined for a foreign event. */
   transaction: PostedTransaction | undefined
-  /** The partition that the transaction's user has, with as many as the topic has now. */
+  /** The partition of the transaction's user, with the current number of partitions. */
   home: number | undefined
   difference: Difference | undefined
 }
 
-// The fence keeps it at one probe of the primary keys an event, whatever the statistics say.
+// `offset 0` makes Postgres look up each event by primary key, whatever its statistics say.
 const TRANSACTIONS = `
   select t.id, t.wallet_id, t.sequence, t.entry, t.amount, t.balance, t.trans_id, t.created_at, w.user_id, w.currency
     from unnest($1::bigint[]) as wanted (id)
    cross join lateral (select * from transactions where id = wanted.id offset 0) t
    cross join lateral (select user_id, currency from wallets where id = t.wallet_id offset 0) w`
 
-/** Holds events to the ledger: one query for all of them, and the answers in their order. */
+/** Compares events with the ledger: one query for all of them. The answers are in the order of the events. */
 export async function compareEvents<Event extends EventRecord>(
   pool: Pool,
   topic: TopicRow,
@@ -79,10 +79,10 @@ function compare<Event extends EventRecord>(
     home: undefined,
     difference: { kind: 'foreign', fields, message },
   })
-  if (!value) return foreign('its value is no JSON object')
+  if (!value) return foreign('its value is not a JSON object')
   const source = record.headers.ce_source
   if (source === undefined || !(source === topic.event_source || topic.former_sources.includes(source))) {
-    return foreign(`its ce_source is ${source ?? 'missing'}, and ours is ${topic.event_source}`, ['ce_source'])
+    return foreign(`its ce_source is ${source ?? 'missing'}, and this ledger has ${topic.event_source}`, ['ce_source'])
   }
   if (!transaction) return foreign(`there is no transaction ${value.transaction_id} in the ledger`, ['transaction_id'])
 
@@ -100,7 +100,7 @@ function differingFields(
 ): string[] {
   const fields = key === wanted.key ? [] : ['key']
   if (text !== wanted.payload) {
-    // The same content in another order, or with a field that a newer release has added, is no difference.
+    // Another order of fields, or a field that a newer release has added, is not a difference.
     fields.push(...namesThatDiffer(JSON.parse(wanted.payload), value))
   }
   return [...fields, ...namesThatDiffer(JSON.parse(wanted.headers), headers)]

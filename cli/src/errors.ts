@@ -1,6 +1,6 @@
 export type CliErrorCode = 'usage' | 'configuration' | 'unavailable' | 'unsuitable' | 'incomplete'
 
-/** Why a command could not do what it was asked for. The message is for the one who typed it, and says what to do. */
+/** Why a command failed. The message is for the user, and says what to do. */
 export class CliError extends Error {
   override name = 'CliError'
   readonly code: CliErrorCode
@@ -10,6 +10,6 @@ export class CliError extends Error {
   }
 }
 
-/** What scripts go by: 0 only when all is well. */
+/** Exit codes, for scripts. A dry run of `topic grow` is `well`: nothing is wrong with the system. */
 export const EXIT = { well: 0, faults: 1, failed: 2 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

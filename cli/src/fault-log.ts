@@ -1,14 +1,14 @@
-/** One fault as people read it, with what a program needs to find the place. */
+/** One fault: a message for people, and the fields by which a program finds the place. */
 export interface Fault<Kind extends string> {
   kind: Kind
   message: string
   [place: string]: unknown
 }
 
-/** Of each kind this many are kept: enough to look into, and never more memory than that. */
+/** Examples that are kept of each kind. The limit bounds the memory. */
 const EXAMPLES_PER_KIND_MAX = 20
 
-/** Counts faults of any number, and keeps the first few of each kind. */
+/** Counts all faults, and keeps the first few of each kind. */
 export class FaultLog<Kind extends string> {
   readonly counts: Record<Kind, number>
   readonly examples: Fault<Kind>[] = []
@@ -17,7 +17,7 @@ export class FaultLog<Kind extends string> {
     this.counts = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>
   }
 
-  /** `count`: how many this one stands for. */
+  /** `count`: the number of faults that this one stands for. */
   add(fault: Fault<Kind>, count = 1): void {
     this.counts[fault.kind] += count
     if (this.examples.filter(({ kind }) => kind === fault.kind).length < EXAMPLES_PER_KIND_MAX)

@@ -5,29 +5,32 @@ const NAME_WIDTH = 16
 
 const COMMON = `
 Every command:
-  --json       one JSON document on stdout, and nothing else there
-  --progress   tells on stderr how far it is, also where that is no terminal
-  --help, -h   shows this
+  --json       print one JSON document on stdout, and nothing else
+  --progress   report progress on stderr, even if that is not a terminal
+  --help, -h   show this help
 
 Exit code:
-  0  all is well
+  0  all is well, the work is done, or nothing needs to be done; also for the plan of \`topic grow\`
   1  faults were found
-  2  wrong use, or it could not be done: the message says why`
+  2  wrong use, the command could not finish, or \`relay resolve\` without --yes; the message says why`
 
 export function renderHelp(command: Command | undefined): string {
   if (command) return `streamledger ${command.name}: ${command.summary}\n\n${command.help.trim()}\n${COMMON}\n`
   const list = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(NAME_WIDTH)}${summary}`)
-  return `streamledger <command> [options]: tells whether a StreamLedger installation keeps its promises, and
-sees to its event stream. What changes something shows first what it would do, and does it with --yes.
+  return `streamledger <command> [options]: checks whether a StreamLedger installation keeps its promises, and
+maintains its event stream.
+
+Most commands only read. \`topic grow\` and \`relay resolve\` show what they would do, and do it only with --yes.
+\`topic create\` creates a missing topic at once; it never changes an existing topic.
 
 Commands:
 ${list.join('\n')}
 
-Try \`streamledger verify --help\` for what one of them does, with examples; \`streamledger --version\` tells the release.
+\`streamledger verify --help\` explains one command, with examples. \`streamledger --version\` prints the release.
 
-Environment, as the services have it:
+Environment, with the same values as for the services:
   DATABASE_URL    Postgres, as postgres://user:password@host:port/database
-  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (not for verify and outbox status)
+  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (not needed for verify and outbox status)
 ${COMMON}
 `
 }

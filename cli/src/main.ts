@@ -1,5 +1,5 @@
 #!/usr/bin/env -S node --disable-warning=TimeoutNegativeWarning
-// `streamledger`: what someone types who wants to know whether all is well.
+// The entry point of the command line.
 import { run } from './run.ts'
 
 process.exitCode = await run(process.argv.slice(2), {

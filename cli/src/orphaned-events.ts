@@ -7,8 +7,9 @@ interface Placed {
 }
 
 /**
- * Offsets of those records, all of one partition and in order, that are known to be of no transaction of this ledger.
- * By what they say, too: a topic that was made anew has other events in the same places.
+ * Offsets of the records that are recorded as events without a transaction in this ledger. The records must be of one
+ * partition and in order. Their values are compared too, since a topic that was made anew has other events at the same
+ * offsets.
  */
 export async function readOrphanedOffsets(pool: Pool, records: readonly Placed[]): Promise<ReadonlySet<number>> {
   const [first] = records

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import type { EventRecord } from './compare-events.ts'
 
-/** An outbox row, in the shape that the topic's records are read in. */
+/** An outbox row, in the same shape as a record of the topic. */
 export interface OutboxRecord extends EventRecord {
   id: number
   created_at: Date
@@ -9,9 +9,9 @@ export interface OutboxRecord extends EventRecord {
 
 const ROWS_PER_PAGE = 2_000
 
-/** The outbox in order of partition and id, a page at a time; no row that was posted after the first page began. */
+/** Reads the outbox in order of partition and id, page by page, without rows that were posted after the first query. */
 export async function* outboxPages(pool: Pool): AsyncGenerator<OutboxRecord[]> {
-  // Otherwise a busy system would hand out new rows for ever.
+  // Without this bound, new rows of a busy system would keep the loop running for ever.
   const { rows: ends } = await pool.query<{ last: number | null }>('select max(id) as last from outbox')
   let after = { partition: -1, id: 0 }
   for (;;) {

@@ -11,28 +11,28 @@ const MAX_AGE_S = 60
 const HELP = `
 Usage: streamledger outbox status [--max-age SECONDS] [--json]
 
-Shows each partition of the outbox: how many rows wait and how long the oldest has, who holds the lease, which batch is
-open (its rows may be in the topic already), and whether the partition is halted.
+Shows each partition of the outbox: the number of waiting rows, the age of the oldest one, the relay that holds the lease,
+the open batch (its rows may be in the topic already), and whether the partition is halted.
 
 A fault is a partition that is
-  halted    the relay could not decide what is published: see docs/runbook.md, "A partition is halted"
+  halted    the relay could not decide which rows are published: see docs/runbook.md, "A partition is halted"
   stalled   its oldest row has waited longer than --max-age
-  unheld    rows wait, and no living relay holds its lease: are enough relays running?
-  unknown   rows wait in a partition that the relay has no lane for
+  unheld    rows wait, and no running relay holds its lease: are enough relays running?
+  unknown   rows wait in a partition that relays do not know
 
 Options:
-  --max-age SECONDS    how long a row may wait before that is a fault; ${MAX_AGE_S} unless told
+  --max-age SECONDS    how long a row may wait before it is a fault; default ${MAX_AGE_S}
 
 Examples:
   streamledger outbox status                     is anything stuck, and where?
-  streamledger outbox status --max-age 5         the same, for the impatient
+  streamledger outbox status --max-age 5         the same, with a limit of 5 seconds
   watch -n 2 streamledger outbox status          while a backlog drains
   streamledger outbox status --json | jq '.partitions[] | select(.faults != [])'`
 
-/** The relay's queue and its lanes. */
+/** The state of the outbox and of the relay's partitions. */
 export const outboxStatus: Command = {
   name: 'outbox status',
-  summary: 'what waits to be published, since when, and who is at it?',
+  summary: 'what waits to be published, since when, and which relay publishes it?',
   help: HELP,
   options: { 'max-age': { type: 'string' } },
   async run({ options, env }) {
@@ -47,7 +47,7 @@ function readMaxAge({ 'max-age': text }: OptionValues): number {
   if (text === undefined) return MAX_AGE_S
   const seconds = Number(text)
   if (seconds > 0 && Number.isFinite(seconds)) return seconds
-  throw new CliError('usage', `--max-age is "${text}"; it wants a number of seconds, such as 60.`)
+  throw new CliError('usage', `--max-age is "${text}"; it must be a number of seconds, such as 60.`)
 }
 
 function renderResult(state: OutboxState, faults: LaneFault[]): CommandResult {
@@ -77,7 +77,7 @@ function renderResult(state: OutboxState, faults: LaneFault[]): CommandResult {
       ),
       '',
       ...faults.map(({ message }) => message),
-      ...(paused ? [`Posting is paused: ${paused_reason ?? 'nobody said why'}.`] : []),
+      ...(paused ? [`Posting is paused: ${paused_reason ?? 'no reason is recorded'}.`] : []),
       `${summary} ${ok ? 'All is well.' : `${renderQuantity(faults.length, 'fault')}.`}`,
     ].join('\n'),
   }
@@ -91,7 +91,7 @@ function renderLane(lane: LaneStatus, faults: readonly LaneFault[]): string[] {
     renderCount(rows),
     oldest_s === null ? '–' : renderDuration(oldest_s),
     open_batch ? renderBatch(open_batch) : '–',
-    lease ? `${lease.owner.slice(0, 8)}${lease.expired ? ', expired' : ''}` : 'nobody',
+    lease ? `${lease.owner.slice(0, 8)}${lease.expired ? ', expired' : ''}` : 'none',
     kinds.length > 0 ? kinds.join(', ') : 'well',
   ]
 }

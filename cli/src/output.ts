@@ -5,16 +5,16 @@ export interface Output {
   stderr: NodeJS.WriteStream
 }
 
-/** Tells how far a command is; says nothing where nobody looks. */
+/** Shows the progress of a command; silent without a terminal, unless it is forced. */
 export interface Progress {
-  /** May be called as often as one likes: it is shown a few times a second at most. */
+  /** May be called at any rate: at most a few lines a second are shown. */
   report(line: () => string): void
-  /** Takes the line away, so that what follows begins in an empty one. */
+  /** Clears the line, so that the following output begins on an empty one. */
   clear(): void
 }
 
 const TERMINAL_INTERVAL_MS = 100
-/** Without a terminal each report is a line that stays, in a log perhaps. */
+/** Without a terminal each report is a line of its own, perhaps in a log. */
 const LINES_INTERVAL_MS = 1_000
 const CLEAR_LINE = '\r\u001b[K'
 
@@ -36,9 +36,9 @@ export function createProgress(stderr: NodeJS.WriteStream, { forced }: { forced:
   }
 }
 
-/** Resolves when the text is on its way: a process that exits before would cut a pipe short. */
+/** Resolves when the text is written: a process that exits earlier would lose the end of it in a pipe. */
 export function writeText(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // Whoever reads may stop early, as `head` does: that is no fault of the command's.
+  // The reader may close the pipe early, as `head` does. That is not an error of the command.
   return new Promise((resolve) => {
     stream.once('error', () => resolve())
     stream.write(text.endsWith('\n') ? text : `${text}\n`, () => resolve())

@@ -13,6 +13,6 @@ export function parseInstant(name: string, text: string, now = Date.now()): Date
   if (!Number.isNaN(instant.getTime())) return instant
   throw new CliError(
     'usage',
-    `--${name} is "${text}"; it wants a time with its zone (2026-02-28T06:00:00Z), a date in UTC (2026-02-28), or how long ago it was (90m, 24h, 7d).`,
+    `--${name} is "${text}"; it must be a time with its zone (2026-02-28T06:00:00Z), a date in UTC (2026-02-28), or a time span before now (90m, 24h, 7d).`,
   )
 }

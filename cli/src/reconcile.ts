@@ -14,33 +14,33 @@ import { withDatabase } from './with-database.ts'
 const HELP = `
 Usage: streamledger reconcile [--since TIME] [--until TIME] [--partition N] [--json] [--progress]
 
-Reads the topic as a read_committed consumer does, from its beginning to the end that it has at the start, and compares
-each event with the ledger in Postgres:
+Reads the topic as a read_committed consumer, from its beginning to its end at the time of the start, and compares each
+event with the ledger in Postgres:
 ${Object.entries(TOPIC_FAULTS)
   .map(([kind, meaning]) => `  ${kind.padEnd(14)}${meaning}`)
   .join('\n')}
 
-A transaction whose outbox row is still there is waiting, not missing. What retention has removed from the topic can't
-be judged: that is said, and the exit code is 2, unless --since asks only for what is still there.
+A transaction whose outbox row still exists is waiting, not missing. Events that retention has removed from the topic
+cannot be compared: the output names them, and the exit code is 2. Use --since to compare only what is still there.
 
-It changes nothing, joins no consumer group, and may run beside a busy system. Memory grows by a few bytes a wallet.
-DATABASE_URL must be the primary: a standby that lags would not know the newest transactions yet.
+It changes nothing, joins no consumer group, and may run while the system is busy. Memory grows by a few bytes per wallet.
+DATABASE_URL must be the primary: a standby may lag and not have the newest transactions yet.
 
 Options:
   --since TIME     only transactions posted at this time or later
   --until TIME     only transactions posted before this time
   --partition N    only this partition of the topic, and the users that belong to it
-TIME is 2026-02-28T06:00:00Z, 2026-02-28 (UTC), or how long ago it was: 90m, 24h, 7d.
+TIME is 2026-02-28T06:00:00Z, 2026-02-28 (UTC), or a time span before now: 90m, 24h, 7d.
 
 Examples:
-  streamledger reconcile                        is every transaction in the topic, once?
-  streamledger reconcile --since 24h            the last day only, every hour, from a cron job
+  streamledger reconcile                        is every transaction in the topic, exactly once?
+  streamledger reconcile --since 24h            only the last day, for example from a cron job
   streamledger reconcile --partition 3          after the halt of one partition
-  streamledger reconcile --json | jq .faults    how many faults of each kind, for a script
+  streamledger reconcile --json | jq .faults    the number of faults of each kind, for a script
   streamledger reconcile --since "$(jq -r .next_since last.json)" --json > next.json
-                                                goes on where the last comparison ended`
+                                                continue where the last comparison ended`
 
-/** The topic against the ledger. */
+/** Compares the topic with the ledger. */
 export const reconcile: Command = {
   name: 'reconcile',
   summary: 'is every transaction in the topic, exactly once and in order?',
@@ -71,14 +71,14 @@ function readOptions({ since, until, partition }: OptionValues): Asked {
     partition: partition === undefined ? undefined : parsePartition(String(partition)),
   }
   if (asked.since && asked.until && asked.since >= asked.until) {
-    throw new CliError('usage', '--since must be before --until: nothing lies between them.')
+    throw new CliError('usage', '--since must be before --until.')
   }
   return asked
 }
 
 function parsePartition(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text)
-  throw new CliError('usage', `--partition is "${text}"; it wants the number of a partition, such as 0.`)
+  throw new CliError('usage', `--partition is "${text}"; it must be the number of a partition, such as 0.`)
 }
 
 function renderResult(topic: string, reconciliation: Reconciliation, seconds: number): CommandResult {
@@ -96,7 +96,7 @@ function renderResult(topic: string, reconciliation: Reconciliation, seconds: nu
       ...renderFaults(faults),
       ...unjudged.map(
         ({ partition, before, transactions }) =>
-          `partition ${partition}: retention has removed the topic's beginning; ${renderQuantity(transactions, 'transaction')} posted before ${before} can't be judged`,
+          `partition ${partition}: retention has removed the topic's beginning; ${renderQuantity(transactions, 'transaction')} posted before ${before} cannot be compared`,
       ),
       ...notes.map((note) => `note: ${note}`),
       `${renderCount(events)} events of topic ${topic} compared in ${renderDuration(seconds)}; ${renderQuantity(waiting, 'row')} waited in the outbox. ${describeVerdict(reconciliation)}`,
@@ -121,5 +121,5 @@ function exitCodeOf({ faults, unjudged }: Reconciliation): ExitCode {
 function describeVerdict({ faults, unjudged }: Reconciliation): string {
   if (faults.total > 0) return `${renderQuantity(faults.total, 'fault')}: see docs/runbook.md.`
   if (unjudged.length === 0) return 'All is well.'
-  return 'What is still in the topic is well; ask for that alone with --since.'
+  return 'What is still in the topic is well; use --since to compare only that.'
 }

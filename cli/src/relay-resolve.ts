@@ -16,49 +16,50 @@ const HELP = `
 Usage: streamledger relay resolve --partition P [--as OUTCOME --reason TEXT --yes] [--force] [--json] [--progress]
        streamledger relay resolve --all [--lost put-back|leave] [--new-source] [--reason TEXT --yes] [--json] [--progress]
 
-After a halt the relay does not decide by itself which of the rows that wait are in the topic already. This shows what is
-known: the halt, the open batch, Kafka's receipt, and which rows a read_committed consumer sees in the topic. With --as,
---reason and --yes it settles the partition, and the relay takes it up again by itself:
-  published     all rows of the open batch are in the topic: they leave the outbox
-  unpublished   none of the rows is: they are published
-  partly        some are: those leave the outbox, the others are published
-What the topic contradicts is refused; --force overrules that, and loses or doubles events where the topic is right.
-Whoever wrote to the partition before is fenced first, and who resolved what, why and on which evidence is recorded in the
-table relay_resolutions.
+When a partition is halted, the relay could not decide which of the waiting rows are in the topic already. This command
+shows what is known: the halt, the open batch, the receipt in Kafka, and which rows a read_committed consumer sees in the
+topic. With --as, --reason and --yes it resolves the partition, and the relay continues with it by itself:
+  published     all rows of the open batch are in the topic: they are removed from the outbox
+  unpublished   none of the rows is in the topic: they are published
+  partly        some rows are in the topic: these are removed from the outbox, the others are published
+An outcome that contradicts the topic is refused. --force overrules that; if the topic is right, events are then lost or
+published twice. Before it resolves, the command fences every earlier writer of the partition. The table relay_resolutions
+records the outcome, the user, the reason and the evidence.
 
---all is for what has happened to the whole system, a restored database above all. Posting is paused, every partition is
-stopped and settled by what the topic shows, and posting goes on. Events in the topic whose transactions Postgres no longer
-has are shown first, and --lost says what becomes of them:
-  put-back   the database was restored: their transactions are put back into the ledger, with ids, sequences and balances
-             as consumers and clients know them. What does not fit any more, since something else was posted in its place,
-             is recorded as lost, and new events get a new ce_source
-  leave      somebody else wrote them, a copy of this system perhaps: they are recorded as lost
-Where Postgres went back and the topic is lost as well, no event tells what consumers have had: --new-source says that new
-events get a new ce_source all the same.
-New ids begin after all that the topic has. It also accepts the Postgres cluster that a dump was loaded into.
+--all is for events that concern the whole system, above all a restored database. It pauses posting, stops every partition,
+resolves each by what the topic shows, and continues posting. First it shows the events in the topic whose transactions
+Postgres no longer has. --lost says what to do with them:
+  put-back   the database was restored: put their transactions back into the ledger, with the ids, sequences and balances
+             that consumers and clients know. A transaction that no longer fits, because something else was posted in its
+             place, is recorded as lost, and new events get a new ce_source
+  leave      another system wrote them, for example a copy of this one: record them as lost
+If Postgres was restored and the topic is lost too, no event shows what consumers have read: with --new-source, new events
+get a new ce_source in any case.
+New ids begin after every id in the topic. --all also accepts the Postgres cluster that a dump was loaded into.
 
-Without --yes nothing is changed; exit code 2.
+If the partition is not halted, there is nothing to resolve: exit code 0. Without --yes nothing is changed: exit code 2,
+since the partition stays halted, and --all has not been done.
 
 Options:
   --partition P     the halted partition
   --as OUTCOME      published, unpublished or partly
   --all             every partition, halted or not
   --lost WHAT       put-back or leave
-  --new-source      new events get a new ce_source
+  --new-source      give new events a new ce_source
   --reason TEXT     what happened; it is recorded
-  --force           also against what the topic shows
+  --force           resolve even if the topic contradicts the outcome
   --yes             do it
 
 Examples:
-  streamledger relay resolve --partition 3                      what is known, and what it speaks for
+  streamledger relay resolve --partition 3                      show what is known, and which outcome fits
   streamledger relay resolve --partition 3 --as unpublished --reason "receipt group was deleted" --yes
-  streamledger relay resolve --all                              after a restore: what would be done?
+  streamledger relay resolve --all                              after a restore: show what would be done
   streamledger relay resolve --all --lost put-back --reason "restored to 06:00" --yes --progress`
 
-/** The way out of a halt. */
+/** Resolves a halted partition, or all of them. */
 export const relayResolve: Command = {
   name: 'relay resolve',
-  summary: 'settles a halted partition, or a whole system after a restore',
+  summary: 'resolves a halted partition, or the whole system after a restore',
   help: HELP,
   options: {
     partition: { type: 'string' },
@@ -87,7 +88,7 @@ interface Asked {
   yes: boolean
 }
 
-/** Reads the options first, so that wrong use is told before anything is opened. */
+/** Reads the options first, so that wrong use is reported before anything is opened. */
 function prepareOne(options: OptionValues): (session: LaneSession) => Promise<CommandResult> {
   const asked = readOptions(options)
   return (session) => resolveOne(session, asked)
@@ -97,19 +98,19 @@ function prepareAll({ partition, as, lost, 'new-source': newSource, reason, forc
   if (partition !== undefined || as !== undefined) {
     throw new CliError(
       'usage',
-      '--all goes by what the topic shows, for every partition: it takes no --partition and no --as.',
+      '--all resolves every partition by what the topic shows: it takes no --partition and no --as.',
     )
   }
   const whatToDo = LOST.find((one) => one === lost)
   if (lost !== undefined && !whatToDo)
-    throw new CliError('usage', `--lost is "${lost}"; it wants ${LOST.join(' or ')}.`)
+    throw new CliError('usage', `--lost is "${lost}"; it must be ${LOST.join(' or ')}.`)
   if (!yes) return async (session: LaneSession) => renderAllPlanned(await lookAtAll(session))
   const all = {
     ...{ lost: whatToDo, newSource: newSource === true },
     ...{ reason: readReason(reason), by: whoAmI(), force: force === true },
   }
   return async (session: LaneSession) => {
-    // What is to be decided is asked before anybody is stopped.
+    // A missing decision is reported before posting is paused and partitions are stopped.
     if (!whatToDo) refuseUndecided(await lookAtAll(session))
     return renderAllResolved(await resolveAll(session, all))
   }
@@ -118,7 +119,7 @@ function prepareAll({ partition, as, lost, 'new-source': newSource, reason, forc
 function refuseUndecided(found: readonly Evidence[]): void {
   const lost = found.reduce((sum, evidence) => sum + evidence.lost.length, 0)
   if (lost === 0) return
-  const text = `${lost} events are of transactions that Postgres does not have, and --lost does not say what becomes of them: put-back, if the database was restored; leave, if somebody else wrote them. Nothing was changed.`
+  const text = `${lost} events belong to transactions that Postgres does not have. Add --lost put-back if the database was restored, or --lost leave if another system wrote them. Nothing was changed.`
   throw new CliError('usage', text)
 }
 
@@ -130,13 +131,13 @@ function readReason(reason: OptionValues[string]): string {
 
 function readOptions({ partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues): Asked {
   if (lost !== undefined || newSource)
-    throw new CliError('usage', '--lost and --new-source go with --all: they concern more than one partition.')
+    throw new CliError('usage', '--lost and --new-source need --all: they concern more than one partition.')
   if (partition === undefined) {
-    throw new CliError('usage', '--partition is missing: `streamledger outbox status` names the halted ones.')
+    throw new CliError('usage', '--partition is missing: `streamledger outbox status` shows the halted partitions.')
   }
   const outcome = OUTCOMES.find((one) => one === as)
-  if (as !== undefined && !outcome) throw new CliError('usage', `--as is "${as}"; it wants ${OUTCOMES.join(', ')}.`)
-  if (yes && !outcome) throw new CliError('usage', `--as is missing: it wants ${OUTCOMES.join(', ')}.`)
+  if (as !== undefined && !outcome) throw new CliError('usage', `--as is "${as}"; it must be one of: ${OUTCOMES.join(', ')}.`) // biome-ignore format: one line
+  if (yes && !outcome) throw new CliError('usage', `--as is missing: it must be one of: ${OUTCOMES.join(', ')}.`)
   if (yes && !String(reason ?? '').trim())
     throw new CliError('usage', '--reason is missing: what happened? It is recorded.')
   return {
@@ -152,20 +153,27 @@ async function resolveOne(session: LaneSession, asked: Asked): Promise<CommandRe
   const { pool, lanes } = session
   const { partition, as, yes, force } = asked
   const lane = await readLane(pool, partition)
-  if (lane.halted_at === null) {
-    throw new CliError('unsuitable', `Partition ${partition} is not halted: there is nothing to resolve.`)
-  }
-  // Nobody may write between what is seen now and what is done about it.
+  if (lane.halted_at === null) return renderNotHalted(partition)
+  // From here on no earlier writer can change what is seen.
   if (yes) await lanes.fence(partition)
   const evidence = await readEvidence(session, lane, await lanes.look(partition))
   const against = as ? findContradictions(evidence, as) : []
   if (!yes || !as) return renderResult(evidence, asked, { against, done: false })
   if (against.length > 0 && !force) {
-    const text = `Partition ${partition} can't be resolved as ${as}: ${against.join('; ')}. Nothing was changed.`
+    const text = `Partition ${partition} cannot be resolved as ${as}: ${against.join('; ')}. Nothing was changed.`
     throw new CliError('unsuitable', text)
   }
   await resolveLane(pool, evidence, { outcome: as, reason: asked.reason as string, by: whoAmI(), overruled: against })
   return renderResult(evidence, asked, { against, done: true })
+}
+
+/** A script that resolves partitions may run twice: the second run finds nothing to do, and that is no failure. */
+function renderNotHalted(partition: number): CommandResult {
+  return {
+    exitCode: EXIT.well,
+    json: { command: 'relay resolve', ok: true, partition, halted: false },
+    text: `Partition ${partition} is not halted: nothing to resolve.`,
+  }
 }
 
 function renderResult(
@@ -177,12 +185,12 @@ function renderResult(
   const speaksAgainst = findContradictions(evidence, fits)
   const command = `streamledger relay resolve --partition ${partition} --as ${as ?? fits} --reason ${reason ? JSON.stringify(reason) : '"what happened"'} --yes`
   const advice = done
-    ? [`Partition ${partition} is resolved as ${as}. The relay takes it up again by itself.`]
+    ? [`Partition ${partition} is resolved as ${as}. The relay continues with it by itself.`]
     : [
         ...against.map((one) => `against ${as}: ${one}`),
         ...(as ? [] : speaksAgainst.map((one) => `against ${fits}: ${one}`)),
-        `What the topic shows speaks for: ${fits}.`,
-        'Nothing was changed. When you know what happened, and whoever else writes to this topic is stopped:',
+        `The topic fits the outcome: ${fits}.`,
+        'Nothing was changed. When you know what happened, and no other system writes to this topic, run:',
         `  ${command}`,
       ]
   return {

@@ -1,4 +1,4 @@
-/** Lines up rows under a head; a column of figures to the right. */
+/** Aligns rows under a head; columns of numbers are aligned to the right. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
   const isFigures = head.map(

@@ -9,9 +9,9 @@ export interface World extends Output {
   catchStop: () => AbortSignal
 }
 
-/** Runs one command line to its end. What it returns is the process's exit code. */
+/** Runs one command line to its end, and returns the exit code of the process. */
 export async function run(args: readonly string[], { env, stdout, stderr, catchStop }: World): Promise<ExitCode> {
-  // Also where the arguments can't be understood: a program that asked for JSON reads JSON.
+  // Read first: a program that asked for JSON gets JSON even if its arguments are wrong.
   const wantsJson = args.includes('--json')
   const progress = createProgress(stderr, { forced: args.includes('--progress') })
   try {
@@ -39,7 +39,7 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
 
 function explain(error: unknown): { code: string; message: string } {
   if (error instanceof CliError) return error
-  // A fault of this program: whoever mends it needs to know where it was.
+  // A bug of this program: the stack says where it is.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return { code: 'unexpected', message }
 }

@@ -16,19 +16,19 @@ import { withDatabase } from './with-database.ts'
 const HELP = `
 Usage: streamledger verify [--json] [--progress]
 
-Reads the whole ledger in Postgres, a range of wallets at a time, and holds it to what it promises:
+Reads the whole ledger in Postgres, a range of wallets at a time, and checks these promises:
 ${Object.entries(LEDGER_FAULTS)
-  .map(([kind, { promise }]) => `  ${kind.padEnd(21)}if not: ${promise}`)
+  .map(([kind, { promise }]) => `  ${kind.padEnd(21)}not true: ${promise}`)
   .join('\n')}
 
-It changes nothing and may run beside a busy system, which shows no false fault: each wallet is taken with the end of
-its history in one snapshot, and what lies before that end never changes. Memory stays the same at any size.
-Whether the events reached the topic is what \`streamledger reconcile\` tells.
+It changes nothing. It may run while the system is busy, and reports no false faults then: it reads each wallet and the
+end of its history in one snapshot, and the history before that end never changes. Memory use does not depend on the size
+of the ledger. \`streamledger reconcile\` checks whether the events have reached the topic.
 
 Examples:
   streamledger verify                        is the ledger sound?
-  streamledger verify --json | jq .faults    how many faults of each kind, for a script
-  streamledger verify --progress 2>log       in a job without a terminal: how far it is, in a file`
+  streamledger verify --json | jq .faults    the number of faults of each kind, for a script
+  streamledger verify --progress 2>log       without a terminal: write the progress to a file`
 
 async function runChecks(pool: Pool, verification: Verification): Promise<void> {
   const topic = await readTopicRow(pool)
@@ -38,7 +38,7 @@ async function runChecks(pool: Pool, verification: Verification): Promise<void> 
   await verifyExports(pool, verification)
 }
 
-/** The ledger's invariants. */
+/** Checks the ledger's invariants. */
 export const verify: Command = {
   name: 'verify',
   summary: 'is the ledger in Postgres sound?',

@@ -3,18 +3,19 @@ import type { Pool } from 'pg'
 import { CliError } from './errors.ts'
 
 const CONNECTIONS_MAX = 2
-/** Beyond what the services allow: one of these statements looks at tens of thousands of rows. */
+/** Longer than in the services: one of these statements reads tens of thousands of rows. */
 const STATEMENT_TIMEOUT_MS = 60_000
 const UNDEFINED_TABLE = '42P01'
 const REFUSED_LOGINS = new Set(['28P01', '28000', '3D000'])
 
 export interface DatabaseUse {
-  /** For a command that changes something. What only looks must not be able to, by a slip of ours either. */
+  /** For a command that changes something. For all others, Postgres itself refuses writes, so that a bug cannot write. */
   writes?: boolean
 }
 
 /**
- * Lends a pool, whose sessions cannot write unless that is asked for, and explains what keeps Postgres from answering.
+ * Opens a pool for one use, and turns errors of the connection into messages for the user. Without `writes`, its sessions
+ * are read-only.
  *
  * @throws CliError `unavailable`, `unsuitable`
  */
@@ -48,7 +49,10 @@ function open(text: string, writes: boolean) {
 
 function parseUrl(text: string): URL {
   if (URL.canParse(text)) return new URL(text)
-  throw new CliError('configuration', 'DATABASE_URL is no URL: it wants postgres://user:password@host:port/database.')
+  throw new CliError(
+    'configuration',
+    'DATABASE_URL is not a URL: it must be postgres://user:password@host:port/database.',
+  )
 }
 
 function readOnly(text: URL): URL {
@@ -61,14 +65,14 @@ function readOnly(text: URL): URL {
 function explain(url: string, error: unknown): unknown {
   if (error instanceof CliError) return error
   const { code = '', message = '' } = error as { code?: string; message?: string }
-  const place = URL.canParse(url) ? new URL(url).host : 'DATABASE_URL' // never the whole: it has the password in it
+  const place = URL.canParse(url) ? new URL(url).host : 'DATABASE_URL' // never the whole URL: it contains the password
   if (REFUSED_LOGINS.has(code)) {
-    return new CliError('unavailable', `Postgres at ${place} refuses: ${message}. Check DATABASE_URL.`, {
+    return new CliError('unavailable', `Postgres at ${place} refuses the login: ${message}. Check DATABASE_URL.`, {
       cause: error,
     })
   }
   if (code === UNDEFINED_TABLE) {
-    const text = `The database at ${place} is no StreamLedger database of this release (${message}). Check DATABASE_URL; services migrate the database when they start.`
+    const text = `The database at ${place} is not a StreamLedger database of this release (${message}). Check DATABASE_URL; services migrate the database when they start.`
     return new CliError('unsuitable', text, { cause: error })
   }
   if (isUnavailable(error)) {

@@ -54,14 +54,14 @@ test('planted faults are counted once each, also over a kill and a restart', asy
   })
   const found = { missing: 2, doubled: 1, foreign: 1, mismatched: 1, out_of_order: 1 }
   expect(await judged(first, ledger)).toEqual(found)
-  // Each is told with its place.
+  // Each fault is logged with its place.
   await waitFor(() => {
-    expect(first.logs).toContain(`wallet ${inner}: sequence 2 is in no event`)
-    expect(first.logs).toContain(`wallet ${last}: sequence 3 is in no event`)
-    expect(first.logs).toMatch(new RegExp(`wallet ${twice}, sequence 2\\) was in an event before`))
+    expect(first.logs).toContain(`wallet ${inner}: sequence 2 has no event`)
+    expect(first.logs).toContain(`wallet ${last}: sequence 3 has no event`)
+    expect(first.logs).toMatch(new RegExp(`wallet ${twice}, sequence 2\\) has an earlier event`))
     expect(first.logs).toContain('there is no transaction 999999')
     expect(first.logs).toMatch(new RegExp(`wallet ${changedOne}, sequence 1\\) in amount`))
-    expect(first.logs).toMatch(new RegExp(`wallet ${swapped}, sequence 2\\) comes after a later one`))
+    expect(first.logs).toMatch(new RegExp(`wallet ${swapped}, sequence 2\\) comes after a later event`))
   })
   await first.kill()
 
@@ -81,7 +81,7 @@ test('a fault whose two halves lie before and after a restart is found', async (
   first.signal('SIGTERM')
   expect((await first.finished).code).toBe(0)
 
-  // While nobody looks: one again, and one never.
+  // While no audit runs: one event is written twice, one never.
   await write(ledger, [of(records, wallets[0] as number)[1] as ForgedRecord])
   await ledger.post(wallets[1] as number, 5)
   await ledger.pool.query('delete from outbox')
@@ -183,10 +183,10 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   kafka,
 }) => {
   const first = await start({ AUDIT_STATE_FILE: stateFile })
-  await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Does another audit use it/)
+  await expect(start({ AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/Check that no other audit uses it/)
   await first.kill()
   const other = await makeLedger(await createDatabase(), kafka)
-  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/is about installation/)
+  await expect(start({ ...other.env, AUDIT_STATE_FILE: stateFile })).rejects.toThrow(/belongs to installation/)
   await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })

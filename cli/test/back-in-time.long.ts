@@ -97,7 +97,7 @@ test('a restored database halts; what the topic has is put back into it, and all
   expect(planned).toMatchObject({ code: 2, json: { ok: false, lost: 2 * USERS } })
   const undecided = await resolveAll(ledger, ...did)
   expect(undecided).toMatchObject({ code: 2, json: { error: { message: expect.stringContaining('--lost') } } })
-  // As a run leaves it that was killed: nobody posts until another one finishes.
+  // The state after a killed run: posting is paused until another run finishes.
   await ledger.pool.query(
     `update topic set paused = true, paused_reason = 'the event stream is being resolved', generation = generation + 1`,
   )

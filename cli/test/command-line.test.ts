@@ -14,6 +14,14 @@ test('--help lists the commands; without one, the same goes to stderr and the ex
   expect(none).toMatchObject({ code: 2, stdout: '', stderr: help.stdout })
 })
 
+test('--help names the commands that do something only with --yes, and says what the others do', async () => {
+  const { stdout } = await runCli(['--help'])
+  const [, named = ''] = /^Most commands only read\. (.*) show what they would do, and do it only with --yes\.$/m.exec(stdout) ?? [] // biome-ignore format: one line
+  const asking = COMMANDS.filter(({ options }) => options.yes).map(({ name }) => `\`${name}\``)
+  expect(named.split(' and ').sort()).toEqual(asking.sort())
+  expect(stdout).toContain('`topic create` creates a missing topic at once; it never changes an existing topic.')
+})
+
 test('--version tells the release, and nothing else', async () => {
   const { code, stdout, stderr } = await spawnCli(['--version'])
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${RELEASE}\n`, stderr: '' })
@@ -35,7 +43,7 @@ test.for([
   [['verify', '--fast'], /Unknown option '--fast'.*streamledger verify --help/],
   [['verify', 'wallet'], /verify takes no argument "wallet"/],
   [['reconcile', '--since'], /argument missing.*streamledger reconcile --help/],
-  [['reconcile', '--since', 'yesterday'], /--since is "yesterday"; it wants/],
+  [['reconcile', '--since', 'yesterday'], /--since is "yesterday"; it must be/],
   [['reconcile', '--until', '2026-02-28T06:00:00'], /a time with its zone/],
   [['reconcile', '--since', '1h', '--until', '2h'], /--since must be before --until/],
   [['reconcile', '--partition', 'x'], /--partition is "x"/],
@@ -56,7 +64,7 @@ test('with --json an error is a document, too', async () => {
 })
 
 test('engines that cannot be reached are named, without a password', async ({ ledger }) => {
-  const port = 9 // nobody listens there
+  const port = 9 // no program listens there
   const postgres = await runCli(['verify'], { DATABASE_URL: `postgres://sl:secret@127.0.0.1:${port}/x` })
   expect(postgres.code).toBe(2)
   expect(postgres.stderr).toMatch(/^Postgres at 127\.0\.0\.1:\d+ cannot be reached.*DATABASE_URL right\?\n$/)
@@ -73,7 +81,7 @@ test('a database, a topic or a partition that is not what it should be is named'
 }) => {
   const empty = await createDatabase({ empty: true })
   const foreign = await runCli(['verify'], { DATABASE_URL: empty.url })
-  expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining('is no StreamLedger database') })
+  expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a StreamLedger database') })
   const unused = await createDatabase()
   const fresh = await runCli(['outbox', 'status'], { DATABASE_URL: unused.url })
   expect(fresh).toMatchObject({

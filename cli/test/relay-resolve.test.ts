@@ -95,14 +95,14 @@ test('what hangs, what is unknown and what would break the order is refused, unl
   const hanging = { partition: 0, value: 'hangs' }
   await withOpenTransaction(ledger, hanging, async () => {
     const { json } = await resolve(ledger, ...did('unpublished'))
-    expect(json.error.message).toContain('something hangs there')
+    expect(json.error.message).toContain('a transaction hangs there')
   })
   // The second row of the first user without the first.
   await write(ledger, records.slice(2, 3))
-  expect((await resolve(ledger, ...did('partly'))).json.error.message).toContain("the order can't be kept")
+  expect((await resolve(ledger, ...did('partly'))).json.error.message).toContain('the order cannot be kept')
   await write(ledger, [{ partition: 0, value: 'nonsense' }])
   expect((await resolve(ledger, ...did('partly'))).json.error.message).toContain(
-    '1 events in the topic are of transactions',
+    '1 events in the topic belong to transactions',
   )
   expect(await readHalt(ledger)).toBe('a test')
 
@@ -152,17 +152,24 @@ test('a lane that is not as it was when the evidence was read is left alone', as
   // It went on, and was halted once more.
   await ledger.pool.query('update relay_partitions set halted_at = now()')
   const late = resolveLane(ledger.pool, { ...seen, batchIds: ids, publishedIds: ids }, resolution)
-  await expect(late).rejects.toThrow('is not as it was a moment ago')
+  await expect(late).rejects.toThrow('has changed in the meantime')
   expect(await countOutbox(ledger)).toBe(ROWS + 1)
   expect(await readHalt(ledger)).toBe('a test')
 })
 
 test('only a halted partition is resolved, with a reason, and as something', async ({ ledger }) => {
-  expect((await resolve(ledger)).json.error.message).toContain('is not halted')
+  const well = await resolve(ledger)
+  expect({ code: well.code, json: well.json }).toEqual({
+    code: 0,
+    json: { command: 'relay resolve', ok: true, partition: 0, halted: false },
+  })
+  const text = await runCli(['relay', 'resolve', '--partition', '0'], ledger.env)
+  expect(text).toMatchObject({ code: 0, stdout: 'Partition 0 is not halted: nothing to resolve.\n' })
+  expect(await resolve(ledger, ...did('unpublished'))).toMatchObject({ code: 0, json: { halted: false } })
   expect((await resolve(ledger, '--as', 'partly', '--yes')).json.error.message).toContain('--reason is missing')
   expect((await resolve(ledger, '--reason', 'x', '--yes')).json.error.message).toContain('--as is missing')
   expect((await resolve(ledger, '--as', 'somehow')).json.error.message).toContain(
-    'it wants published, unpublished, partly',
+    'it must be one of: published, unpublished, partly',
   )
   expect((await resolve(ledger, '--all')).json.error.code).toBe('usage')
   const { rows } = await ledger.pool.query('select from relay_resolutions')

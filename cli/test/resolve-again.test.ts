@@ -125,7 +125,7 @@ test('orphans of a topic that is gone hide nothing that has their places in the 
 }) => {
   const ledger = await makeLedger(await createDatabase(), kafka, PARTITIONS)
   for (const wallet of await ledger.addWallets(4)) await ledger.post(wallet, 100)
-  await write(ledger, await readOutbox(ledger)) // and whoever wrote it has died before it could note that
+  await write(ledger, await readOutbox(ledger)) // and the writer has died before it could record that
   await recordPredecessors(ledger, kafka, 4)
   await seeLost(ledger, 0)
   const { json } = await runCli(['relay', 'resolve', '--all', '--reason', 'a test', '--yes', '--json'], ledger.env)

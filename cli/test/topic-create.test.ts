@@ -42,8 +42,14 @@ test('a topic that was made by somebody else with the defaults is told from ours
 })
 
 test('more copies than there are brokers are refused with the line that helps', async ({ env }) => {
-  const { code, json } = await create({ ...env, TOPIC_REPLICATION_FACTOR: '' })
+  const { code, json } = await create({ ...env, TOPIC_REPLICATION_FACTOR: '3' })
   expect(code).toBe(2)
   expect(json.error).toMatchObject({ code: 'unsuitable', message: expect.stringContaining('3 copies need as many brokers, and this Kafka has 1') }) // biome-ignore format: one line
   expect((await create({ ...env }, '--replication-factor', '0')).json.error.code).toBe('usage')
+})
+
+test('without a replication factor, the number of brokers decides, as in the relay', async ({ env }) => {
+  const { code, json } = await create({ ...env, TOPIC_REPLICATION_FACTOR: '' })
+  expect(json).toMatchObject({ ok: true, created: true, replication_factor: 1, differences: [], internal: [] })
+  expect(code).toBe(0)
 })

@@ -61,7 +61,7 @@ test.for([
   [
     'a transaction that is gone from the end',
     { sequence_gap: 1, balance_differs: 1, outbox_differs: 1 },
-    /1 of its last transactions are missing/,
+    /the end of its history is missing \(1 transaction\)/,
     `delete from transactions where wallet_id = ${OF('1')} and sequence = 4`,
   ],
   [
@@ -91,13 +91,13 @@ test.for([
   [
     'a wallet that is gone',
     { wallet_missing: 1, outbox_differs: 4 },
-    /there is no such wallet/,
+    /has transactions, and does not exist/,
     `delete from wallets where id = ${OF('1')}`,
   ],
   [
     'a refusal that moved money',
     { refusal_with_effect: 1 },
-    /trans_id "t-\d+" was refused, and is transaction \d+/,
+    /trans_id "t-\d+" was refused, and has transaction \d+/,
     `update refusals set trans_id = (select trans_id from transactions where wallet_id = ${OF('0')} and sequence = 2)`,
   ],
   [
@@ -115,7 +115,7 @@ test.for([
   [
     'an outbox row that is no event',
     { outbox_differs: 1 },
-    /its value is no JSON object/,
+    /its value is not a JSON object/,
     `update outbox set payload = 'nonsense' where id = (select min(id) from outbox)`,
   ],
   [
@@ -139,13 +139,13 @@ test.for([
   [
     'an export from the future',
     { export_differs: 1 },
-    /it covers sequence 9, and its wallet is at 4/,
+    /it covers sequence 9, and its wallet is only at 4/,
     `update exports set as_of_sequence = 9 where entry is null`,
   ],
   [
     'a wallet that claims more transactions than there can be',
     { sequence_gap: 9_007_199_254_740_987 },
-    /of its last transactions are missing/,
+    /the end of its history is missing/,
     `update wallets set sequence = 9007199254740991 where id = ${OF('1')}`,
   ],
 ] as const)('%s is found', async ([, faults, message, statement], { ledger }) => {

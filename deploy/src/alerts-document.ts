@@ -1,4 +1,4 @@
-// Prints docs/alerts.md: every alert with what it looks at, and the fault by which it was raised.
+// Prints docs/alerts.md: every alert with its condition and the fault that raises it in a test.
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { AUDIT_FAULTS, SERVICE_FAULTS } from './alert-faults.ts'
@@ -14,12 +14,14 @@ interface Alert {
 
 const PREFACE = `# Alerts
 
-Each alert of \`deploy/prometheus/alerts.yaml\`: when it fires, whom it is for (\`page\`: the night; \`ticket\`: the next working day), and
-the section of the [runbook](runbook.md) that says what to do. \`for\` is how long that must have been so. The last column is the fault
-by which \`deploy/test/raised-alerts.test.ts\` and \`raised-audit-alerts.test.ts\` raise it, in running services that a real Prometheus
-scrapes, on every run of the tests; there, what must have been so for minutes needs to have been so for seconds.
-\`deploy/prometheus/alerts.test.yaml\` shows by \`promtool\`, and at full length, that each fires, and does not fire on what is near it.
-This page is made from the code: \`npm run fix\` writes it anew.
+Every alert of \`deploy/prometheus/alerts.yaml\`, with the condition that fires it and the section of the [runbook](runbook.md) that says
+what to do. Severity \`page\` calls a person at once, \`ticket\` waits for the next working day. \`for\` is how long the condition must hold.
+
+The last column is the fault that raises the alert in \`deploy/test/raised-alerts.test.ts\` and \`raised-audit-alerts.test.ts\`. These tests
+run real services and a real Prometheus, with seconds in place of minutes. \`deploy/prometheus/alerts.test.yaml\` tests the full times with
+\`promtool\`: each alert fires on its fault, and does not fire on a similar state.
+
+This page is generated from the code: \`npm run fix\` updates it.
 
 | alert | severity | fires when | for | runbook | raised by |
 |---|---|---|---|---|---|`
@@ -29,7 +31,7 @@ function listAlerts(): Alert[] {
   return groups.flatMap(({ rules }) => rules.filter((rule): rule is Alert => rule.alert !== undefined))
 }
 
-/** As the heading of the section reads, as far as its anchor tells. */
+/** A link with the heading of the section, as it follows from the anchor. */
 function renderLink(url: string): string {
   const [, anchor = ''] = url.split('#')
   return `[${anchor.replaceAll('-', ' ')}](runbook.md#${anchor})`

@@ -1,10 +1,10 @@
-// Prints the schema of the chart's values, deploy/helm/values.schema.json: what may be set is what is named here, and the
-// variables of the services are those of their own configurations.
+// Prints the schema of the chart's values, deploy/helm/values.schema.json. Only the values named here may be set. The
+// variables of the services come from their own configurations.
 import { SERVICES, type ServiceName } from './env-example.ts'
 
 export type JsonSchema = Record<string, unknown>
 
-/** Variables that the chart sets itself, from values of other names, from Secrets or because its templates rely on them. */
+/** Variables that the chart itself sets: from other values, from Secrets, or because its templates need them. */
 export const SET_BY_CHART: readonly string[] = [
   ...['DATABASE_URL', 'HOST', 'PORT', 'OPS_PORT', 'DRAIN_DELAY_MS', 'DRAIN_TIMEOUT_MS', 'AUDIT_STATE_FILE'],
   ...['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_HEADERS'],
@@ -15,7 +15,7 @@ export const SET_BY_CHART: readonly string[] = [
 ]
 
 const REPLICAS_MAX = 1_000
-/** What is left of 63 characters when the longest name of an object has been added; as in templates/_helpers.tpl. */
+/** 63 characters without the longest suffix of an object's name; the same number is in templates/_helpers.tpl. */
 const NAME_LENGTH_MAX = 45
 const PORT = integer(1, 65_535)
 const BOOLEAN: JsonSchema = { type: 'boolean' }
@@ -25,7 +25,7 @@ const NAME_OR_EMPTY: JsonSchema = { type: 'string', maxLength: 253, pattern: '^(
 const KEY: JsonSchema = { type: 'string', pattern: '^[-._a-zA-Z0-9]+$' }
 const KEY_OR_EMPTY: JsonSchema = { type: 'string', pattern: '^[-._a-zA-Z0-9]*$' }
 const QUANTITY: JsonSchema = { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$' }
-/** Parts of objects that Kubernetes itself judges. */
+/** Parts of objects that Kubernetes itself checks. */
 const OBJECT: JsonSchema = { type: 'object' }
 const OBJECTS: JsonSchema = { type: 'array', items: OBJECT }
 const TEXTS: JsonSchema = { type: 'object', additionalProperties: TEXT }
@@ -34,16 +34,16 @@ function integer(minimum: number, maximum?: number): JsonSchema {
   return { type: 'integer', minimum, ...(maximum === undefined ? {} : { maximum }) }
 }
 
-/** An object that has no members but these. */
+/** An object with only these members. */
 function object(properties: Record<string, JsonSchema>, required: readonly string[] = []): JsonSchema {
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), additionalProperties: false }
 }
 
-/** A choice of constants, as a configuration has it, is an enumeration here: its errors can be read. */
+/** Turns a union of constants into an enumeration, whose error messages are easier to read. */
 function simplify({ anyOf, ...rest }: JsonSchema): JsonSchema {
   if (!Array.isArray(anyOf)) return rest
   const choices = anyOf.map(({ const: choice }: { const: unknown }) => choice)
-  // YAML's true is meant, too.
+  // Also accept YAML's true and false.
   const booleans = choices.every((choice) => choice === 'true' || choice === 'false') ? [true, false] : []
   return { ...rest, enum: [...choices, ...booleans] }
 }
@@ -94,7 +94,7 @@ function deployment(service: ServiceName, more: Record<string, JsonSchema>): Jso
     topologySpreadConstraints: OBJECTS,
     podDisruptionBudget: object({
       enabled: BOOLEAN,
-      // None at all would keep every node from being emptied.
+      // With 0, no node could be drained.
       maxUnavailable: { anyOf: [integer(1), { type: 'string', pattern: '^([1-9]|[1-9][0-9]|100)%$' }] },
     }),
     ...more,
@@ -172,7 +172,7 @@ function exportsSchema(): JsonSchema {
 function networkPolicy(): JsonSchema {
   const ports = { type: 'array', items: PORT }
   const place = object({ to: OBJECTS, ports: { ...ports, minItems: 1 } })
-  // Without ports, those of the addresses.
+  // Without ports, the ports of the addresses are used.
   const addressed = object({ to: OBJECTS, ports })
   const places = { dns: place, postgres: place, kafka: addressed, s3: addressed, otlp: addressed }
   return object({ enabled: BOOLEAN, ingressControllers: OBJECTS, prometheus: OBJECTS, ...places })
@@ -266,7 +266,7 @@ export function chartSchema(): JsonSchema {
     keda: KEDA,
     networkPolicy: networkPolicy(),
     ...monitoring(),
-    // Helm's own, for whoever has this chart as a part of theirs.
+    // Helm's own value, for charts that include this chart.
     global: OBJECT,
   }
   return {

@@ -1,10 +1,10 @@
-// Prints the dashboard of the service that is named, as Grafana imports it: deploy/grafana/<service>.json.
+// Prints the Grafana dashboard of the service that is named in the argument: deploy/grafana/<service>.json.
 
 interface Panel {
   title: string
-  /** As Grafana names it. */
+  /** A unit by Grafana's name. */
   unit: string
-  /** Each with the legend of its lines. */
+  /** Each query with the legend of its lines. */
   queries: readonly { expr: string; legend: string }[]
 }
 
@@ -22,18 +22,18 @@ const panel = (title: string, unit: string, ...queries: readonly [expr: string, 
 const rate = (series: string): string => `rate(${series}[$__rate_interval])`
 const increase = (series: string): string => `sum(increase(${series}[$__rate_interval]))`
 
-/** The middle and the slow end of a histogram, over all replicas. */
+/** The median and the 99th percentile of a histogram, over all replicas. */
 function quantiles(title: string, histogram: string, matchers = ''): Panel {
   const buckets = `sum by (le) (${rate(`${histogram}_bucket${matchers}`)})`
   return panel(
     title,
     's',
-    [`histogram_quantile(0.5, ${buckets})`, 'half of them'],
-    [`histogram_quantile(0.99, ${buckets})`, '99 of 100'],
+    [`histogram_quantile(0.5, ${buckets})`, 'median'],
+    [`histogram_quantile(0.99, ${buckets})`, '99th percentile'],
   )
 }
 
-/** What every service has. */
+/** Panels of every service. */
 function processPanels(service: string): Panel[] {
   const of = `{service="${service}"}`
   return [
@@ -43,42 +43,39 @@ function processPanels(service: string): Panel[] {
     ]),
     panel('CPU, cores', 'short', [rate(`process_cpu_seconds_total${of}`), '{{instance}}']),
     panel('Memory', 'bytes', [`process_resident_memory_bytes${of}`, '{{instance}}']),
-    panel('Lag of the event loop, 99 of 100', 's', [`nodejs_eventloop_lag_p99_seconds${of}`, '{{instance}}']),
+    panel('Event loop lag, 99th percentile', 's', [`nodejs_eventloop_lag_p99_seconds${of}`, '{{instance}}']),
   ]
 }
 
 const POSTINGS = '{method="POST", route="/api/v1/transactions"}'
 
 const API = [
-  panel('Requests a second, by status', 'reqps', [
+  panel('Requests per second, by status', 'reqps', [
     `sum by (status) (${rate('http_request_duration_seconds_count')})`,
     '{{status}}',
   ]),
-  panel('Requests a second, by route', 'reqps', [
+  panel('Requests per second, by route', 'reqps', [
     `sum by (method, route) (${rate('http_request_duration_seconds_count')})`,
     '{{method}} {{route}}',
   ]),
-  quantiles('How long postings take', 'http_request_duration_seconds', POSTINGS),
-  panel('How long each route takes, 99 of 100', 's', [
+  quantiles('Duration of postings', 'http_request_duration_seconds', POSTINGS),
+  panel('Duration by route, 99th percentile', 's', [
     `histogram_quantile(0.99, sum by (le, method, route) (${rate('http_request_duration_seconds_bucket')}))`,
     '{{method}} {{route}}',
   ]),
-  panel('Answers that are no success, a second, by code', 'reqps', [
-    `sum by (code) (${rate('http_problems_total')})`,
-    '{{code}}',
-  ]),
-  panel('Replays a second', 'reqps', [`sum(${rate('posting_replays_total')})`, 'answered as before']),
+  panel('Error responses per second, by code', 'reqps', [`sum by (code) (${rate('http_problems_total')})`, '{{code}}']),
+  panel('Replays per second', 'reqps', [`sum(${rate('posting_replays_total')})`, 'answered again']),
   panel(
-    'Postings that wait',
+    'Waiting postings',
     'short',
     ['sum by (instance) (posting_waiting)', '{{instance}} for a commit'],
     ['sum by (instance) (posting_pending)', '{{instance}} for an answer'],
   ),
-  panel('Postings in a commit', 'short', [
+  panel('Postings per commit', 'short', [
     `sum(${rate('posting_batch_rows_sum')}) / sum(${rate('posting_batch_rows_count')})`,
     'on average',
   ]),
-  quantiles('How long a commit takes', 'posting_batch_duration_seconds'),
+  quantiles('Duration of a commit', 'posting_batch_duration_seconds'),
   panel(
     'Passwords',
     'short',
@@ -86,10 +83,10 @@ const API = [
     ['sum(password_hashes_waiting)', 'waiting'],
   ),
   panel(
-    'Connections of clients',
+    'Client connections',
     'short',
     ['http_connections', '{{instance}}'],
-    [`sum(${rate('http_connections_refused_total')})`, 'refused a second'],
+    [`sum(${rate('http_connections_refused_total')})`, 'refused per second'],
   ),
   ...processPanels('api'),
 ]
@@ -100,13 +97,13 @@ const RELAY = [
     'partition {{partition}}',
   ]),
   panel('Rows in the outbox', 'short', ['max by (partition) (streamledger_outbox_rows)', 'partition {{partition}}']),
-  quantiles('From a row to its event', 'streamledger_relay_publish_latency_seconds'),
-  quantiles('How long a batch takes', 'streamledger_relay_batch_duration_seconds'),
-  panel('Rows published a second', 'short', [
+  quantiles('Time from outbox row to event', 'streamledger_relay_publish_latency_seconds'),
+  quantiles('Duration of a batch', 'streamledger_relay_batch_duration_seconds'),
+  panel('Rows published per second', 'short', [
     `sum by (instance) (${rate('streamledger_relay_rows_published_total')})`,
     '{{instance}}',
   ]),
-  panel('Rows in a batch', 'short', [
+  panel('Rows per batch', 'short', [
     `sum(${rate('streamledger_relay_rows_published_total')}) / sum(${rate('streamledger_relay_batches_total')})`,
     'on average',
   ]),
@@ -117,26 +114,29 @@ const RELAY = [
     ['max(streamledger_relay_partitions_halted)', 'halted'],
   ),
   panel(
-    'What was out of the ordinary',
+    'Doubts, takeovers and halts',
     'short',
     [increase('streamledger_relay_doubts_total'), 'doubts'],
-    [increase('streamledger_relay_takeovers_total'), 'partitions taken over'],
+    [increase('streamledger_relay_takeovers_total'), 'takeovers'],
     [increase('streamledger_relay_halts_total'), 'halts'],
   ),
   panel('Age of receipts', 's', [
     'max by (partition) (streamledger_relay_receipt_age_seconds)',
     'partition {{partition}}',
   ]),
-  panel('Partitions of the topic that nobody uses', 'short', ['max(streamledger_topic_partitions_unknown)', 'unknown']),
+  panel('Partitions of the topic that the database does not know', 'short', [
+    'max(streamledger_topic_partitions_unknown)',
+    'unknown',
+  ]),
   panel(
-    'What the audit has found',
+    'Faults found by the audit',
     'short',
     ...['missing', 'doubled', 'foreign', 'mismatched', 'out_of_order'].map((kind): [string, string] => [
       `max(streamledger_audit_${kind}_total)`,
       kind,
     ]),
   ),
-  panel('How far the audit is behind', 'short', [
+  panel('Offsets that the audit is behind', 'short', [
     'max by (partition) (streamledger_audit_behind_offsets)',
     'partition {{partition}}',
   ]),
@@ -144,27 +144,27 @@ const RELAY = [
 ]
 
 const EXPORTER = [
-  panel('Exports that wait', 'short', ['max(streamledger_export_jobs_waiting)', 'due, and not taken']),
-  panel('How long the oldest of them has waited', 's', ['max(streamledger_export_oldest_seconds)', 'the oldest']),
-  panel('Exports being written', 'short', ['streamledger_exports_running', '{{instance}}']),
-  panel('Rows written a second', 'short', [
+  panel('Waiting exports', 'short', ['max(streamledger_export_jobs_waiting)', 'due']),
+  panel('Age of the oldest waiting export', 's', ['max(streamledger_export_oldest_seconds)', 'the oldest']),
+  panel('Running exports', 'short', ['streamledger_exports_running', '{{instance}}']),
+  panel('Rows written per second', 'short', [
     `sum by (instance) (${rate('streamledger_export_rows_total')})`,
     '{{instance}}',
   ]),
-  quantiles('How long an export takes', 'streamledger_export_duration_seconds'),
-  panel('How attempts ended', 'short', [
+  quantiles('Duration of an export', 'streamledger_export_duration_seconds'),
+  panel('Finished attempts, by outcome', 'short', [
     `sum by (outcome) (increase(streamledger_export_attempts_total[$__rate_interval]))`,
     '{{outcome}}',
   ]),
-  panel('Exports that failed for good', 'short', [
+  panel('Permanently failed exports, by code', 'short', [
     `sum by (code) (increase(streamledger_export_failures_total[$__rate_interval]))`,
     '{{code}}',
   ]),
   panel(
-    'Exporters lost, files swept',
+    'Lost exporters, removed files',
     'short',
-    [increase('streamledger_exporters_lost_total'), 'lost'],
-    [increase('streamledger_export_files_swept_total'), 'swept'],
+    [increase('streamledger_exporters_lost_total'), 'lost exporters'],
+    [increase('streamledger_export_files_swept_total'), 'removed files'],
   ),
   ...processPanels('exporter'),
 ]

@@ -1,16 +1,16 @@
-// Prints docs/metrics.md: every metric that the services and the audit tell of, by what they register themselves.
+// Prints docs/metrics.md: every metric that the services and the audit register.
 
 const ROOT = new URL('../../', import.meta.url)
 const load = (path: string) => import(new URL(path, ROOT).href)
 const { createRegistry } = await load('packages/runtime/src/index.ts')
 
-/** As much of a registered metric as is told here; prom-client's types leave out the labels. */
+/** The parts of a registered metric that are used here; prom-client's types lack the labels. */
 export interface Metric {
   name: string
   help: string
   type: string
   labelNames: readonly string[]
-  /** Of a histogram's buckets. */
+  /** The buckets of a histogram. */
   upperBounds?: readonly number[]
 }
 
@@ -18,7 +18,7 @@ interface Registry {
   getMetricsAsArray(): Metric[]
 }
 
-/** Told by prom-client where there is /proc, and left out here: this page is the same wherever it is made. */
+/** Metrics that prom-client has only on Linux. They are left out, so that this page is the same on every system. */
 const LINUX_ONLY = ['process_virtual_memory_bytes', 'process_heap_bytes', 'process_open_fds', 'process_max_fds']
 
 const nodes: Metric[] = (createRegistry('any') as Registry).getMetricsAsArray()
@@ -31,14 +31,14 @@ async function listApi(): Promise<Metric[]> {
   return registry.getMetricsAsArray()
 }
 
-/** What they register asks nothing of the database before somebody scrapes. */
+/** Registering needs no database: a metric reads it only when it is scraped. */
 async function listOf(register: (registry: Registry) => unknown): Promise<Metric[]> {
   const registry: Registry = createRegistry('any')
   await register(registry)
   return registry.getMetricsAsArray()
 }
 
-/** By the service that tells them. */
+/** The metrics by service. */
 export async function listMetrics(): Promise<Record<string, Metric[]>> {
   const { createRelayMetrics } = await load('services/relay/src/metrics.ts')
   const { createExporterMetrics } = await load('services/exporter/src/metrics.ts')
@@ -60,17 +60,18 @@ const TITLES: Record<string, string> = {
   relay: 'Relay',
   exporter: 'Exporter',
   audit: '`streamledger audit`',
-  tracing: 'Traces, in each of the three services',
-  all: 'Node itself, in each of them',
+  tracing: 'Tracing, in each of the three services',
+  all: 'Node.js, in every process',
 }
 
 const PREFACE = `# Metrics
 
-What each process tells Prometheus on its ops port, at \`/metrics\`. Every series has the label \`service\` (\`api\`, \`relay\`,
-\`exporter\`, \`audit\`) beside those named here. A histogram \`name\` is read as \`name_bucket\` (by \`le\`), \`name_sum\` and \`name_count\`.
-What a relay tells of partitions, it tells of all of them, whoever holds them: take the maximum over replicas, not the sum.
-The alerts in \`deploy/prometheus/alerts.yaml\` read nothing else; [runbook.md](runbook.md) says what to do about each. This page is
-made from the code: \`npm run fix\` writes it anew.`
+Every process serves its metrics for Prometheus on its ops port, at \`/metrics\`. In addition to the labels named here, every series
+has the label \`service\` (\`api\`, \`relay\`, \`exporter\`, \`audit\`). A histogram \`name\` has the series \`name_bucket\` (by \`le\`), \`name_sum\`
+and \`name_count\`. Each relay reports all partitions, also those that another relay holds: take the maximum over replicas, not the sum.
+
+The alerts in \`deploy/prometheus/alerts.yaml\` read only these metrics and \`up\`; [runbook.md](runbook.md) says what to do about each alert.
+This page is generated from the code: \`npm run fix\` updates it.`
 
 function renderTable(title: string, metrics: Metric[]): string {
   const rows = metrics
@@ -79,7 +80,7 @@ function renderTable(title: string, metrics: Metric[]): string {
       const labels = labelNames.map((label) => `\`${label}\``).join(', ')
       return `| \`${name}\` | ${type} | ${labels} | ${help.endsWith('.') ? help : `${help}.`} |`
     })
-  return [`## ${title}`, '', '| name | type | labels | what it says |', '|---|---|---|---|', ...rows].join('\n')
+  return [`## ${title}`, '', '| name | type | labels | meaning |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 async function renderMetrics(): Promise<string> {

@@ -1,6 +1,7 @@
 #!/bin/bash
-# What the official image promises, as far as this repository uses it: each KAFKA_<NAME> is a line of server.properties (one
-# underscore is a dot, two are an underscore, three a dash), an empty log folder is formatted, and then it is the broker.
+# Behaves like the official image, as far as this repository needs it: writes each KAFKA_<NAME> as a line of
+# server.properties (one underscore becomes a dot, two an underscore, three a dash), formats an empty log folder, and runs the
+# broker.
 set -euo pipefail
 
 properties=/opt/kafka/config/server.properties
@@ -13,7 +14,7 @@ env | grep '^KAFKA_' | grep --extended-regexp --invert-match "$not_settings" | w
   echo "${name//../_}=$value"
 done >"$properties"
 
-# Words, not a list: that is how the official image hands them over, too.
+# Split at spaces, as in the official image.
 read -ra options <<<"${KAFKA_HEAP_OPTS:--Xmx1G -Xms1G} ${KAFKA_OPTS:-}"
 run=(java "${options[@]}" -Dlog4j2.configurationFile=/etc/kafka/docker/kafka-log4j2.properties -cp '/opt/kafka/libs/*')
 cluster=${CLUSTER_ID:-5L6g3nShT-eMCtK--X86sw}

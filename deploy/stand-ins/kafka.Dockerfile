@@ -1,5 +1,5 @@
 # Stands in for apache/kafka where no image can be pulled: the same user, folders and variables, with the Kafka that
-# `npm start` runs, on a Debian with Java.
+# `npm start` runs, on Debian with Java.
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 RUN useradd --uid 1000 --create-home --shell /bin/bash appuser \

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What docker-entrypoint.sh of the official image promises, as far as this repository uses it: as root it goes on as
-# postgres, an empty PGDATA becomes a cluster with POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB, and then it is the server.
+# Behaves like docker-entrypoint.sh of the official image, as far as this repository needs it: changes from root to the user
+# postgres, initializes an empty PGDATA with POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB, and runs the server.
 set -euo pipefail
 
 [[ ${1:-} != -* ]] || set -- postgres "$@"
@@ -19,7 +19,7 @@ if [[ ! -s $PGDATA/PG_VERSION ]]; then
     --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
   printf "listen_addresses = '*'\nunix_socket_directories = '/var/run/postgresql'\n" >>"$PGDATA/postgresql.conf"
-  # Nobody outside may take the server that is being set up for the one that will serve.
+  # Without a TCP address, so that clients cannot connect to the server while it is being set up.
   pg_ctl --pgdata="$PGDATA" --options="-c listen_addresses=''" --wait start
   [[ $database == postgres ]] || createdb --host=/var/run/postgresql --username="$user" "$database"
   pg_ctl --pgdata="$PGDATA" --mode=fast --wait stop

@@ -1,5 +1,5 @@
 # Stands in for postgres:18 where no image can be pulled: the same user, folders, variables and programs, with the
-# PostgreSQL that `npm start` runs, on a Debian with the clients.
+# PostgreSQL that `npm start` runs, on Debian with the client programs.
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 RUN groupadd --system --gid 999 postgres \

@@ -1,4 +1,4 @@
-# Stands in for prom/prometheus where no image can be pulled: the same user, folders and command, on a Debian with Prometheus.
+# Stands in for prom/prometheus where no image can be pulled: the same user, folders and command, on Debian with Prometheus.
 ARG BASE_IMAGE
 FROM ${BASE_IMAGE}
 RUN install --directory --owner=nobody --group=nogroup /prometheus

@@ -73,7 +73,7 @@ test.each(alerts)('$alert leads to a section that says what it means, what to do
   const section = listSections().get(anchor)
   expect(section, anchor).toBeDefined()
   for (const part of ['See it', 'What it means', 'Do', 'Wake']) expect(section).toContain(`**${part}:**`)
-  // Somebody searches for the name that woke them.
+  // People search the runbook for the name of the alert.
   expect(section).toContain(`\`${rule.alert}\``)
   expect(['page', 'ticket']).toContain(rule.labels?.severity)
   expect(rule.annotations?.summary).toBeTruthy()

@@ -105,7 +105,7 @@ describe('the chart', () => {
     expect(portsOf('everything', 'relay')).toEqual([dns, postgres, 'TCP 9094 TCP 9095', 'TCP 4318'])
     expect(portsOf('everything', 'audit')).toEqual([dns, postgres, 'TCP 9094 TCP 9095'])
     expect(portsOf('everything', 'migration')).toEqual([dns, postgres])
-    // Ports that nobody names are those of the addresses, or what their scheme says.
+    // Ports that are not set come from the addresses, or from their scheme.
     expect(portsOf('minimal', 'exporter')).toEqual([dns, 'TCP 5432', 'TCP 443'])
     expect(portsOf('minimal', 'relay')).toEqual([dns, 'TCP 5432', 'TCP 9092'])
     // No S3, no way to it.

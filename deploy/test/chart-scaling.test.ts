@@ -121,7 +121,7 @@ describe('the chart', () => {
         // Two relays, each of which tells of both partitions; the second has looked a moment earlier.
         ...[rows('a', 0, '700'), rows('a', 1, '10000'), rows('b', 0, '650'), rows('b', 1, '9000')],
         rows('c', 0, '5000', 'elsewhere'),
-        // Nine jobs wait, then nobody knows; one exporter writes two, the other one.
+        // Nine jobs wait, then the number is unknown; one exporter writes two exports, the other writes one.
         ...['a', 'b'].map((one) => series('exporter', 'streamledger_export_jobs_waiting', one, '9 -1')),
         series('exporter', 'streamledger_exports_running', 'a', '2 2'),
         series('exporter', 'streamledger_exports_running', 'b', '1 1'),

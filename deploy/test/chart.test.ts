@@ -37,7 +37,7 @@ const REFUSED: readonly [sets: string[], words: string][] = [
   ],
   [['exporter.autoscaling.minReplicas=0'], "at '/exporter/autoscaling/minReplicas': minimum: got 0, want 1"],
   [['relay.podDisruptionBudget.maxUnavailable=0'], "at '/relay/podDisruptionBudget/maxUnavailable'"],
-  [['api.drainDelayMs=15000'], 'api.drainDelayMs: 15000 ms is a part of drainTimeoutMs, which is 15000'],
+  [['api.drainDelayMs=15000'], 'api.drainDelayMs: 15000 ms must be less than drainTimeoutMs, which is 15000'],
   [['kafka.tls.caSecret="ca"'], 'kafka.tls.caSecret: without kafka.tls.enabled'],
   [['kafka.sasl.mechanism="plain"'], 'kafka.sasl: a mechanism and existingSecret'],
   [['kafka.sasl.existingSecret="relay"'], 'kafka.sasl: a mechanism and existingSecret'],
@@ -129,10 +129,19 @@ describe('the chart', () => {
   })
 
   test('the alerts of the PrometheusRule are those of deploy/prometheus, and lead to the runbook where it is read', () => {
-    const ours = parse(read('deploy/prometheus/alerts.yaml'))
-    expect(get('existing-claim').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(ours)
-    const elsewhere = read('deploy/prometheus/alerts.yaml').replaceAll('docs/runbook.md', 'https://runbook.example')
+    const everything = parse(read('deploy/helm/ci/everything-values.yaml')) as {
+      prometheusRule: { runbookBaseUrl: string }
+    }
+    const { runbookBaseUrl } = everything.prometheusRule
+    const elsewhere = read('deploy/prometheus/alerts.yaml').replaceAll('runbook_url: docs/runbook.md', `runbook_url: ${runbookBaseUrl}`) // biome-ignore format: one line
     expect(get('everything').find('PrometheusRule', 'ledger-streamledger').spec).toEqual(parse(elsewhere))
+  })
+
+  test('without the address of a runbook the alerts are the same, and have no link', () => {
+    const unlinked = read('deploy/prometheus/alerts.yaml').replaceAll(/^ *runbook_url: .*\n/gm, '')
+    expect(unlinked).not.toContain('runbook_url: ')
+    const { spec } = get('existing-claim').find('PrometheusRule', 'ledger-streamledger')
+    expect(spec).toEqual(parse(unlinked))
   })
 
   test('the dashboards are those of deploy/grafana, every one', () => {

@@ -10,6 +10,7 @@ import {
   SERVICES,
   type ServiceName,
   STACK_VARIABLES,
+  TEST_VARIABLES,
 } from '../src/env-example.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -114,6 +115,16 @@ test('docs/configuration.md has what npm start and npm test read', () => {
 test('a variable that several services read has one default, but for the port that each needs for itself', () => {
   const divided = listVariables().filter(({ defaults }) => new Set(Object.values(defaults)).size > 1)
   expect(divided.map(({ name }) => name)).toEqual(['OPS_PORT'])
+})
+
+test('.env.example names the CLI beside the relay where both make the topic', () => {
+  const text = read('.env.example')
+  for (const name of ['KAFKA_TOPIC', 'TOPIC_PARTITIONS', 'TOPIC_REPLICATION_FACTOR', 'RELAY_BATCH_BYTES_MAX'])
+    expect(text).toMatch(new RegExp(`\\(.*relay, streamledger\\)\n# ${name}=`))
+})
+
+test('.env.example names the variables of the tests, and gives them no line to fill in', () => {
+  for (const name of Object.keys(TEST_VARIABLES)) expect(read('.env.example')).toMatch(new RegExp(`^# ${name}: `, 'm'))
 })
 
 test.each(names)('docker-compose.yml hands the %s all of its variables, and no other', (name) => {

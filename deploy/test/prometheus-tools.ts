@@ -18,7 +18,7 @@ export interface PrometheusTools {
 
 /**
  * The programs of Prometheus: those that are installed, or what Debian's package has in it, fetched once into .local. Nothing
- * is installed, so no service is started and nobody needs to be root, as long as apt has its lists.
+ * is installed, so no service is started and root is not needed, as long as apt has its lists.
  *
  * @throws Error, one line, that says what this machine lacks.
  */

@@ -1,4 +1,4 @@
-/** What PromQL itself knows, as far as it is used here: whoever uses more of it adds to this list. */
+/** The names of PromQL itself that are used here. Add further ones when you use them. */
 const WORDS = new Set(
   'absent and by clamp_min count_over_time histogram_quantile increase label_replace last_over_time max min_over_time on or rate sum time'.split(
     ' ',

@@ -27,7 +27,7 @@ async function withLock({ pool }: WatchedStack, statement: string, use: () => Pr
   }
 }
 
-/** Asks for the list of exports, which nobody shares with others, so many times at once, for as long as `use` takes. */
+/** Requests the list of exports, whose queries are not shared, with this many readers while `use` runs. */
 async function keepListing({ call }: WatchedStack, readers: number, use: () => Promise<void>): Promise<void> {
   let isOver = false
   const read = async (): Promise<void> => {
@@ -54,7 +54,7 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await fires('StreamledgerSpansLost', { service: 'api', severity: 'ticket' })
   collector.mood = 'taking'
 
-  // Somebody gives the topic more partitions.
+  // Another tool adds partitions to the topic.
   await kafka.addPartitions(stack.topic, 3)
   await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
 
@@ -68,12 +68,12 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await fires('StreamledgerEventsLate', { partition: '0' })
   await fires('StreamledgerEventsVeryLate', { partition: '0' })
 
-  // Nobody has resolved it for a week.
+  // The partition has been halted for a week.
   await pool.query(`update relay_partitions set receipt_at = now() - interval '6 days 12 hours'`)
   await fires('StreamledgerReceiptOld', { partition: '0' })
   await fires('StreamledgerReceiptNearlyExpired', { partition: '0' })
 
-  // Somebody changes an amount behind the ledger's back.
+  // An amount in the ledger is changed by hand.
   const forger = await pool.connect()
   await forger.query(
     'set session_replication_role = replica; update transactions set amount = amount + 1 where sequence = 1',
@@ -93,7 +93,7 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await pool.query(`update graphile_worker._private_jobs set run_at = now() - interval '20 minutes' where job_queue_id is not null`) // biome-ignore format: one line
   await fires('StreamledgerExportsWait')
 
-  // Somebody holds the wallet for longer than a posting may take.
+  // Another session holds the wallet for longer than a posting may take.
   for (const _ of [1, 2]) {
     const late: Promise<number>[] = []
     await withLock(stack, 'select from wallets for update', async () => {
@@ -118,7 +118,7 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await fires('StreamledgerRequestsFail', { severity: 'page' })
   await fires('StreamledgerRequestsFailSlowly', { severity: 'ticket' })
 
-  // Postgres is back, and somebody holds the table of exports.
+  // Postgres is back, and another session locks the table of exports.
   ways.api.comeUp()
   await withLock(stack, 'lock table exports in access exclusive mode', () =>
     keepListing(stack, 8, async () => {
@@ -135,7 +135,7 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   )
   expect(empty.flat()).toEqual([])
 
-  // The relay loses its way to Postgres: what it told of the halted partition is told no more.
+  // The relay loses its connection to Postgres: it no longer reports the halted partition.
   ways.relay.goDown()
   await fires('StreamledgerOutboxUnseen', { severity: 'page' })
   expect((await prometheus.readFiring()).has('StreamledgerEventsVeryLate')).toBe(false)

@@ -36,7 +36,7 @@ test('what the audit of a real topic finds raises its alert from a real Promethe
   const write = ({ id }: Pick<WaitingRow, 'id'>, { payload, headers }: Omit<WaitingRow, 'id'>) =>
     pool.query('update outbox set payload = $2, headers = $3 where id = $1', [id, payload, JSON.stringify(headers)])
 
-  // Somebody deletes, changes and swaps what waits, while the relay does not get to publish it.
+  // Waiting rows are deleted, changed and swapped before the relay publishes them.
   await changeOutbox(stack, 4, async ([deleted, changed, one, other]) => {
     if (!deleted || !changed || !one || !other) throw new Error('there are too few rows')
     await pool.query('delete from outbox where id = $1', [deleted.id])

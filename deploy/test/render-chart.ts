@@ -95,7 +95,7 @@ export async function renderChart(helm: string, values: string | undefined, ...s
   }
 }
 
-/** Renders every case once, before the tests of whoever calls this; what it returns is for the tests. */
+/** Renders every case once, before the tests of the caller. Use the result inside of tests only. */
 export function renderCases(): { tools(): HelmTools; get(name: string): Rendered } {
   const rendered = new Map<string, Rendered>()
   let tools: HelmTools

@@ -39,7 +39,7 @@ interface RangeAnswer {
   result: { metric: Record<string, string>; values: [time: number, value: string][] }[]
 }
 
-/** How much shorter than in production the windows and ages are that hold somebody up here. */
+/** How much shorter the windows and ages are here than in production. */
 const HASTE = 20
 const S_PER_MIN = 60
 const MS_PER_S = 1_000

@@ -39,7 +39,7 @@ function checkMatchers({ name, matchers }: Selector, metric: Metric): string[] {
   })
 }
 
-/** What an expression asks for that nobody tells: metrics, labels, and values of labels that are known by heart. */
+/** The parts of an expression that no service exports: metrics, labels, and the values of labels with known values. */
 export async function findUnknown(expression: string, recorded: readonly string[]): Promise<string[]> {
   known ??= listSeries()
   const series = await known

@@ -118,7 +118,7 @@ async function spawnServices(spawn: SpawnService, { ways, relayBrokers, collecto
   return { api, relay, exporter, audit }
 }
 
-/** Somebody who uses the API, and looks at nothing of an answer but its status. */
+/** A user of the API who checks only the status of an answer. */
 export interface User extends Pick<Person, 'email' | 'password'> {
   /** With a body it is a POST. */
   call(path: string, body?: object): Promise<number>

@@ -2,7 +2,7 @@ const CALL_TIMEOUT_MS = 15_000
 
 type Call = { body?: unknown; status: number }
 
-/** A client for one user of the API. Every call names the status that it expects, and fails on any other. */
+/** A client for one user of the API. Every call gives the expected status, and fails on any other. */
 export function createApiClient(base: string) {
   let authorization: Record<string, string> = {}
 

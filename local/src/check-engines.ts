@@ -3,7 +3,7 @@ import { Kafka, logLevel } from 'kafkajs'
 
 const ANSWER_TIMEOUT_MS = 5_000
 
-/** @throws Error, one line, if nobody answers at the address that DATABASE_URL names. */
+/** @throws Error, one line, if no PostgreSQL answers at the address in DATABASE_URL. */
 export async function checkDatabase(url: string): Promise<void> {
   const options = { applicationName: 'streamledger start', connectionsMax: 1, statementTimeoutMs: ANSWER_TIMEOUT_MS }
   const { pool, close } = createDatabase(url, options)
@@ -18,7 +18,7 @@ export async function checkDatabase(url: string): Promise<void> {
   }
 }
 
-/** @throws Error, one line, if no broker answers at the addresses that KAFKA_BROKERS names. */
+/** @throws Error, one line, if no broker answers at the addresses in KAFKA_BROKERS. */
 export async function checkKafka(brokers: string): Promise<void> {
   const admin = new Kafka({
     clientId: 'streamledger-start',
@@ -37,7 +37,7 @@ export async function checkKafka(brokers: string): Promise<void> {
   }
 }
 
-/** Node reports a refused connection to both of a name's addresses as an error without a message. */
+/** If both addresses of a name refuse the connection, Node's error has no message. */
 function reasonOf(error: unknown): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: Error[] }
   return message || errors?.[0]?.message || code || 'no reason given'

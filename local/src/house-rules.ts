@@ -1,9 +1,9 @@
-// The rules of the house that neither the formatter nor the compiler can see; docs/architecture.md says why they are.
+// Checks the rules that neither the formatter nor the compiler can check; docs/architecture.md explains them.
 import { globSync, readFileSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 
 export interface SourceFile {
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   path: string
   text: string
 }
@@ -16,11 +16,11 @@ export interface Finding {
 const FILE_LINES_MAX = 400
 const ROOT = resolve(import.meta.dirname, '../..')
 const SOURCES = '{db,local,cli,bench,chaos,fuzz,deploy,examples,packages,services}/**/*.{ts,mjs}'
-/** Made from docs/openapi.json, and held to it by the drift check. */
+/** Generated from docs/openapi.json, and checked by the drift check. */
 const GENERATED_TYPES = 'packages/client/src/openapi.ts'
 const TEXTS = '{*,*/*,*/*/*,*/*/*/*,*/*/*/*/*}.{md,json,yml,yaml,sql,ts,mjs,example}'
 
-/** Which of our own packages a folder may import, in its code and in its tests. */
+/** The packages of this workspace that a folder may import, in its code and in its tests. */
 const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests: readonly string[] }[] = [
   { folder: 'packages/events/', packages: [], tests: [] },
   { folder: 'packages/runtime/', packages: [], tests: [] },
@@ -47,7 +47,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   }),
 ]
 
-/** Layers inside the API: what a folder may not import, by the start of the path or the name of the package. */
+/** Layers inside the API: what a folder must not import, by the start of the path or by the name of the package. */
 const LAYERS: readonly { folder: string; forbidden: readonly string[]; typesToo: boolean; why: string }[] = [
   {
     folder: 'services/api/src/ledger/',
@@ -64,7 +64,7 @@ const LAYERS: readonly { folder: string; forbidden: readonly string[]; typesToo:
   {
     folder: 'services/api/src/routes/',
     forbidden: ['kysely', 'pg', '@streamledger/db'],
-    typesToo: false, // it may hand on what it was given
+    typesToo: false, // it may pass on values of such types
     why: 'a route never sees a table',
   },
 ]
@@ -120,14 +120,14 @@ function checkKafkajs(file: SourceFile): string[] {
     : []
 }
 
-/** One place a program reads the environment. */
+/** A program reads the environment in one place. */
 function checkEnvironment(file: SourceFile): string[] {
   if (!/^(services|cli|db|packages\/(events|runtime))\//.test(file.path) || isTest(file)) return []
   const isEntry = /\/(main|[a-z]+-main|read-config)\.ts$/.test(file.path)
   return !isEntry && /\bprocess\.env\b/.test(file.text) ? ['only an entry point reads the environment'] : []
 }
 
-/** The API's statements are prepared: with a column more than when they were, Postgres refuses them. */
+/** The API prepares its statements: Postgres refuses a prepared statement whose columns have changed. */
 function checkColumns(file: SourceFile): string[] {
   const isPrepared = file.path.startsWith('services/api/src/')
   return isPrepared && /\b(selectAll|returningAll)\(/.test(file.text)
@@ -155,7 +155,7 @@ const SOURCE_RULES = [
   checkLeftovers,
 ]
 
-/** Files that are programs by themselves; every other one is imported by something. */
+/** Files that are programs; every other file must be imported. */
 const ENTRIES = [
   /\/main\.ts$/,
   /-main\.ts$/,
@@ -181,7 +181,7 @@ function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
     .map(({ path }) => ({ path, rule: 'nothing imports this file' }))
 }
 
-/** Where this was developed is nobody's business. */
+/** The repository must not name paths or registries of the machine on which it was developed. */
 function checkPrivacy({ path, text }: SourceFile): Finding[] {
   const patterns = [
     /\/root\/|\/home\/[a-z]+\/|\/work\/(main|shared)/,
@@ -192,7 +192,7 @@ function checkPrivacy({ path, text }: SourceFile): Finding[] {
     : []
 }
 
-/** Holds source files to the rules of the house. */
+/** Checks source files against all rules. */
 export function checkHouseRules(files: readonly SourceFile[]): Finding[] {
   const findings = files.flatMap((file) =>
     SOURCE_RULES.flatMap((check) => check(file).map((rule) => ({ path: file.path, rule }))),

@@ -5,10 +5,10 @@ import { writeAtomically } from './write-atomically.ts'
 
 const SECRET_BYTES = 48
 
-/** Who this installation is, and what it signs with. */
+/** The id of this installation, and the secret that signs its tokens. */
 export type Identity = { readonly installationId: string; readonly jwtSecret: string }
 
-/** Made once and kept: another id would be refused by the database, another secret would log everybody out. */
+/** Created once and kept: the database would refuse another id, and another secret would log out every user. */
 export function loadIdentity(localDir: string, env: NodeJS.ProcessEnv): Identity {
   mkdirSync(localDir, { recursive: true })
   return {

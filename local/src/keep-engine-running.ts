@@ -35,7 +35,7 @@ export async function keepEngineRunning<T extends Engine>(
       }
     }
     screen.warn(
-      `${name} is given up after ${RESTART_ATTEMPTS_MAX} attempts: stop with Ctrl-C and look into .local/logs`,
+      `${name} is not started again after ${RESTART_ATTEMPTS_MAX} attempts: stop with Ctrl-C and read the logs in .local/logs`,
     )
     return false
   }

@@ -3,17 +3,17 @@ import { TRANSACTIONS_TOPIC } from '@streamledger/events'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
 
-// Below every system's range for outgoing connections, where a client's socket might hold a port just now.
+// Below the port ranges for outgoing connections of all systems, in which a client's socket could occupy a port.
 const PORTS = { PORT: 3000, OPS_PORT: 9100, POSTGRES_PORT: 15_432, KAFKA_PORT: 19_092 } as const
 
-/** Where the stack keeps everything; another folder makes another stack. */
+/** The folder of the stack. Another folder is another stack. */
 export const loadLocalDir = (env: NodeJS.ProcessEnv) => resolve(ROOT, env.LOCAL_DIR || '.local')
 
-/** Reads what `npm start` can be told through the environment. */
+/** Reads the variables of `npm start`. */
 export function loadLocalConfig(env: NodeJS.ProcessEnv) {
   const stack = env.STACK || 'embedded'
   if (stack !== 'embedded' && stack !== 'docker')
-    throw new Error(`STACK is "${stack}"; it may be "embedded" or "docker"`)
+    throw new Error(`STACK is "${stack}"; it must be "embedded" or "docker"`)
   const localDir = loadLocalDir(env)
   return {
     stack,
@@ -40,5 +40,5 @@ function parsePort(env: NodeJS.ProcessEnv, name: keyof typeof PORTS): number {
   if (!text) return PORTS[name]
   const port = Number(text)
   if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port
-  throw new Error(`${name} is "${text}"; it wants a port from 1 to 65535`)
+  throw new Error(`${name} is "${text}"; it must be a port from 1 to 65535`)
 }

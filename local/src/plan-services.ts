@@ -4,17 +4,17 @@ import type { Identity } from './identity.ts'
 import { type LocalConfig, ROOT } from './local-config.ts'
 import { ROLES, type Role, type StartArguments } from './start-arguments.ts'
 
-// As far up as a search for the next free port goes.
+// How many ports a search for a free one tries.
 const PORTS_TRIED_MAX = 200
 
-/** One process to run: what, under which name, with which environment, and where it can be asked how it is. */
+/** One process to run: its name, file and environment, and the address of its health checks. */
 export type ServicePlan = {
   readonly role: Role
   readonly name: string
   readonly entry: string
   readonly env: NodeJS.ProcessEnv
   readonly opsUrl: string
-  /** The API's base URL. */
+  /** The base URL of an API. */
   readonly url?: string
 }
 
@@ -47,9 +47,9 @@ type Place = { role: Role; index: number; port: number | undefined; opsPort: num
 function planService(input: PlanInput, { role, index, port, opsPort }: Place): ServicePlan {
   const { config, identity, databaseUrl, kafkaBrokers } = input
   const env: NodeJS.ProcessEnv = {
-    // What is compiled once need not be compiled at each start: a third of its CPU time, and 11 to 17 MB.
+    // Keeps compiled code between starts: saves a third of the CPU time of a start, and 11 to 17 MB.
     NODE_COMPILE_CACHE: join(ROOT, 'node_modules', '.cache', 'compiled'),
-    ...process.env, // a service's own settings pass through, from the shell or from .env
+    ...process.env, // variables of the services, from the shell or from .env
     NODE_ENV: 'production',
     DATABASE_URL: databaseUrl,
     HOST: config.host,
@@ -71,7 +71,7 @@ function planService(input: PlanInput, { role, index, port, opsPort }: Place): S
   }
 }
 
-/** The first API gets the port that people were told, or says that it is busy; the others get the next free ones. */
+/** The first API gets exactly its port, or the start fails; every other process gets the next free port. */
 async function takePort(
   first: number,
   variable: string,
@@ -86,5 +86,5 @@ async function takePort(
     if (exact) break
   }
   const what = exact ? `Port ${first} is in use` : `No port from ${first} up is free`
-  throw new Error(`${what}: end the program that has it, or set ${variable} to another port.`)
+  throw new Error(`${what}: end the program that uses it, or set ${variable} to another port.`)
 }

@@ -10,12 +10,12 @@ import type { StartArguments } from './start-arguments.ts'
 import { untilAborted } from './stop-signal.ts'
 
 const PROBE_TIMEOUT_MS = 20_000
-// Images are pulled and built by then; what is left is a migration and three small programs.
+// Images are pulled and built before. Only a migration and three small programs have to start.
 const API_DEADLINE_MS = 180_000
 const API_INTERVAL_MS = 500
 const STOP_TIMEOUT_MS = 120_000
 
-/** Runs the compose file instead of child processes, and stops its containers when asked to; they keep their data. */
+/** Runs the stack with docker compose instead of child processes. A stop stops the containers, which keep their data. */
 export async function runDocker(options: StartArguments, deps: StackDeps): Promise<number> {
   const { config, screen, stop } = deps
   checkDocker()
@@ -30,7 +30,7 @@ export async function runDocker(options: StartArguments, deps: StackDeps): Promi
     if (stop.stop.aborted) return 0
     writeStack(config.localDir, stack)
     showStack(screen, stack, config.localDir)
-    screen.write('  docker compose logs --follow shows what the containers say.\n')
+    screen.write('  docker compose logs --follow shows the logs of the containers.\n')
     const demoFailed = options.demo && (await runDemo(stop.stop)) !== 0
     await untilAborted(stop.stop)
     return demoFailed ? 1 : 0
@@ -50,7 +50,7 @@ function checkDocker(): void {
   }
 }
 
-/** What the compose file leaves to its caller: who this installation is, and a port for each API replica. */
+/** Variables that the compose file requires: the id and secret of the installation, and a port for each API replica. */
 function dockerEnv({ replicas }: StartArguments, { localDir, ports }: LocalConfig): NodeJS.ProcessEnv {
   const { installationId, jwtSecret } = loadIdentity(localDir, process.env)
   const portOfLast = ports.api + Math.max(replicas.api, 1) - 1
@@ -62,7 +62,7 @@ function dockerEnv({ replicas }: StartArguments, { localDir, ports }: LocalConfi
   }
 }
 
-/** In a process group of its own: Ctrl-C reaches it through us, in order. */
+/** Runs in its own process group, so that Ctrl-C reaches it only through this process. */
 function compose(args: string[], { env, signal }: { env: NodeJS.ProcessEnv; signal: AbortSignal }): Promise<number> {
   const child = spawn('docker', ['compose', ...args], { cwd: ROOT, env, stdio: 'inherit', detached: true })
   const interrupt = () => void child.kill('SIGINT')
@@ -80,7 +80,7 @@ function describeStack({ replicas }: StartArguments, { ports, topic }: LocalConf
   const password = encodeURIComponent(process.env.POSTGRES_PASSWORD || 'streamledger')
   return {
     api: Array.from({ length: replicas.api }, (_, index) => `http://127.0.0.1:${ports.api + index}`),
-    ops: [], // inside the containers only
+    ops: [], // docker-compose.yml publishes no ops ports
     databaseUrl: `postgres://streamledger:${password}@127.0.0.1:${ports.postgres}/streamledger`,
     kafkaBrokers: `127.0.0.1:${ports.kafka}`,
     topic,

@@ -6,7 +6,7 @@ import type { LocalConfig } from './local-config.ts'
 import type { Screen } from './screen.ts'
 import type { StackProcess } from './stack-file.ts'
 
-/** Without these there is no Kafka on this machine, and everything but the relay still runs. */
+/** With these errors Kafka cannot run on this machine. Everything except the relay still runs. */
 const NO_KAFKA = new Set(['java_missing', 'java_too_old', 'maven_missing', 'kafka_jars_failed'])
 
 export type Engines = {
@@ -25,11 +25,11 @@ export type EngineDeps = {
   onProcess: () => void
 }
 
-/** Starts PostgreSQL and Kafka, or leaves alone those that are given by address. */
+/** Starts PostgreSQL and Kafka, unless an address of a running one is given. */
 export async function runEngines(config: LocalConfig, deps: EngineDeps): Promise<Engines> {
   const failed = new AbortController()
   const signal = AbortSignal.any([deps.signal, failed.signal])
-  // The first failure is the one to tell, and nobody waits for the other engine then.
+  // The first failure is reported, and ends the start of the other engine.
   const orAbort = <T>(starting: Promise<T>): Promise<T | undefined> =>
     starting.catch((error) => {
       failed.abort(error)
@@ -40,7 +40,7 @@ export async function runEngines(config: LocalConfig, deps: EngineDeps): Promise
     orAbort(runKafka(config, { ...deps, signal })),
   ])
   const stop = async () => {
-    await kafka?.stop() // first: nothing depends on it any more
+    await kafka?.stop() // Kafka first: PostgreSQL does not depend on it
     await postgres?.stop()
   }
   if (failed.signal.aborted) {

@@ -4,12 +4,12 @@ import { ROOT } from './local-config.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Runs a program in the foreground of this one, at the repository's root, and passes signals on to it. */
+/** Runs a program in the foreground, at the root of the repository, and passes signals on to it. */
 export function runProgram(command: string, args: readonly string[], env = process.env): Promise<Exit> {
   const child = spawn(command, args, { cwd: ROOT, env, stdio: 'inherit' })
   const forward = (signal: NodeJS.Signals) => void child.kill(signal)
   for (const signal of SIGNALS) process.on(signal, forward)
-  // Whoever started us is gone without a word: nobody waits for the outcome any more.
+  // The parent process is gone, so the result is not needed any more.
   const abandon = () => void child.kill('SIGTERM')
   if (process.connected) process.once('disconnect', abandon)
   return new Promise((resolve, reject) => {

@@ -1,9 +1,9 @@
 import { runProgram } from './run-program.ts'
 
-/** One check, or one repair: a program that succeeds or fails. */
+/** One step of a check or a fix: a program that succeeds or fails. */
 export type Step = { readonly name: string; readonly command: string; readonly args: readonly string[] }
 
-/** Runs all steps, whatever becomes of the earlier ones, and ends with a table of how they went. */
+/** Runs all steps, even after a failure, and prints a table of the results. */
 export async function runSteps(steps: readonly Step[], env: NodeJS.ProcessEnv): Promise<boolean> {
   const results: { name: string; passed: boolean; seconds: string }[] = []
   for (const { name, command, args } of steps) {

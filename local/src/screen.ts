@@ -3,16 +3,16 @@ import { styleText } from 'node:util'
 import { ROOT } from './local-config.ts'
 import type { Stack } from './stack-file.ts'
 
-/** Writes plain lines, so that a pipe or a log reads as well as a terminal; colour only where it is wanted. */
+/** Writes plain lines, which are readable in a pipe or a log too. Colours are used only in a terminal. */
 export function createScreen(stream: NodeJS.WriteStream = process.stdout) {
   const startedAt = performance.now()
-  stream.on('error', () => {}) // a terminal that is gone must not take the stack down in disorder
+  stream.on('error', () => {}) // a closed terminal must not crash the stack
   const write = (line: string) => void stream.write(`${line}\n`)
   const elapsed = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`
   return {
     write,
     elapsed,
-    /** One step of the start, with the time since its beginning. */
+    /** One step, with the time since the start. */
     progress: (line: string) => write(`${styleText('dim', elapsed().padStart(8), { stream })}  ${line}`),
     warn: (line: string) => write(`${styleText('yellow', '       !', { stream })}  ${line}`),
     strong: (line: string) => write(styleText('bold', line, { stream })),
@@ -21,9 +21,9 @@ export function createScreen(stream: NodeJS.WriteStream = process.stdout) {
 
 export type Screen = ReturnType<typeof createScreen>
 
-const NO_KAFKA = 'none: the relay is not started, and events wait in the outbox until there is one'
+const NO_KAFKA = 'none: no relay runs, and events wait in the outbox until there is a Kafka'
 
-/** The one screen that says where everything is. */
+/** Shows the addresses of everything. */
 export function showStack(screen: Screen, stack: Stack, localDir: string): void {
   const folder = relative(ROOT, localDir) || '.'
   const [api] = stack.api
@@ -45,7 +45,7 @@ export function showStack(screen: Screen, stack: Stack, localDir: string): void 
   )
   list('PostgreSQL', [withoutPassword(stack.databaseUrl)])
   list('Kafka', [stack.kafkaBrokers ? `${stack.kafkaBrokers}, topic ${stack.topic}` : NO_KAFKA])
-  list('Files', [`${folder}/stack.json has all of this, with the password; ${folder}/logs has the logs`])
+  list('Files', [`${folder}/stack.json has these addresses, with the password; ${folder}/logs has the logs`])
   screen.write('')
   if (api) {
     screen.write('  Begin with')
@@ -58,13 +58,13 @@ export function showStack(screen: Screen, stack: Stack, localDir: string): void 
   screen.write('')
 }
 
-/** A terminal's contents get pasted; the password stays in stack.json. */
+/** People copy the text of a terminal, so the password is only in stack.json. */
 export function withoutPassword(databaseUrl: string): string {
   try {
     const url = new URL(databaseUrl)
     url.password = ''
     return url.href
   } catch {
-    return '(an address that is not a URL)'
+    return '(not a URL)'
   }
 }

@@ -4,20 +4,20 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
 const FILE_BYTES_MAX = 20_000_000
-// Enough to see what is wrong; a database that is down would fill the screen otherwise.
+// Enough to see the problem. Without a limit, a database that is down would fill the screen.
 const SHOWN_LINES_MAX = 5
 const SHOWN_WINDOW_MS = 10_000
 const TAIL_LINES = 10
 
 export type ServiceLog = {
-  /** Takes over a process's output until it ends. */
+  /** Reads the output of a process until it ends. */
   follow(output: Readable): void
-  /** The last lines that were not ordinary log lines: what Node prints when a program falls over. */
+  /** The last lines that were errors or not log lines, such as a crash report of Node. */
   tail(): string
   note(line: string): void
 }
 
-/** Keeps a service's log in a file of bounded size, the older half beside it, and shows its errors. */
+/** Writes the log of a service to a file of limited size, with one older file beside it, and shows its errors. */
 export function createServiceLog(file: string, show: (line: string) => void): ServiceLog {
   mkdirSync(dirname(file), { recursive: true })
   let stream = createWriteStream(file)
@@ -53,7 +53,7 @@ function rotate(stream: WriteStream, file: string): WriteStream {
   return createWriteStream(file)
 }
 
-/** "could not start: connection refused", out of a JSON line of level error or fatal; undefined for any other line. */
+/** The message and reason of a JSON line of level error or fatal; undefined for any other line. */
 export function describeProblem(line: string): string | undefined {
   if (!line.startsWith('{')) return undefined
   try {
@@ -75,6 +75,6 @@ function limitRate(show: (line: string) => void): (line: string) => void {
     if (now - windowStart > SHOWN_WINDOW_MS) [windowStart, shown] = [now, 0]
     shown += 1
     if (shown <= SHOWN_LINES_MAX) show(line)
-    else if (shown === SHOWN_LINES_MAX + 1) show('more of it is in its log')
+    else if (shown === SHOWN_LINES_MAX + 1) show('more errors are in its log')
   }
 }

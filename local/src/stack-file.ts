@@ -1,24 +1,28 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { pickTopicVariables } from './topic-variables.ts'
 import { writeAtomically } from './write-atomically.ts'
 
 export type StackProcess = { readonly role: string; readonly name: string; readonly pid: number }
 
-/** Where the running stack is, for scripts and the command line. Written when all is ready, removed by an orderly stop. */
+/** The addresses of the running stack, for scripts and the command line. Written when all is ready, removed at a stop. */
 export type Stack = {
   readonly api: readonly string[]
   readonly ops: readonly { readonly name: string; readonly url: string }[]
   readonly databaseUrl: string
-  /** Null when there was no way to a Kafka. */
+  /** Null without a Kafka. */
   readonly kafkaBrokers: string | null
   readonly topic: string
   readonly processes: readonly StackProcess[]
+  /** The variables of a new topic that `npm start` was given, by name. */
+  readonly topicVariables?: Readonly<Record<string, string>>
 }
 
 const pathOf = (localDir: string) => join(localDir, 'stack.json')
 
 export function writeStack(localDir: string, stack: Stack): void {
-  writeAtomically(pathOf(localDir), `${JSON.stringify(stack, undefined, 2)}\n`)
+  const written: Stack = { ...stack, topicVariables: pickTopicVariables(process.env) }
+  writeAtomically(pathOf(localDir), `${JSON.stringify(written, undefined, 2)}\n`)
 }
 
 export function readStack(localDir: string): Stack | undefined {

@@ -1,6 +1,6 @@
 import { parseInOneLine } from '@streamledger/engines'
 
-// A laptop's worth: each replica is a process with a connection pool of its own.
+// Enough for one machine: each replica is a process with its own connection pool.
 const REPLICAS_MAX = 16
 
 export const ROLES = ['api', 'relay', 'exporter'] as const
@@ -17,13 +17,14 @@ export const USAGE = `npm start -- [options]
   --api N        how many API processes (1)
   --relay N      how many relay processes (1)
   --exporter N   how many exporter processes (1)
-  --demo         plays the product's story once against the running stack
-  --help         shows this
+  --demo         shows the main features once on the running stack, and checks them
+  --help         shows this help
 
 Variables, also read from .env: PORT (3000), OPS_PORT (9100, and the next free ones), POSTGRES_PORT (15432),
-KAFKA_PORT (19092), DATABASE_URL and KAFKA_BROKERS to use engines of your own, STACK=docker for docker compose.`
+KAFKA_PORT (19092); DATABASE_URL and KAFKA_BROKERS to use your own PostgreSQL and Kafka; STACK=docker for docker
+compose; LOCAL_DIR (.local) for the folder of the stack: another folder and other ports make a second stack.`
 
-/** @throws Error, one line, for arguments that make no sense. */
+/** @throws Error, one line, for wrong arguments. */
 export function parseStartArguments(args: readonly string[]): StartArguments {
   const count = { type: 'string', default: '1' } as const
   const flag = { type: 'boolean', default: false } as const
@@ -41,5 +42,5 @@ export function parseStartArguments(args: readonly string[]): StartArguments {
 
 function parseReplicas(role: Role, text: string): number {
   if (/^\d{1,3}$/.test(text) && Number(text) <= REPLICAS_MAX) return Number(text)
-  throw new Error(`--${role} wants a number from 0 to ${REPLICAS_MAX}, not "${text}"`)
+  throw new Error(`--${role} must be a number from 0 to ${REPLICAS_MAX}, not "${text}"`)
 }

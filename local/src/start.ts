@@ -7,7 +7,7 @@ import { createScreen } from './screen.ts'
 import { parseStartArguments, USAGE } from './start-arguments.ts'
 import { createStopSignal } from './stop-signal.ts'
 
-/** What `npm start` runs. Every failure is a line or two for a person, not a stack trace. */
+/** Runs `npm start`. Every failure is reported in one or two lines, not as a stack trace. */
 async function start(): Promise<number> {
   const screen = createScreen()
   try {

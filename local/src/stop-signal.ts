@@ -1,17 +1,17 @@
 import type { Screen } from './screen.ts'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-// One Ctrl-C arrives several times: from the terminal itself, and passed on by npm and by the bootstrap.
+// One Ctrl-C arrives several times: from the terminal, from npm and from the bootstrap.
 const SAME_REQUEST_MS = 1_000
 
 export type StopSignal = {
   /** Aborted by the first request to stop. */
   readonly stop: AbortSignal
-  /** Aborted by the second: no more patience. */
+  /** Aborted by the second request: stop at once. */
   readonly hurry: AbortSignal
 }
 
-/** Turns Ctrl-C, and the disappearance of whoever started us, into one request to stop; Ctrl-C again into a request to hurry. */
+/** Turns Ctrl-C, or the end of the parent process, into a request to stop, and a second Ctrl-C into a request to hurry. */
 export function createStopSignal(screen: Screen): StopSignal {
   const stop = new AbortController()
   const hurry = new AbortController()
@@ -20,7 +20,7 @@ export function createStopSignal(screen: Screen): StopSignal {
     if (!stop.signal.aborted) {
       requestedAt = performance.now()
       screen.write('')
-      screen.progress('stopping; Ctrl-C again hurries')
+      screen.progress('stopping; press Ctrl-C again to hurry')
       stop.abort()
     } else if (performance.now() - requestedAt > SAME_REQUEST_MS && !hurry.signal.aborted) {
       screen.progress('hurrying')
@@ -34,7 +34,7 @@ export function createStopSignal(screen: Screen): StopSignal {
 
 const KEEP_ALIVE_INTERVAL_MS = 3_600_000
 
-/** Waits for the signal, and keeps the process alive meanwhile: a listener for signals alone does not. */
+/** Waits for the signal, and keeps the process alive until then: a signal listener alone does not. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
   const keepAlive = setInterval(() => {}, KEEP_ALIVE_INTERVAL_MS)

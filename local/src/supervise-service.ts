@@ -7,11 +7,11 @@ import type { ServiceLog } from './service-log.ts'
 const READY_POLL_INTERVAL_MS = 50
 const READY_DEADLINE_MS = 60_000
 const PROBE_TIMEOUT_MS = 2_000
-// A service that has never been ready is tried this often: more would only hide what is wrong with it.
+// Attempts for a service that has never been ready: more would only hide its error.
 const START_ATTEMPTS_MAX = 3
 const BACK_OFF_MIN_MS = 500
 const BACK_OFF_MAX_MS = 10_000
-// Whoever has lived this long fell over something new, so the back-off begins anew.
+// After this time a failure has a new cause, so the back-off begins anew.
 const STEADY_MS = 60_000
 const STOP_DEADLINE_MS = 15_000
 
@@ -20,7 +20,7 @@ export type SupervisedService = {
   readonly pid: number | undefined
   /** Resolves when it is ready for the first time; rejects when it cannot be brought up. */
   readonly ready: Promise<void>
-  /** SIGTERM, then SIGKILL when the drain's deadline has passed. */
+  /** Sends SIGTERM, then SIGKILL after the deadline of the drain. */
   stop(): Promise<void>
   kill(): void
 }
@@ -40,7 +40,7 @@ export function superviseService(
 ): SupervisedService {
   const stopping = new AbortController()
   const once = Promise.withResolvers<void>()
-  once.promise.catch(() => {}) // whoever waits for it hears of it; nobody waits while the stack is being stopped
+  once.promise.catch(() => {}) // prevents an unhandled rejection: while the stack stops, no caller waits for it
   let child: ChildProcess | undefined
   let everReady = false
 
@@ -110,7 +110,7 @@ function isRunning(child: ChildProcess | undefined): child is ChildProcess {
 }
 
 function spawnService({ entry, env }: ServicePlan): ChildProcess {
-  // A process group of its own: Ctrl-C in the terminal reaches the supervisor, which stops everything in order.
+  // Its own process group: Ctrl-C in the terminal reaches only the supervisor, which stops everything in order.
   return spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
     env,
     detached: true,
@@ -126,7 +126,7 @@ async function waitUntilReady({ opsUrl }: ServicePlan, gone: AbortSignal): Promi
       await response.body?.cancel()
       if (response.status === 200) return true
     } catch {
-      // Nobody listens yet.
+      // The port is not open yet.
     }
     await delay(READY_POLL_INTERVAL_MS, undefined, { signal: gone }).catch(() => {})
   }

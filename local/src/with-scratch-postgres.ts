@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { startPostgres } from '@streamledger/engines'
 import { ROOT } from './local-config.ts'
 
-/** Runs something against an empty PostgreSQL of its own, which is gone afterwards; DATABASE_URL names it. */
+/** Calls `use` with an empty, temporary PostgreSQL, whose address is in DATABASE_URL. */
 export async function withScratchPostgres<T>(use: (env: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
   const dataDir = join(ROOT, '.local', 'scratch', String(process.pid))
   const postgres = await startPostgres({ dataDir })

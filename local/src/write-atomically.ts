@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs'
 
-/** Writes a file that only its owner may read, and that no reader ever finds half written. */
+/** Writes a file that only its owner may read. A reader never sees it half written. */
 export function writeAtomically(file: string, text: string): void {
   const draft = `${file}.${process.pid}`
   writeFileSync(draft, text, { mode: 0o600 })

@@ -75,7 +75,7 @@ test("one trace joins the caller's span with the request, the posting, the recor
     span_id: byName(spans, 'process export_transactions').spanId,
   })
 
-  // What leaves the house names nobody, and the collector was told who calls, without its being told to anybody else.
+  // Spans contain no data of users, and no secret headers of the collector.
   const sent = JSON.stringify(
     collector.requests.flatMap((one) => one.spans).map((span) => ({ ...span, startNs: 0, endNs: 0 })),
   )

@@ -14,9 +14,9 @@ test('without a word from the environment everything is local and on the usual p
 })
 
 test.each([
-  [{ PORT: '0' }, 'PORT is "0"; it wants a port from 1 to 65535'],
-  [{ KAFKA_PORT: '9092x' }, 'KAFKA_PORT is "9092x"; it wants a port from 1 to 65535'],
-  [{ STACK: 'podman' }, 'STACK is "podman"; it may be "embedded" or "docker"'],
+  [{ PORT: '0' }, 'PORT is "0"; it must be a port from 1 to 65535'],
+  [{ KAFKA_PORT: '9092x' }, 'KAFKA_PORT is "9092x"; it must be a port from 1 to 65535'],
+  [{ STACK: 'podman' }, 'STACK is "podman"; it must be "embedded" or "docker"'],
 ])('%o is refused by name', (env, message) => {
   expect(() => loadLocalConfig(env)).toThrow(message)
 })

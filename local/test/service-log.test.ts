@@ -23,6 +23,6 @@ test('the file has every line, the screen the first few errors, the tail what No
   log.follow(Readable.from(['{"level":"info","msg":"up"}\n', `${errors.join('\n')}\n`, 'SyntaxError: nonsense\n']))
 
   await vi.waitFor(() => expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(11))
-  expect(shown).toEqual([0, 1, 2, 3, 4].map((at) => `failure ${at}`).concat('more of it is in its log'))
+  expect(shown).toEqual([0, 1, 2, 3, 4].map((at) => `failure ${at}`).concat('more errors are in its log'))
   expect(log.tail()).toMatch(/failure 7\nSyntaxError: nonsense$/)
 })

@@ -66,7 +66,7 @@ test('a start after a kill ends what was left, keeps who it is, and stops withou
 
   const second = start(usingKafka, '--relay', '0')
   const after = await untilUp(localDir, second)
-  expect(second.output()).toContain('ended what an earlier run left behind: exporter-1')
+  expect(second.output()).toContain('ended processes of an earlier run: exporter-1')
   expect(livingOf(before)).toEqual([])
   expect(after.databaseUrl).toBe(before.databaseUrl)
 

@@ -50,7 +50,7 @@ export const test = base.extend(
   },
 )
 
-/** Signs somebody up. */
+/** Signs a new user up. */
 async function createCall(origin: string): Promise<TracedSystem['call']> {
   const { ask } = await signUp(origin)
   return async (method, path, options) => {
@@ -59,7 +59,7 @@ async function createCall(origin: string): Promise<TracedSystem['call']> {
   }
 }
 
-/** What somebody who calls the API says of a trace of theirs. */
+/** The trace headers of a caller of the API. */
 export function makeCaller({ sampled = true } = {}) {
   const traceId = randomBytes(16).toString('hex')
   const spanId = randomBytes(8).toString('hex')

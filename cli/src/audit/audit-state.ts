@@ -1,6 +1,6 @@
-// What the audit knows, in one SQLite file: position and findings are stored in one transaction, so that after a crash
-// no event is judged twice and none is left out. In the ledger's database it would be a write for each event, by a
-// program that otherwise can't write at all; the metadata of a consumer group holds 4 KB.
+// The state of the audit, in one SQLite file. Position and findings are stored in one transaction, so that after a crash
+// no event is compared twice and none is left out. In the ledger's database this would be a write for each event, by a
+// program that otherwise only reads; the metadata of a consumer group is limited to 4 KB.
 import { DatabaseSync } from 'node:sqlite'
 import { CliError } from '../errors.ts'
 import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
@@ -18,17 +18,17 @@ const KINDS = Object.keys(TOPIC_FAULTS) as TopicFault[]
 
 export class AuditState {
   places = new Places()
-  /** Per partition, the next offset that is to be read. Empty: it has not begun. */
+  /** Per partition, the next offset to read. Empty if the audit has not begun. */
   readonly positions = new Map<number, number>()
   readonly counts = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<TopicFault, number>
-  /** What was posted before is in the topic, or was counted as missing. */
+  /** Everything posted before this time is in the topic, or was counted as missing. */
   judgedAt: Date | undefined
   readonly #file: DatabaseSync
 
   /**
-   * Without a path, nothing is kept.
+   * Without a path the state is kept in memory only.
    *
-   * @throws CliError `unsuitable` for a file that somebody uses, or that is none.
+   * @throws CliError `unsuitable` for a file that is in use or is not such a file.
    */
   constructor(path: string | undefined) {
     this.#file = open(path)
@@ -40,16 +40,16 @@ export class AuditState {
     }
   }
 
-  /** @throws CliError `configuration` where the state is about another installation's topic. */
+  /** @throws CliError `configuration` if the state belongs to another installation. */
   claim(installation: string): void {
     this.#file.prepare('insert or ignore into audit values (1, ?, null)').run(installation)
     const row = this.#file.prepare('select installation from audit').get()
     if (row?.installation === installation) return
-    const text = `AUDIT_STATE_FILE is about installation ${row?.installation}, and the database is of ${installation}. Name another file, or check DATABASE_URL.`
+    const text = `AUDIT_STATE_FILE belongs to installation ${row?.installation}, and the database to ${installation}. Use another file, or check DATABASE_URL.`
     throw new CliError('configuration', text)
   }
 
-  /** Forgets everything but what was counted: there is no going on from where it stood. */
+  /** Forgets everything but the counts, if the audit cannot continue from its position. */
   forget(): void {
     this.places = new Places()
     this.positions.clear()
@@ -101,12 +101,12 @@ export class AuditState {
 function open(path: string | undefined): DatabaseSync {
   try {
     const file = new DatabaseSync(path ?? ':memory:')
-    // One audit a file: it stays locked from the first write on.
+    // Only one audit may use a file: it stays locked from the first write on.
     file.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma locking_mode = exclusive')
     file.exec(`begin exclusive; ${SCHEMA} commit`)
     return file
   } catch (error) {
-    const text = `${path} can't be used as the audit's state (${(error as Error).message}). Does another audit use it, and may this one write there?`
+    const text = `${path} cannot be used as the state of the audit (${(error as Error).message}). Check that no other audit uses it, and that this one may write there.`
     throw new CliError('unsuitable', text, { cause: error })
   }
 }

@@ -22,17 +22,17 @@ export interface AuditorDeps {
   sweep: SweepOptions
 }
 
-/** Of one partition in one round, so that a long one keeps no other waiting. */
+/** Per partition and round, so that a long partition does not delay the others. */
 const EVENTS_PER_TURN_MAX = 20_000
 const EVENTS_PER_QUERY = 5_000
-/** A new leader may show an older end for a moment; a topic that was made anew stays short. */
+/** A new leader may report an older end for a moment. A topic that was made anew stays shorter. */
 const SHORT_PATIENCE_MS = 60_000
 
-/** Follows the topic in rounds: reads what is new, compares it, asks for what is missing, stores what it found. */
+/** Follows the topic in rounds: reads new events, compares them, looks for missing ones, and stores the result. */
 export class Auditor {
   readonly #deps: AuditorDeps
   readonly #sweep: MissingSweep
-  /** Nothing is missed before all of this is read. */
+  /** Offsets that must be read before a transaction can count as missing. */
   #barrier: ReadonlyMap<number, number>
   #shortSince: number | undefined
 
@@ -43,7 +43,7 @@ export class Auditor {
     this.#sweep = new MissingSweep({ pool, topic, state, options }, state.judgedAt as Date)
   }
 
-  /** Goes on where the state stands, or begins with what is posted from `since` on. */
+  /** Continues from the stored state, or begins with what was posted at `since` or later. */
   static async open(deps: AuditorDeps, since: Date | undefined): Promise<Auditor> {
     const { state, log } = deps
     if (state.positions.size === 0) await begin(deps, since)
@@ -51,11 +51,11 @@ export class Auditor {
     for (const { partition, low } of ranges) {
       if (!state.positions.has(partition)) state.positions.set(partition, low) // the topic grew
     }
-    // Where the topic grew, users have moved: their last events are in partitions that others are asked about.
+    // If the topic grew, users have moved, and their earlier events are in partitions that now belong to other users.
     return new Auditor(deps, endsOf(ranges))
   }
 
-  /** Returns whether there is more to be read at once. */
+  /** Returns whether there is more to read now. */
   async round(signal: AbortSignal): Promise<boolean> {
     const { state, metrics, log } = this.#deps
     const ranges = await log.ranges()
@@ -67,7 +67,7 @@ export class Auditor {
       for (const [partition, end] of ends) await this.#readPartition(partition, end, faults, signal)
       if (!signal.aborted && this.#isPastBarrier()) await this.#sweep.step(ends, faults)
     } finally {
-      // Also what was found before Kafka or Postgres went away.
+      // Also store what was found before Kafka or Postgres failed.
       this.#note(faults)
       state.save()
       metrics.tell(state, ends)
@@ -87,7 +87,7 @@ export class Auditor {
       for (let at = 0; at < judged.length; at += EVENTS_PER_QUERY) {
         compared.push(...(await compareEvents(pool, topic, judged.slice(at, at + EVENTS_PER_QUERY))))
       }
-      // From here on nothing waits: what is judged and where it stands change together.
+      // No await from here on: the findings and the position change together.
       for (const event of compared) judgeEvent(event, { arrivals: state.places, faults, isRead: () => true })
       state.positions.set(partition, next)
       metrics.events.inc(records.length)
@@ -101,8 +101,8 @@ export class Auditor {
     for (const [kind, count] of Object.entries(counts) as [TopicFault, number][]) state.counts[kind] += count
     for (const { message, ...fault } of examples) logger.error(fault, message)
     const more = Object.values(counts).reduce((sum, count) => sum + count, 0) - examples.length
-    if (more > 0) logger.error({ counts }, 'more faults than are told one by one')
-    if (examples.length > 0) logger.flush() // they are told this once
+    if (more > 0) logger.error({ counts }, 'more faults than are logged one by one')
+    if (examples.length > 0) logger.flush() // each fault is logged only once
   }
 
   #isPastBarrier(): boolean {
@@ -112,7 +112,7 @@ export class Auditor {
     return true
   }
 
-  /** Why there is no going on from where the state stands. */
+  /** Why the audit cannot continue from its position; undefined if it can. */
   #findLost(ranges: readonly PartitionRange[]): ResetReason | undefined {
     const { positions } = this.#deps.state
     const positionOf = ({ partition, low }: PartitionRange): number => positions.get(partition) ?? low
@@ -129,7 +129,7 @@ export class Auditor {
     const { state, metrics, logger } = this.#deps
     logger.error(
       { reason },
-      'events left the topic before they were checked: beginning anew with what is posted from now on',
+      'events left the topic before they were compared: the audit begins anew with what is posted from now on',
     )
     metrics.resets.inc({ reason })
     state.forget()
@@ -137,7 +137,7 @@ export class Auditor {
   }
 }
 
-/** Ends an auditor whose state was forgotten; the next one begins from now on. */
+/** Ends an auditor whose state was forgotten. The next auditor begins with what is posted from then on. */
 export class BeginAnewError extends Error {
   override name = 'BeginAnewError'
 }

@@ -3,7 +3,7 @@ import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 import { explainConfiguration } from '../config.ts'
 
-/** What `streamledger audit` reads: it runs for as long as the services do, and is configured as they are. */
+/** Variables of `streamledger audit`. It runs as long as the services, and is configured like them. */
 export const auditEnv = Type.Object({
   DATABASE_URL: serviceEnv.DATABASE_URL,
   HOST: serviceEnv.HOST,
@@ -17,32 +17,34 @@ export const auditEnv = Type.Object({
   }),
   AUDIT_STATE_FILE: Type.Optional(
     Type.String({
-      description: 'Where the audit keeps how far it is, to go on there; without it, each start begins anew.',
+      description:
+        'File for the state of the audit, so that it continues where it stopped. Without it, each start begins anew.',
     }),
   ),
   AUDIT_POLL_MS: Type.Integer({
     minimum: 50,
     maximum: 60_000,
     default: 1_000,
-    description: 'How often the audit looks for new events when it has read all, in ms.',
+    description: 'How often the audit looks for new events after it has read all of them, in ms.',
   }),
   AUDIT_SWEEP_MS: Type.Integer({
     minimum: 100,
     maximum: 3_600_000,
     default: 10_000,
-    description: 'How often, at most, the audit asks the ledger for transactions that no event told of, in ms.',
+    description: 'Shortest time between two searches of the ledger for transactions without an event, in ms.',
   }),
   AUDIT_GRACE_MS: Type.Integer({
     minimum: 0,
     maximum: 3_600_000,
     default: 15_000,
-    description: 'How long what has left the outbox may be unreadable before the audit calls it missing, in ms.',
+    description:
+      'How long an event may be unreadable in the topic after its row has left the outbox, in ms; later it counts as missing.',
   }),
 })
 
 export type AuditConfig = ReturnType<typeof loadAuditConfig>
 
-/** @throws CliError `configuration` that names every variable that is missing or does not parse. */
+/** @throws CliError `configuration` that names every missing or wrong variable. */
 export function loadAuditConfig(env: NodeJS.ProcessEnv) {
   const vars = explainConfiguration(() => parseEnv(auditEnv, env))
   return {

@@ -6,20 +6,20 @@ import type { TopicLog } from '../reconcile/topic-log.ts'
 import { findStarts } from '../reconcile/topic-range.ts'
 
 export interface Beginning {
-  /** Per partition, the first offset that is read. */
+  /** Per partition, the first offset to read. */
   positions: ReadonlyMap<number, number>
-  /** The last sequence of each wallet that is not asked for. */
+  /** The last sequence of each wallet that the audit does not check. */
   floors: SequenceMap
 }
 
-/** Where an audit begins: with what was posted at this instant or later; without one, with what is posted from now on. */
+/** Finds where an audit begins: with what was posted at `since` or later, or without it with what is posted from now on. */
 export async function findBeginning(
   { pool, log, topic }: { pool: Pool; log: TopicLog; topic: Topic },
   since: Date | undefined,
 ): Promise<Beginning> {
   const horizon: WalletHorizon = { base: new SequenceMap(), due: new SequenceMap(), below: new Map() }
   const starts = since && (await findStarts(log, topic, { since, until: undefined, partition: undefined }))
-  // The ends first, and the wallets after them: what is above a floor was published after the position.
+  // First the ends of the topic, then the wallets: an event above a wallet's floor then lies behind the position.
   const positions = new Map<number, number>(
     starts
       ? starts.map(({ partition, from }) => [partition, from])

@@ -5,7 +5,7 @@ import type { AuditState } from './audit-state.ts'
 export const RESET_REASONS = ['retention', 'topic_shorter'] as const
 export type ResetReason = (typeof RESET_REASONS)[number]
 
-/** What the ops port tells of an audit. A fault is told once it is stored, so that it is counted once. */
+/** Metrics of the audit. A fault is counted after it is stored, so that a restart does not count it twice. */
 export class AuditMetrics {
   readonly #faults: Readonly<Record<TopicFault, Counter>>
   readonly #told = Object.fromEntries(Object.keys(TOPIC_FAULTS).map((kind) => [kind, 0])) as Record<TopicFault, number>
@@ -26,30 +26,30 @@ export class AuditMetrics {
       Object.entries(TOPIC_FAULTS).map(([kind, meaning]) => [kind, counter(`${kind}_total`, `Found: ${meaning}.`)]),
     ) as Record<TopicFault, Counter>
     this.events = counter('events_total', 'Events compared with the ledger, since the start.')
-    this.failures = counter('failures_total', 'Rounds that Kafka or Postgres did not let end.')
+    this.failures = counter('failures_total', 'Rounds that failed because of Kafka or Postgres.')
     this.resets = new Counter({
       name: 'streamledger_audit_resets_total',
-      help: 'Times the audit had to begin anew, leaving events unchecked.',
+      help: 'How often the audit had to begin anew, which leaves events unchecked.',
       labelNames: ['reason'],
       registers: [registry],
     })
-    // What goes from nothing to 1 has not risen, for Prometheus.
+    // Prometheus sees an increase only if the series exists before the first reset.
     for (const reason of RESET_REASONS) this.resets.inc({ reason }, 0)
-    this.#offset = gauge('next_offset', 'The offset that is read next.')
-    this.#behind = gauge('behind_offsets', 'Offsets that are readable and have not been read.')
+    this.#offset = gauge('next_offset', 'Next offset to read.')
+    this.#behind = gauge('behind_offsets', 'Readable offsets that the audit has not read yet.')
     this.#judged = new Gauge({
       name: 'streamledger_audit_judged_timestamp_seconds',
-      help: 'What was posted before this time is in the topic, or was counted as missing.',
+      help: 'Everything posted before this time is in the topic, or was counted as missing.',
       registers: [registry],
     })
     this.#round = new Gauge({
       name: 'streamledger_audit_round_timestamp_seconds',
-      help: 'When Kafka and Postgres were last read to the end of a round.',
+      help: 'Time at which the last complete round ended.',
       registers: [registry],
     })
   }
 
-  /** After each time that the state was stored. */
+  /** Updates the metrics; called each time the state is stored. */
   tell({ counts, positions, judgedAt }: AuditState, ends: ReadonlyMap<number, number>): void {
     for (const [kind, counter] of Object.entries(this.#faults) as [TopicFault, Counter][]) {
       counter.inc(counts[kind] - this.#told[kind])

@@ -6,32 +6,32 @@ import { CLOCK_SKEW_MS } from '../reconcile/topic-range.ts'
 import type { AuditState } from './audit-state.ts'
 
 export interface SweepOptions {
-  /** Between two looks at the ledger. */
+  /** Between two searches of the ledger. */
   intervalMs: number
-  /** How long what has left the outbox may be unreadable: the broker writes a transaction's mark after its commit. */
+  /** How long an event may be unreadable after its row has left the outbox: the broker writes its marker after the commit. */
   graceMs: number
 }
 
-/** What was asked of a partition at one look, and waits for its answer. */
+/** The transactions that one search found for a partition, and that must appear in the topic. */
 interface Question {
   askedAt: Date
-  /** The last sequence of each wallet that must come. */
+  /** The last sequence of each wallet that must appear. */
   limits: Map<number, number>
   /** Every row of these transactions has this id or a lower one. */
   outboxId: number
-  /** Since when none of them is in the outbox, by performance.now(). */
+  /** Since when none of them is in the outbox, as of performance.now(). */
   leftAt: number | undefined
-  /** Not all wallets fitted: the next look begins at the same time again. */
+  /** Not all wallets fitted: the next search begins at the same time again. */
   isPart: boolean
 }
 
-/** Bounds the memory of a look while a partition stands still. */
+/** Bounds the memory of a search while a partition makes no progress. */
 const WALLETS_PER_QUESTION_MAX = 20_000
 const WALLETS_PER_PAGE = 10_000
-/** A look reads the wallets' table once: that much of the time at most. */
+/** A search reads the wallets table once. It may take at most this share of the time. */
 const SHARE_MAX = 0.05
 
-// No row with such an id that anyone can see: a row that is not committed yet belongs to no transaction that was asked for.
+// No visible row has such an id. A row that is not committed yet belongs to no transaction of the question.
 const LEFT = `
   select partition from unnest($1::int[], $2::bigint[]) as wanted (partition, id)
    where not exists (select from outbox o where o.partition = wanted.partition and o.id <= wanted.id)`
@@ -44,13 +44,13 @@ export interface SweepDeps {
 }
 
 /**
- * Finds transactions that have left the outbox and are in no event, in the order that `reconcile` rests on: first the
- * ledger, then the outbox, then the topic's end, then everything up to there. Each partition waits for itself alone.
+ * Finds transactions that have left the outbox and have no event. It reads in the order that `reconcile` needs: first the
+ * ledger, then the outbox, then the end of the topic, then everything up to that end. Partitions do not wait for each other.
  */
 export class MissingSweep {
   readonly #deps: SweepDeps
   readonly #questions = new Map<number, Question>()
-  /** Per partition: what was posted before is in the topic, or was counted as missing. */
+  /** Per partition: everything posted before this time is in the topic, or was counted as missing. */
   readonly #answered: Map<number, Date>
   #nextAt = 0
 
@@ -59,7 +59,7 @@ export class MissingSweep {
     this.#answered = new Map(Array.from({ length: deps.topic.partitions }, (_, partition) => [partition, answeredAt]))
   }
 
-  /** Asks, or looks whether what was asked can be answered by now. `ends`: to where the topic was readable before. */
+  /** Answers open questions if it can, and asks new ones when it is time. `ends`: how far the topic was readable before. */
   async step(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
     await this.#answer(ends, faults)
     if (performance.now() >= this.#nextAt) await this.#ask()
@@ -78,7 +78,7 @@ export class MissingSweep {
     }
     await this.#addChanged(asked)
     await this.#addGaps(asked)
-    // Only now: the rows of all that was seen have their ids.
+    // Only now: the outbox rows of all transactions that were seen have their ids.
     const { rows } = await pool.query<{ last: number }>(
       `select last_value as last from pg_sequences
         where format('%I.%I', schemaname, sequencename) = pg_get_serial_sequence('outbox', 'id')`,
@@ -92,7 +92,7 @@ export class MissingSweep {
     this.#nextAt = now + Math.max(this.#deps.options.intervalMs, (now - startedAt) / SHARE_MAX)
   }
 
-  /** Wallets that have moved on since they were last asked about, and of which not everything has come. */
+  /** Adds wallets that have changed since the last question and whose events are not all read. */
   async #addChanged(asked: ReadonlyMap<number, Question>): Promise<void> {
     const answered = [...asked.keys()].map((partition) => (this.#answered.get(partition) as Date).getTime())
     if (answered.length === 0) return
@@ -110,12 +110,12 @@ export class MissingSweep {
     }
   }
 
-  /** Wallets of which later events came, and earlier ones did not. */
+  /** Adds wallets with later events in the topic and earlier ones missing. */
   async #addGaps(asked: ReadonlyMap<number, Question>): Promise<void> {
     const { places } = this.#deps.state
     const wallets: number[] = []
     for (const wallet of places.withGaps()) {
-      if (wallets.length === WALLETS_PER_PAGE) break // the next look has the rest
+      if (wallets.length === WALLETS_PER_PAGE) break // the next search takes the rest
       wallets.push(wallet)
     }
     if (wallets.length === 0) return
@@ -146,7 +146,7 @@ export class MissingSweep {
     const now = performance.now()
     for (const partition of left) {
       const question = this.#questions.get(partition) as Question
-      // Of the step that sees the outbox without them, the ends were read before: that one never answers.
+      // The ends of this step were read before the outbox was seen without the rows, so this step must not answer.
       const isDue = question.leftAt !== undefined && now - question.leftAt >= options.graceMs
       question.leftAt ??= now
       if (!isDue || (state.positions.get(partition) ?? 0) < (ends.get(partition) ?? Number.POSITIVE_INFINITY)) continue
@@ -160,7 +160,7 @@ export class MissingSweep {
     if (!isPart) this.#answered.set(partition, askedAt)
   }
 
-  /** Partitions whose outbox has no row any more of what was asked for. */
+  /** Partitions whose outbox has no more rows of their question. */
   async #findLeft(): Promise<number[]> {
     if (this.#questions.size === 0) return []
     const ids = [...this.#questions.values()].map(({ outboxId }) => outboxId)

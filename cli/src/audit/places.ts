@@ -1,22 +1,22 @@
 import { Arrivals, type Run } from '../reconcile/arrivals.ts'
 import { SequenceMap } from '../reconcile/sequence-map.ts'
 
-/** All that is remembered of one wallet. */
+/** The stored state of one wallet. */
 export interface WalletPlace {
   wallet: number
-  /** Up to there nothing is asked for: it was posted before the audit began. */
+  /** Sequences up to here are not checked: they were posted before the audit began. */
   floor: number
   last: number
-  /** Up to there what is left out has been counted as missing. */
+  /** Gaps up to here have been counted as missing. */
   counted: number
   gaps: readonly Run[]
 }
 
-/** What has come of each wallet, and which of it is not yet stored. Two numbers a wallet, as a rule. */
+/** Which events of each wallet have been read, and which wallets are not stored yet. Usually two numbers per wallet. */
 export class Places {
   readonly #floors = new SequenceMap()
   readonly #arrivals = new Arrivals(this.#floors)
-  /** Only of wallets that something was missing of. */
+  /** Only for wallets with missing events. */
   readonly #counted = new Map<number, number>()
   readonly #changed = new Set<number>()
 
@@ -47,14 +47,14 @@ export class Places {
     }
   }
 
-  /** Whether nothing is left to come, or to be counted, up to this sequence. */
+  /** Whether every event up to this sequence was read or counted as missing. */
   hasAll(wallet: number, limit: number): boolean {
     if (this.lastOf(wallet) < limit) return false
     const after = this.#counted.get(wallet) ?? 0
     return !(this.#arrivals.gaps().get(wallet) ?? []).some(({ from, to }) => to > after && from <= limit)
   }
 
-  /** What has not come of a wallet up to this sequence, and has not been returned before. */
+  /** Returns the sequences of a wallet up to this one that have no event, each of them only once. */
   takeMissing(wallet: number, limit: number): Run[] {
     this.#arrivals.expect(wallet, limit)
     const after = this.#counted.get(wallet) ?? 0

@@ -15,13 +15,13 @@ export interface AuditDeps {
   metrics: AuditMetrics
   logger: Logger
   config: Pick<AuditConfig, 'kafka' | 'pollMs' | 'sweep'>
-  /** Told once it follows the topic. */
+  /** Called when it follows the topic. */
   onRunning: () => void
 }
 
 const BACK_OFF = { baseMs: 200, maxMs: 10_000 }
 
-/** Follows the topic until it is told to stop; Kafka and Postgres may go and come. */
+/** Follows the topic until the signal aborts. If Kafka or Postgres fails, it tries again. */
 export async function runAudit(deps: AuditDeps, since: Date | undefined, signal: AbortSignal): Promise<void> {
   let failures = 0
   let from = since
@@ -44,7 +44,7 @@ export async function runAudit(deps: AuditDeps, since: Date | undefined, signal:
   }
 }
 
-/** With one connection to Kafka, and one idea of the topic: returns when that has changed. */
+/** Follows the topic with one connection to Kafka; returns when the topic's row has changed. */
 async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSignal, onRound: () => void) {
   const { pool, state, metrics, logger, config } = deps
   const topic = await readTopicRow(pool)
@@ -65,7 +65,7 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   }
 }
 
-/** The engines may be down, or not prepared yet; an answer cut short by them is asked for again. */
+/** Kafka or Postgres may be down or not prepared yet; a read that they cut short is repeated. */
 function isPassing(error: unknown): boolean {
   return isUnavailable(error) || (error instanceof CliError && PASSING.has(error.code))
 }

@@ -6,10 +6,10 @@ export interface LaneFault {
   message: string
 }
 
-/** A hand-over leaves a partition with nobody for a moment, a dead relay for a lease: that much is not a fault. */
+/** A partition may have no relay for a moment after a hand-over, and for a lease after a relay died: that is no fault. */
 const UNHELD_PATIENCE_S = 10
 
-/** What is wrong with each partition. */
+/** Finds the faults of each partition. */
 export function findLaneFaults({ lanes }: OutboxState, maxAgeS: number): LaneFault[] {
   return lanes.flatMap((lane) => {
     const { partition } = lane
@@ -26,9 +26,9 @@ function complain(lane: LaneStatus, maxAgeS: number): [LaneFault['kind'], string
   const complaints: [LaneFault['kind'], string][] = []
   const age = oldest_s ?? 0
   if (halted) complaints.push(['halted', `is halted since ${halted.since.toISOString()}: ${halted.reason}`])
-  if (!known) complaints.push(['unknown', `has ${rows} rows, and the relay has no lane for it`])
-  if (age > maxAgeS) complaints.push(['stalled', `has a row that waits for ${Math.round(age)} s`])
-  // Without a lease a halted partition is what it should be.
+  if (!known) complaints.push(['unknown', `has ${rows} rows, and relays do not know it`])
+  if (age > maxAgeS) complaints.push(['stalled', `has a row that has waited for ${Math.round(age)} s`])
+  // A halted partition has no lease, and needs none.
   const isHeld = lease !== null && !lease.expired
   if (known && !halted && !isHeld && age > UNHELD_PATIENCE_S)
     complaints.push(['unheld', 'has rows, and no relay holds it'])

@@ -1,18 +1,18 @@
 import type { Pool } from 'pg'
 import { readTopicRow } from '../read-topic-row.ts'
 
-/** One partition, as the outbox and the relay's own table have it. */
+/** One partition, as the outbox and the relay's table show it. */
 export interface LaneStatus {
   partition: number
-  /** Of the outbox, those of the open batch included. */
+  /** Rows in the outbox, including those of the open batch. */
   rows: number
-  /** How long the oldest has been there, in s; null without any. */
+  /** Age of the oldest row, in s; null without rows. */
   oldest_s: number | null
-  /** Its rows may be in the topic already; null when none is open. */
+  /** Its rows may be in the topic already. Null if no batch is open. */
   open_batch: { seq: number; id: string; rows: number; oldest_s: number | null } | null
   lease: { owner: string; expires_in_s: number; expired: boolean } | null
   halted: { since: Date; reason: string } | null
-  /** The relay has a lane for it. */
+  /** Whether the relay's table has a row for it. */
   known: boolean
 }
 
@@ -20,7 +20,7 @@ export interface OutboxState {
   topic: string
   paused: boolean
   paused_reason: string | null
-  /** Relays that were heard of within the last lease or so. */
+  /** Relays with a recent heartbeat. */
   relays: number
   lanes: LaneStatus[]
 }
@@ -40,7 +40,7 @@ interface Row {
   known: boolean
 }
 
-// Nothing says when a batch was named; its oldest row tells how long it has been in the making at most.
+// No column says when a batch was opened. The age of its oldest row is an upper bound.
 const LANES = `
   select partition, coalesce(o.rows, 0) as rows, o.oldest_s, p.batch_seq, p.batch_id, p.batch_rows,
          (select extract(epoch from clock_timestamp() - min(b.created_at))::float8 from outbox b
@@ -56,10 +56,10 @@ const LANES = `
     ) o using (partition)
    order by partition`
 
-/** A relay says that it is there each time it looks at its leases; this is the longest that one may last. */
+/** A relay writes a heartbeat each time it checks its leases; 60 s is the longest lease that can be configured. */
 const RELAYS = `select count(*)::int as relays from relay_instances where heartbeat_at > now() - interval '60 seconds'`
 
-/** Everything in one snapshot, so that the figures of a partition fit each other. */
+/** Reads all partitions in one statement, so that the numbers of a partition are consistent. */
 export async function readOutboxState(pool: Pool): Promise<OutboxState> {
   const { name: topic, paused, paused_reason } = await readTopicRow(pool)
   const { rows: lanes } = await pool.query<Row>(LANES)

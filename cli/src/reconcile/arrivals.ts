@@ -1,28 +1,28 @@
 import { CliError } from '../errors.ts'
 import { SequenceMap } from './sequence-map.ts'
 
-/** Sequences of a wallet that no event has had yet, both ends included. */
+/** Sequences of a wallet without an event so far; both ends are included. */
 export interface Run {
   from: number
   to: number
 }
 
-/** Runs that are remembered at once: some tens of megabytes, and far more than a topic in order ever needs. */
+/** Highest number of runs in memory: some tens of megabytes, and far more than a healthy topic needs. */
 const RUNS_MAX = 200_000
 
-/** What has arrived of each wallet: its last sequence, and what was left out on the way there. */
+/** Which events of each wallet were read: the last sequence, and the gaps before it. */
 export class Arrivals {
   readonly #base: SequenceMap
   readonly #last = new SequenceMap()
   readonly #gaps = new Map<number, Run[]>()
   #runs = 0
 
-  /** `base`: up to there nothing is asked for. */
+  /** `base`: sequences up to these are not checked. */
   constructor(base: SequenceMap) {
     this.#base = base
   }
 
-  /** Takes one event, and says whether its place was taken, or passed by, before. */
+  /** Adds one event. `doubled`: its sequence was read before. `late`: a later sequence was read before. */
   add(wallet: number, sequence: number): 'doubled' | 'late' | undefined {
     const last = this.lastOf(wallet)
     if (sequence > last) {
@@ -34,7 +34,7 @@ export class Arrivals {
     return sequence > this.#base.get(wallet) ? 'doubled' : undefined
   }
 
-  /** Whatever has not come up to this sequence counts as left out from now on. */
+  /** Records every sequence up to this one that was not read as a gap. */
   expect(wallet: number, sequence: number): void {
     const last = this.lastOf(wallet)
     if (sequence <= last) return
@@ -42,7 +42,7 @@ export class Arrivals {
     this.#last.set(wallet, sequence)
   }
 
-  /** Takes over what was known of a wallet. */
+  /** Restores the stored state of a wallet. */
   restore(wallet: number, last: number, gaps: readonly Run[]): void {
     this.#last.set(wallet, last)
     for (const gap of gaps) this.#open(wallet, gap)
@@ -81,7 +81,7 @@ export class Arrivals {
   #remember(runs: number): void {
     this.#runs += runs
     if (this.#runs <= RUNS_MAX) return
-    const text = `The topic leaves out more than ${RUNS_MAX} runs of transactions: too many to tell missing from late. Compare one partition at a time with --partition, or a shorter range with --since.`
+    const text = `The topic has more than ${RUNS_MAX} gaps: too many to tell missing events from late ones. Compare one partition at a time with --partition, or a shorter range with --since.`
     throw new CliError('incomplete', text)
   }
 }

@@ -1,10 +1,10 @@
-/** A record as the broker keeps it: also of aborted transactions, and the marks that end transactions. */
+/** A record as the broker stores it, including records of aborted transactions and transaction markers. */
 export interface RawRecord {
   offset: number
   producerId: string
   inTransaction: boolean
   isControl: boolean
-  /** Of a mark: whether it says that the transaction was aborted. */
+  /** For a marker: whether it aborts its transaction. */
   isAbort: boolean
 }
 
@@ -14,15 +14,15 @@ export interface AbortedTransaction {
 }
 
 /**
- * The records that a read_committed consumer sees among those of one fetch. `aborted` is what the broker lists beside
- * them: transactions that were aborted, by where they began, which may be before the fetch.
+ * Returns the records of one fetch that a read_committed consumer sees. `aborted` is the broker's list of aborted
+ * transactions, each with its first offset, which may be before the fetch.
  */
 export function committedRecords<Raw extends RawRecord>(
   records: readonly Raw[],
   aborted: readonly AbortedTransaction[],
 ): Raw[] {
-  // The broker lists them by where they ended. kafkajs takes the list as it is, and takes one entry a record: with
-  // two producers at once it shows what was aborted, or hides what was not.
+  // The broker orders the list by the end of the transactions. kafkajs does not sort it, and uses one entry per record:
+  // with two producers at once it shows aborted records or hides committed ones.
   const ahead = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
   const aborting = new Set<string>()
   let next = 0

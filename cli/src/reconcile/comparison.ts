@@ -17,7 +17,7 @@ export interface ComparisonDeps {
   onProgress: (line: () => string) => void
 }
 
-/** How much of a partition has been read. */
+/** The part of a partition that was read. */
 export interface Reading {
   partition: number
   from: number
@@ -25,14 +25,14 @@ export interface Reading {
   events: number
 }
 
-/** Events that are compared with one query. */
+/** Events that one query compares. */
 const EVENTS_PER_QUERY = 5_000
 
-/** Reads partitions one after the other, and judges each event on the way. */
+/** Reads partitions one after the other, and compares each event with the ledger. */
 export class Comparison {
   readonly faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
   readonly readings: readonly Reading[]
-  /** Events that are recorded as being of no transaction of this ledger. */
+  /** Events that are recorded as having no transaction in this ledger. */
   orphaned = 0
   readonly #deps: ComparisonDeps
   readonly #horizon: LedgerHorizon
@@ -52,7 +52,7 @@ export class Comparison {
     return this.readings.reduce((sum, { events }) => sum + events, 0)
   }
 
-  /** Reads on from where it stands to these offsets. */
+  /** Continues to read up to these offsets. */
   async readTo(ends: ReadonlyMap<number, number>): Promise<void> {
     const { log, onProgress } = this.#deps
     const endOf = ({ partition, to }: Reading): number => Math.max(to, ends.get(partition) ?? 0)
@@ -74,7 +74,7 @@ export class Comparison {
     return !this.#findMissing().next().done
   }
 
-  /** To be called once, when all is read. */
+  /** Call this once, after everything is read. */
   addMissing(): void {
     for (const { wallet_id, from, to } of this.#findMissing()) {
       this.faults.add(missingFault(wallet_id, { from, to }), to - from + 1)

@@ -5,7 +5,7 @@ export interface MissingRun extends Run {
   wallet_id: number
 }
 
-/** Transactions that must be in the topic and were in no event of it. Those of a wallet are in order. */
+/** Transactions that must be in the topic and have no event. Those of a wallet come in order. */
 export function* findMissing({ due, waiting }: LedgerHorizon, arrivals: Arrivals): Generator<MissingRun> {
   for (const [wallet_id, gaps] of arrivals.gaps()) {
     for (const gap of gaps) for (const run of waiting.without(wallet_id, gap)) yield { wallet_id, ...run }

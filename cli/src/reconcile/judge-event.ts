@@ -10,7 +10,7 @@ export interface Judging {
   isRead: (partition: number) => boolean
 }
 
-/** Takes one event that was compared with the ledger, and notes what is wrong with it, or with its place. */
+/** Records the faults of an event that was compared with the ledger: in its content, and in its place. */
 export function judgeEvent(
   { record, transaction, home, difference }: ComparedEvent<TopicRecord>,
   { arrivals, faults, isRead }: Judging,
@@ -21,16 +21,16 @@ export function judgeEvent(
     const { kind, fields, message } = difference
     faults.add({ kind, partition, offset, fields, message: `${place}: ${message}` })
   }
-  // Of a wallet in another partition than the chosen one, too little is read to know what came before.
+  // The wallet belongs to a partition that is not read, so its earlier events are not known.
   if (!transaction || !isRead(home as number)) return
   const { id: transaction_id, wallet_id, sequence } = transaction
   const arrival = arrivals.add(wallet_id, sequence)
   const what = `${place}: transaction ${transaction_id} (wallet ${wallet_id}, sequence ${sequence})`
   const found = { partition, offset, transaction_id, wallet_id, sequence }
-  if (arrival === 'doubled') faults.add({ kind: 'doubled', ...found, message: `${what} was in an event before` })
-  // In another partition than the user's it was published before the topic grew. Partitions are read one after the
-  // other, so nothing is known of the order between the two.
+  if (arrival === 'doubled') faults.add({ kind: 'doubled', ...found, message: `${what} has an earlier event` })
+  // An event in another partition than the user's was published before the topic grew. Partitions are read one after the
+  // other, so the order between the two partitions is not known.
   if (arrival === 'late' && partition === home) {
-    faults.add({ kind: 'out_of_order', ...found, message: `${what} comes after a later one of this wallet` })
+    faults.add({ kind: 'out_of_order', ...found, message: `${what} comes after a later event of this wallet` })
   }
 }

@@ -1,7 +1,7 @@
-// The CLI's only file that knows kafkajs. Its consumer is not good enough for an auditor: it starts again somewhere else,
-// and says nothing, where an offset is out of range; it takes an answer that it could not decode for an empty one and goes
-// on; it needs a group, whose join takes three seconds and whose rebalance begins at the beginning. Below the consumer,
-// kafkajs speaks the protocol well. So this asks the cluster object of the pinned version directly, fetch by fetch.
+// Reads the topic through the cluster object of the pinned kafkajs, fetch by fetch. The consumer of kafkajs is not good
+// enough for an audit: if an offset is out of range, it silently continues somewhere else; it treats a response that it
+// cannot decode as an empty one; and it needs a group, whose join takes three seconds and whose rebalance starts over.
+// The layers below the consumer implement the protocol well.
 import { type InnerBroker, type InnerCluster, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 
@@ -11,20 +11,20 @@ const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
 const READ_COMMITTED = 1
 const FETCH_WAIT_MS = 500
-/** What one answer may hold, and so a bound of memory; a single batch that is larger comes all the same. */
+/** Bounds the size of a response, and so the memory. A single larger batch is still returned. */
 const FETCH_BYTES_MAX = 1024 * 1024
 const RETRIES_WITHIN_KAFKAJS = 2
 
 export const EARLIEST = -2
-/** To a read_committed reader this is the last stable offset, and not the high watermark. */
+/** For a read_committed reader this is the last stable offset, not the high watermark. */
 export const LATEST = -1
 
 export interface KafkaCluster {
   partitions(): number[]
-  /** The offset of a time in ms, EARLIEST or LATEST; -1 where nothing is as late. */
+  /** The offset for a time in ms, EARLIEST or LATEST; -1 if no record is that late. */
   listOffset(partition: number, timestamp: number): Promise<number>
   fetch(partition: number, offset: number): Promise<FetchedPartition>
-  /** After an error: who leads which partition now. */
+  /** After an error: finds the current leaders of the partitions. */
   refresh(): Promise<void>
   close(): Promise<void>
 }
@@ -82,6 +82,6 @@ function createCluster(access: KafkaAccess): InnerCluster {
 
 function only<Partition>(responses: { partitions: Partition[] }[], partition: number): Partition {
   const found = responses[0]?.partitions[0]
-  if (!found) throw new Error(`no answer about partition ${partition}`)
+  if (!found) throw new Error(`the response does not contain partition ${partition}`)
   return found
 }

@@ -5,33 +5,33 @@ import { outboxPages } from '../outbox-pages.ts'
 import { SequenceMap } from './sequence-map.ts'
 import { WaitingRows } from './waiting-rows.ts'
 
-/** Of whom, and of when, events are expected. */
+/** Which events are expected. */
 export interface HorizonScope {
   partitions: ReadonlySet<number>
-  /** Per partition: transactions created before are not asked for. */
+  /** Per partition: transactions created before this time are not checked. */
   floors: ReadonlyMap<number, Date>
-  /** Neither are those created at this instant or later. */
+  /** Transactions created at this time or later are not checked. */
   until: Date | undefined
   onProgress: (wallets: number) => void
 }
 
-/** Up to where each wallet's events must be in the topic, and from where on. */
+/** From which sequence, and up to which, each wallet's events must be in the topic. */
 export interface LedgerHorizon {
-  /** The first sequences that are not asked for. */
+  /** The last sequence of each wallet that is not checked. */
   base: SequenceMap
-  /** The last that is asked for: the wallet's, as it was at the start. */
+  /** The last sequence of each wallet that is checked: that of the wallet at the start. */
   due: SequenceMap
-  /** What was in the outbox, and so is not asked for. */
+  /** Transactions that were in the outbox, and so are not expected in the topic yet. */
   waiting: WaitingRows
-  /** Rows of these partitions in the outbox. */
+  /** The number of outbox rows of these partitions. */
   waitingRows: number
-  /** When the oldest of them was written. */
+  /** When the oldest of them was created. */
   waitingSince: Date | undefined
-  /** Transactions below the floor of each partition. */
+  /** The number of transactions below the floor of each partition. */
   below: Map<number, number>
 }
 
-/** What is known once the wallets are read. */
+/** The part of the horizon that the wallets give. */
 export type WalletHorizon = Pick<LedgerHorizon, 'base' | 'due' | 'below'>
 
 interface WalletRow {
@@ -44,9 +44,9 @@ interface WalletRow {
 const WALLETS_PER_PAGE = 10_000
 
 /**
- * Reads what the topic must hold, from a system that is running. The order is what makes it right: first the wallets,
- * then the outbox, and only after that, by whoever calls this, the topic's ends. A transaction below `due` that was not
- * in the outbox any more has been published before the ends were read. Nothing is asked of any that came later.
+ * Reads which events the topic must hold, while the system runs. The order makes this correct: first the wallets, then the
+ * outbox, and after that the ends of the topic, which the caller reads. A transaction up to `due` that was no longer in the
+ * outbox was published before the ends were read. Later transactions are not checked.
  */
 export async function readHorizon(pool: Pool, topic: Topic, scope: HorizonScope): Promise<LedgerHorizon> {
   const horizon: LedgerHorizon = {
@@ -62,7 +62,7 @@ export async function readHorizon(pool: Pool, topic: Topic, scope: HorizonScope)
   return horizon
 }
 
-/** Up to where each wallet's events are not asked for, and the last that is. */
+/** Reads, for each wallet, the last sequence that is not checked and the last one that is. */
 export async function readWallets(
   pool: Pool,
   topic: Topic,
@@ -111,7 +111,7 @@ async function cutAbove(pool: Pool, wallets: PlacedWallet[], { until }: HorizonS
   for (const [id, sequence] of await sequencesBefore(pool, dated)) due.set(id, sequence)
 }
 
-/** Each wallet's last sequence before an instant. Most wallets rest, and their last change alone tells. */
+/** Each wallet's last sequence before an instant. For most wallets the time of the last change is enough. */
 async function sequencesBefore(pool: Pool, wallets: (WalletRow & { instant: Date })[]): Promise<Map<number, number>> {
   const sequences = new Map(wallets.map(({ id, sequence }) => [id, sequence]))
   const moved = wallets.filter(({ updated_at, instant }) => updated_at >= instant)
@@ -135,7 +135,7 @@ async function readWaiting(pool: Pool, { partitions }: HorizonScope, horizon: Le
   }
 }
 
-/** The place of an outbox row in its wallet; undefined for one that names none. */
+/** The wallet and sequence of an outbox row; undefined if the row does not name them. */
 function placeOf(value: string | null): { wallet_id: number; sequence: number } | undefined {
   try {
     const { wallet_id, sequence } = JSON.parse(value ?? '')

@@ -5,13 +5,13 @@ import { committedRecords, type RawRecord } from './committed-records.ts'
 import { connectCluster, EARLIEST, type FetchedPartition, type KafkaCluster, LATEST } from './kafka-cluster.ts'
 import type { PartitionRange, TopicChunk, TopicLog, TopicRecord } from './topic-log.ts'
 
-/** Failures in a row before a request is given up: about ten seconds of a broker that restarts. */
+/** Consecutive failures before a request fails: enough for a broker that restarts for about ten seconds. */
 const ATTEMPTS_MAX = 8
 const BACK_OFF = { baseMs: 100, maxMs: 3_000 }
 const ABORT_MARK = Buffer.from([0, 0, 0, 0])
 
 /**
- * `signal`: after it no failed request is tried again.
+ * `signal`: after it aborts, failed requests are not repeated.
  *
  * @throws CliError `unavailable`
  */
@@ -68,7 +68,7 @@ async function* read(source: PartitionSource, { from, to }: { from: number; to: 
       if (empty > ATTEMPTS_MAX)
         throw new CliError(
           'incomplete',
-          `partition ${source.partition}: the broker has nothing at offset ${at}, and promised records up to ${to}. Try again; if it stays so, the topic is damaged.`,
+          `partition ${source.partition}: the broker returns nothing at offset ${at}, although the partition ends at ${to}. Try again; if this continues, the topic is damaged.`,
         )
       asked = source.fetch(at)
       continue
@@ -76,20 +76,20 @@ async function* read(source: PartitionSource, { from, to }: { from: number; to: 
     empty = 0
     const records = decode(source.partition, { ...fetched, messages }, at)
     at += messages.length
-    // The next answer is under way while this one is looked at.
+    // The next response is fetched while this one is processed.
     asked = at < to ? source.fetch(at) : undefined
-    asked?.catch(() => {}) // it is awaited in the next turn, unless the reader has left by then
+    asked?.catch(() => {}) // it is awaited in the next turn, unless the reader has stopped by then
     yield { records, next: at }
   }
 }
 
-/** @throws CliError `incomplete` where an offset is left out: a record that nobody showed us can't be judged. */
+/** @throws CliError `incomplete` if an offset is missing: a record that was not returned cannot be compared. */
 function decode(partition: number, { messages, abortedTransactions }: FetchedPartition, at: number): TopicRecord[] {
   const hole = messages.findIndex(({ offset }, index) => Number(offset) !== at + index)
   if (hole >= 0) {
     throw new CliError(
       'incomplete',
-      `partition ${partition}: offset ${at + hole} is left out, ${messages[hole]?.offset} comes next. A compacted topic can't be compared, nor one that retention cuts while it is read: then try again.`,
+      `partition ${partition}: offset ${at + hole} is missing, the next one is ${messages[hole]?.offset}. A compacted topic cannot be compared. If retention removed records during the read, try again.`,
     )
   }
   const aborted = abortedTransactions.map(({ producerId, firstOffset }) => ({
@@ -140,7 +140,7 @@ async function askPatiently<T>(
       }
       if (attempt >= ATTEMPTS_MAX || place.signal?.aborted) throw explain(place.brokers, place.topic, error)
       await sleep(backOffMs(attempt, BACK_OFF), place.signal)
-      await cluster.refresh().catch(() => {}) // the next attempt says what is wrong
+      await cluster.refresh().catch(() => {}) // the next attempt reports the error
     }
   }
 }
@@ -153,7 +153,7 @@ function explain(brokers: string[], topic: string, error: unknown): CliError {
   const { message, type } = error as { message: string; type?: string }
   const place = brokers.join(', ')
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    const text = `Kafka at ${place} has no topic "${topic}", which the database names. Is KAFKA_BROKERS right? The relay makes the topic when it starts.`
+    const text = `Kafka at ${place} has no topic "${topic}", which the database names. Is KAFKA_BROKERS right? The relay creates the topic when it starts.`
     return new CliError('unsuitable', text, { cause: error })
   }
   const text = `Kafka at ${place} cannot be reached (${message}). Is it running, and is KAFKA_BROKERS right?`

@@ -6,7 +6,7 @@ import { type Asked, CLOCK_SKEW_MS, findStarts, type PartitionStart } from './to
 
 export interface Unjudged {
   partition: number
-  /** Transactions created before. */
+  /** Transactions created before this time cannot be compared. */
   before: string
   transactions: number
 }
@@ -17,14 +17,14 @@ export interface Reconciliation {
   events: number
   /** Rows that were in the outbox at the start. */
   waiting: number
-  /** What retention has left no way of knowing. */
+  /** Transactions that cannot be compared because retention has removed events. */
   unjudged: Unjudged[]
   notes: string[]
-  /** A later comparison that begins there leaves nothing out. */
+  /** A later comparison that begins at this time leaves nothing out. */
   nextSince: Date
 }
 
-/** Holds the topic to the ledger: every transaction that has left the outbox is one event, in order. */
+/** Compares the topic with the ledger: every transaction that has left the outbox must be one event, in order. */
 export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promise<Reconciliation> {
   const { pool, log, topic, onProgress } = deps
   const { rows: clock } = await pool.query<{ now: Date }>('select now()')
@@ -40,7 +40,7 @@ export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promis
   const comparison = new Comparison(deps, horizon, starts)
   if (asked.until) {
     await comparison.readTo(await findLimits(deps, asked.until, ends))
-    // What was posted in time may have been published much later: where something is missing, the rest is read, too.
+    // A transaction may be published much later than it was posted: if one is missing, the rest is read too.
     if (comparison.hasMissing()) await comparison.readTo(ends)
   } else await comparison.readTo(ends)
   comparison.addMissing()
@@ -62,14 +62,14 @@ async function findLimits({ log }: ComparisonDeps, until: Date, ends: ReadonlyMa
 
 function describeOrphaned(count: number): string[] {
   if (count === 0) return []
-  return [`${count.toLocaleString('en')} events are of transactions that this ledger lost when it was restored; \`relay resolve\` has recorded them, and they are not faults`] // biome-ignore format: one line
+  return [`${count.toLocaleString('en')} events belong to transactions that this ledger lost when it was restored; \`relay resolve\` has recorded them, and they are not faults`] // biome-ignore format: one line
 }
 
 function describeUnjudged({ partition, floor }: PartitionStart, { below }: LedgerHorizon): Unjudged {
   return { partition, before: (floor as Date).toISOString(), transactions: below.get(partition) ?? 0 }
 }
 
-/** Nothing that was posted later has been asked for, nor anything that waited in the outbox. */
+/** Everything posted later, and everything that waited in the outbox, was not compared this time. */
 function findNextSince({ waitingSince }: LedgerHorizon, { until }: Asked, now: Date): Date {
   const instants = [now, waitingSince, until].flatMap((instant) => (instant ? [instant.getTime()] : []))
   return new Date(Math.min(...instants) - CLOCK_SKEW_MS)

@@ -4,18 +4,18 @@ import type { PartitionRange, TopicLog } from './topic-log.ts'
 
 interface RelayPartition {
   partition: number
-  /** After the last batch that was confirmed; null before the first. */
+  /** The offset after the last confirmed batch; null before the first one. */
   next_offset: number | null
   halted_reason: string | null
 }
 
-/** The broker writes a transaction's mark a moment after it has answered the commit. */
+/** The broker writes a transaction's marker a moment after it has answered the commit. */
 const SETTLE_TIMEOUT_MS = 15_000
 const POLL_MS = 50
 
 /**
- * The topic's ends, not before everything that the relay has confirmed is readable; or, if that does not come about,
- * with a note that says so.
+ * Reads the ends of the topic, after everything that the relay has confirmed is readable. If that takes too long, a note
+ * says so.
  */
 export async function readEnds(pool: Pool, log: TopicLog, partitions: ReadonlySet<number>) {
   const { rows } = await pool.query<RelayPartition>(
@@ -34,7 +34,7 @@ export async function readEnds(pool: Pool, log: TopicLog, partitions: ReadonlySe
   const notes = [
     ...behind.map(
       ({ partition, next_offset }) =>
-        `partition ${partition}: the relay has confirmed up to offset ${next_offset}, and a read_committed consumer gets no further than ${ends.get(partition)}`,
+        `partition ${partition}: the relay has confirmed up to offset ${next_offset}, and a read_committed consumer can read only up to ${ends.get(partition)}`,
     ),
     ...relayed
       .filter(({ halted_reason }) => halted_reason !== null)

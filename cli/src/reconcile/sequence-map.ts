@@ -1,8 +1,8 @@
 const PAGE_SIZE = 4_096
 
 /**
- * A number for each wallet: 8 bytes a wallet, since ids are dense. A Map would need ten times that, and these are what
- * the memory of a comparison grows with. What was never set is 0.
+ * A number for each wallet, 0 by default. It takes 8 bytes per wallet, since ids are dense; a Map would take ten times as
+ * much. These maps are the part of a comparison whose memory grows with the ledger.
  */
 export class SequenceMap {
   readonly #pages = new Map<number, Float64Array>()

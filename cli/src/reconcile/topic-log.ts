@@ -5,30 +5,30 @@ export interface TopicRecord extends EventRecord {
   offset: number
 }
 
-/** What there is of a partition. */
+/** The range of offsets of a partition. */
 export interface PartitionRange {
   partition: number
-  /** The first offset that retention has left. */
+  /** The first offset that retention has not removed. */
   low: number
   /** One past the last record whose transaction is settled: the last stable offset. */
   end: number
 }
 
-/** One answer of the broker. */
+/** One response of the broker. */
 export interface TopicChunk {
   records: TopicRecord[]
-  /** Where the next one begins. */
+  /** The first offset of the next chunk. */
   next: number
 }
 
-/** The topic, as far as a comparison needs it. */
+/** The parts of a topic that a comparison reads. */
 export interface TopicLog {
   ranges(): Promise<PartitionRange[]>
-  /** Per partition the first offset written at this moment or later; its end where there is none. */
+  /** Per partition the first offset written at this time or later; the end of the partition if there is none. */
   offsetsAt(instant: Date): Promise<ReadonlyMap<number, number>>
-  /** When the record at an offset was written, whatever it holds. Undefined: there is none. */
+  /** When the record at an offset was written. Undefined if there is no record. */
   timeAt(partition: number, offset: number): Promise<Date | undefined>
-  /** Reads one partition between two offsets, in order, every offset of them once. */
+  /** Reads one partition between two offsets, in order, each offset once. */
   read(partition: number, offsets: { from: number; to: number }): AsyncGenerator<TopicChunk>
   close(): Promise<void>
 }

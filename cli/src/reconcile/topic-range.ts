@@ -2,26 +2,26 @@ import type { Topic } from '@streamledger/db'
 import { CliError } from '../errors.ts'
 import type { PartitionRange, TopicLog } from './topic-log.ts'
 
-/** What was asked for on the command line. */
+/** The options of the command line. */
 export interface Asked {
   partition: number | undefined
   since: Date | undefined
   until: Date | undefined
 }
 
-/** Where the reading of a partition begins, and what retention has taken from it. */
+/** Where the reading of a partition begins, and what retention has removed from it. */
 export interface PartitionStart {
   partition: number
   from: number
-  /** Transactions created earlier are not asked for: nobody wants them, or their events may be gone. */
+  /** Transactions created earlier are not checked: they are outside of --since, or their events may be removed. */
   floor: Date | undefined
-  /** Retention has removed events that were asked for: what was created before the floor can't be judged. */
+  /** Retention has removed events that should be checked: transactions created before the floor cannot be compared. */
   truncated: boolean
 }
 
 /**
- * Clocks of the API, which dates a transaction, and of the relay, which dates its record, may differ by this much. So
- * much more of the topic is read, and so much less of what retention has left is asked for.
+ * The largest difference between the clock of the API, which dates a transaction, and the clock of the relay, which dates
+ * its record. That much more of the topic is read, and that much less is checked where retention has removed events.
  */
 export const CLOCK_SKEW_MS = 60_000
 
@@ -53,8 +53,8 @@ async function findStart(
   from: number,
   since: Date | undefined,
 ): Promise<PartitionStart> {
-  // Offsets begin at 0, unless retention or an operator has removed records. With an older record still there than
-  // any that is asked for, it does not matter.
+  // Offsets begin at 0, unless retention or an operator has removed records. That does not matter if a record is left
+  // that is older than all that are checked.
   if (low === 0 || from > low) return { partition, from, floor: since, truncated: false }
   const oldest = low < end ? await log.timeAt(partition, low) : undefined
   const sure = new Date((oldest?.getTime() ?? Date.now()) + CLOCK_SKEW_MS)

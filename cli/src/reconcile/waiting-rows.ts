@@ -1,14 +1,14 @@
 import type { Run } from './arrivals.ts'
 import { SequenceMap } from './sequence-map.ts'
 
-/** Which transactions wait in the outbox: of each wallet one run, its last transactions, unless the outbox is broken. */
+/** The transactions that wait in the outbox: per wallet one run, its last transactions, unless the outbox is damaged. */
 export class WaitingRows {
   readonly #from = new SequenceMap()
   readonly #to = new SequenceMap()
-  /** Runs before that one, of wallets with a hole in their rows. */
+  /** Earlier runs, for wallets with a gap in their rows. */
   readonly #earlier = new Map<number, Run[]>()
 
-  /** To be told of a wallet's rows in the order of the outbox. */
+  /** Adds a row; the rows of a wallet must be added in the order of the outbox. */
   add(wallet: number, sequence: number): void {
     const last = this.#to.get(wallet)
     if (sequence !== last + 1 || last === 0) {
@@ -18,7 +18,7 @@ export class WaitingRows {
     this.#to.set(wallet, sequence)
   }
 
-  /** The parts of a run that do not wait. */
+  /** The parts of a run that do not wait in the outbox. */
   *without(wallet: number, run: Run): Generator<Run> {
     const last = { from: this.#from.get(wallet), to: this.#to.get(wallet) }
     const waiting = [...(this.#earlier.get(wallet) ?? []), last].sort((a, b) => a.from - b.from)

@@ -1,19 +1,19 @@
 import type { TopicRow } from '../read-topic-row.ts'
 import type { TopicRecord } from '../reconcile/topic-log.ts'
 
-/** "urn:streamledger:<installation>"; all but the first source have a number after it. */
+/** "urn:streamledger:<installation>"; every source but the first one has a number after it. */
 const PARTS = 3
 
 const firstSource = ({ event_source }: TopicRow): string => event_source.split(':').slice(0, PARTS).join(':')
 
-/** Whether an event has the source that this ledger has now, or one that it had before. */
+/** Whether an event has the current source of this ledger, or an earlier one. */
 export function isOurs({ event_source, former_sources }: TopicRow, { headers }: TopicRecord): boolean {
   return [event_source, ...former_sources].includes(headers.ce_source ?? '')
 }
 
 /**
- * Which of this ledger's sources that is, counted from 1; undefined: none. It may be one that this database has not heard
- * of: restored a second time, it has forgotten what followed the first time.
+ * The number of a source of this ledger, counted from 1; undefined for any other source. The database may not know the
+ * source: after a second restore it has forgotten the source that the first restore began.
  */
 export function findIncarnation(topic: TopicRow, source: string | undefined): number | undefined {
   const first = firstSource(topic)
@@ -23,8 +23,8 @@ export function findIncarnation(topic: TopicRow, source: string | undefined): nu
 }
 
 /**
- * A source that neither this ledger nor any of these events has had; nor one that a restore has made this database forget,
- * and a lost topic cannot tell of: it is at least the number of Postgres's timeline, which each restore raises.
+ * A source that neither this ledger nor any of these events has had. Its number is at least that of Postgres's timeline,
+ * which each restore raises: so it is also none that a restore made the database forget and a lost topic cannot show.
  */
 export function nextSource(topic: TopicRow, records: readonly TopicRecord[], timeline: number): string {
   const sources = [topic.event_source, ...records.map(({ headers }) => headers.ce_source)]

@@ -15,19 +15,19 @@ export interface LaneStream {
   installationId: string
 }
 
-/** What Kafka shows of a partition. */
+/** What Kafka shows about a partition. */
 export interface LaneSight {
-  /** One that can't be parsed comes as its text. */
+  /** A receipt that cannot be parsed is given as its text. */
   receipt: Receipt | string | undefined
-  /** Consumers read up to here. */
+  /** Consumers can read up to this offset. */
   stable: number
-  /** One past the last record, whatever became of its transaction. */
+  /** One past the last record, also if its transaction is open or aborted. */
   end: number
 }
 
 export interface LaneKafka {
   look(partition: number): Promise<LaneSight>
-  /** Ends the transactions of every relay that wrote to the partition before: what is seen after it can't change by them. */
+  /** Ends the transactions of every earlier writer of the partition, so that they cannot change what is read afterwards. */
   fence(partition: number): Promise<void>
 }
 
@@ -59,7 +59,7 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
     })
   } catch (error) {
     if (!(error as Error).name.startsWith('KafkaJS')) throw error
-    const text = `Kafka at ${stream.kafka.brokers.join(', ')} cannot be reached, or refuses (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
+    const text = `Kafka at ${stream.kafka.brokers.join(', ')} cannot be reached, or refuses the request (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
     throw new CliError('unavailable', text, { cause: error })
   } finally {
     await cluster.disconnect().catch(() => {})
@@ -102,7 +102,7 @@ async function fence(kafka: Kafka, { installationId, topic }: LaneStream, partit
   })
   try {
     await producer.connect()
-    // InitProducerId goes out here, and comes back when what older producers left open has been ended.
+    // This sends InitProducerId. It returns when the open transactions of older producers have ended.
     await producer.transaction()
   } finally {
     await producer.disconnect().catch(() => {})

@@ -7,7 +7,7 @@ import { openTopicLog } from '../reconcile/open-topic-log.ts'
 import type { TopicLog } from '../reconcile/topic-log.ts'
 import { type LaneKafka, withLaneKafka } from './kafka-lanes.ts'
 
-/** Both sides, opened. */
+/** Open connections to Postgres and Kafka. */
 export interface LaneSession {
   pool: Pool
   topic: TopicRow
@@ -32,5 +32,5 @@ export async function withLaneSession<T>(
   }
 }
 
-/** Whom a resolution is recorded for. */
+/** The user that a resolution is recorded for. */
 export const whoAmI = (): string => `${userInfo().username}@${hostname()}`

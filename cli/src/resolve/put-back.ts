@@ -9,8 +9,8 @@ import { isOurs } from './event-source.ts'
 
 type Posted = Static<typeof TransactionPosted>
 
-// Only onto a wallet that stands where it stood before this transaction: the next sequence, the balance that it moved, and
-// nothing that is later, which was posted since. What a trans_id was answered with since stays as it was answered.
+// Only if the wallet is in the state before this transaction: the previous sequence, the balance that the transaction
+// changed, and no later transaction, which was posted since. A trans_id that was answered since keeps its answer.
 const PUT_BACK = `
   with wallet as (
     select id from wallets
@@ -32,8 +32,8 @@ const PUT_BACK = `
   select $8::bigint, id, $4::bigint, $5::entry, $6::bigint, $7::bigint, $9, $10::timestamptz from moved`
 
 /**
- * Puts transactions that Postgres has lost back into the ledger, from their events, in the topic's order, which is each
- * wallet's. Returns the events that it could not: whatever was posted since stands in their place, or their wallet is lost.
+ * Puts transactions that Postgres has lost back into the ledger, from their events. The order of the topic is the order of
+ * each wallet. Returns the events that do not fit: another transaction has their place, or their wallet is lost.
  */
 export async function putBack(pool: Pool, topic: TopicRow, records: readonly TopicRecord[]): Promise<TopicRecord[]> {
   if (records.length === 0) return []
@@ -54,7 +54,7 @@ async function putBackOne(client: PoolClient, topic: TopicRow, record: TopicReco
   return rowCount === 1
 }
 
-/** A transaction that an event tells of under the key and the id that we give such an event; undefined for anything else. */
+/** The transaction of an event whose key and id match it; undefined for any other record. */
 export function parsePosted({ key, value, headers }: TopicRecord): Posted | undefined {
   try {
     const posted = JSON.parse(value ?? '')

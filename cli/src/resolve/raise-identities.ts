@@ -5,14 +5,14 @@ import { findIncarnation } from './event-source.ts'
 import { parsePosted } from './put-back.ts'
 
 /**
- * What was handed out and never reached the topic is not known: ids that clients were told, or that an API has drawn ahead.
- * So many are left out; there are 2^53 of them.
+ * Ids that were given out and never reached the topic are not known: clients may have received them, or an API may have
+ * reserved them. This many ids are skipped; there are 2^53 of them.
  */
 const MARGIN = 1_000_000
 
 /**
- * Whatever is made from now on gets an id that none of these events has. Before they are put back: a second run does not
- * find them lost any more.
+ * Raises the sequences, so that new rows get ids that none of these events has. Call this before the events are put back: a
+ * second run no longer finds them.
  */
 export async function raiseIdentities(pool: Pool, topic: TopicRow, records: readonly TopicRecord[]): Promise<void> {
   const posted = records

@@ -12,39 +12,39 @@ export interface EvidenceDeps {
   topic: TopicRow
   log: TopicLog
   onProgress: (line: () => string) => void
-  /** Told of events that Postgres does not have, some at a time; returns those that stay so. */
+  /** Called with events that Postgres does not have, some at a time; returns those that remain lost. */
   onLost?: (records: TopicRecord[]) => Promise<TopicRecord[]>
 }
 
-/** More than that is not one accident. */
+/** More lost events than this mean a wrong database, not one accident. */
 const LOST_MAX = 1_000_000
 
-/** All that is known of a partition, from both sides. */
+/** Everything that is known about a partition, from Postgres and Kafka. */
 export interface Evidence {
   lane: StoredLane
   sight: LaneSight
-  /** Where the reading of the topic began: nothing before it is in doubt. */
+  /** The offset at which the reading of the topic began: everything before it is certain. */
   from: number
-  /** So many offsets before that are in doubt as well, and somebody or retention has removed them. */
+  /** The number of offsets before that which are not certain, and which retention or an operator has removed. */
   removed: number
-  /** The outbox's ids of the open batch's rows. */
+  /** Outbox ids of the rows of the open batch. */
   batchIds: number[]
-  /** Of the open batch, those that a read_committed consumer sees in the topic. */
+  /** The number of rows of the open batch that a read_committed consumer sees in the topic. */
   batchPublished: number
-  /** Of the partition, those that are in no batch. */
+  /** The number of rows of the partition outside of the batch. */
   otherRows: number
   otherPublished: number
-  /** The outbox's ids of all rows that are in the topic. */
+  /** Outbox ids of all rows that are in the topic. */
   publishedIds: number[]
-  /** A user one of whose rows is in the topic, while an earlier one is not: no way of going on keeps the order. */
+  /** A user with a row in the topic and an earlier row that is not: no outcome keeps the order. */
   overtaken: string | undefined
-  /** Events that are in the topic and of no transaction in Postgres, or of one that says something else. */
+  /** Events in the topic that have no transaction in Postgres, or differ from it. */
   lost: TopicRecord[]
 }
 
-/** Reads what the topic has from where the lane was last sure of it, and holds the partition's rows against that. */
+/** Reads the topic from the last confirmed offset, and compares the rows of the partition with it. */
 export async function readEvidence(deps: EvidenceDeps, lane: StoredLane, sight: LaneSight): Promise<Evidence> {
-  // A partition that ends before it was confirmed was made anew: everything in it counts then.
+  // A partition that ends before its confirmed offset was made anew: then all of it is read.
   const sure = lane.next_offset !== null && lane.next_offset <= sight.stable ? lane.next_offset : 0
   const low = (await deps.log.ranges()).find(({ partition }) => partition === lane.partition)?.low ?? 0
   const from = Math.max(sure, low)
@@ -62,7 +62,7 @@ export async function readEvidence(deps: EvidenceDeps, lane: StoredLane, sight: 
     if (lost.length > LOST_MAX) {
       throw new CliError('incomplete', `Partition ${lane.partition} has more than ${LOST_MAX} events that Postgres does not have. Is this the right database?`) // biome-ignore format: one line
     }
-    deps.onProgress(() => `partition ${lane.partition}: read to offset ${next} of ${sight.stable}, ${lost.length} events that Postgres does not have`) // biome-ignore format: one line
+    deps.onProgress(() => `partition ${lane.partition}: read up to offset ${next} of ${sight.stable}, ${lost.length} events that Postgres does not have`) // biome-ignore format: one line
   }
   return { lane, sight, from, removed: from - sure, lost, ...(await readRows(deps.pool, lane, inTopic)) }
 }

@@ -1,15 +1,15 @@
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
 
-/** A partition as Postgres has it. */
+/** A partition as Postgres stores it. */
 export interface StoredLane {
   partition: number
   batch_seq: number
-  /** Null when none is open. */
+  /** Null if no batch is open. */
   batch_id: string | null
   batch_rows: number | null
   next_offset: number | null
-  /** As text, to the microsecond: by it, a later halt is told from this one. Null: it is not halted. */
+  /** As text, in microseconds, which tells this halt from a later one. Null if the partition is not halted. */
   halted_at: string | null
   halted_reason: string | null
 }

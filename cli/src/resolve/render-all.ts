@@ -5,7 +5,7 @@ import { outcomeOf } from './judge-evidence.ts'
 import type { Evidence } from './read-evidence.ts'
 import type { AllResolved } from './resolve-all.ts'
 
-/** What `relay resolve --all` would do. */
+/** Shows what `relay resolve --all` would do. */
 export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
   const lanes = found.map((evidence) => ({
     partition: evidence.lane.partition,
@@ -26,8 +26,8 @@ export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
   ])
   const advice =
     lost === 0
-      ? 'Postgres has all that is in the topic. Rows that are in the topic leave the outbox, the others are published.'
-      : `${renderQuantity(lost, 'event')} in the topic are of transactions that Postgres does not have. If the database was restored: --lost put-back. If somebody else wrote them: --lost leave.`
+      ? 'Postgres has every transaction of the topic. Rows that are in the topic are removed from the outbox, the others are published.'
+      : `${renderQuantity(lost, 'event')} in the topic belong to transactions that Postgres does not have. If the database was restored: --lost put-back. If another system wrote them: --lost leave.`
   return {
     exitCode: EXIT.failed,
     json: { command: 'relay resolve', ok: false, all: true, lost, partitions: lanes },
@@ -35,14 +35,14 @@ export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
       renderTable(['partition', 'state', 'rows', 'in the topic', 'unknown events', 'resolved as'], rows),
       '',
       advice,
-      'Posting would be paused and every partition stopped while this is done. Nothing was changed. When you know what',
-      'happened, and whoever else writes to this topic is stopped:',
+      'This would pause posting and stop every partition until it is done. Nothing was changed. When you know what happened,',
+      'and no other system writes to this topic, run:',
       `  streamledger relay resolve --all${lost > 0 ? ' --lost put-back' : ''} --reason "what happened" --yes`,
     ].join('\n'),
   }
 }
 
-/** What `relay resolve --all` has done. */
+/** Shows what `relay resolve --all` has done. */
 export function renderAllResolved({ lanes, putBack, orphaned, eventSource }: AllResolved): CommandResult {
   const left = lanes.reduce((sum, { rows_in_topic }) => sum + rows_in_topic, 0)
   return {
@@ -52,13 +52,11 @@ export function renderAllResolved({ lanes, putBack, orphaned, eventSource }: All
       ...{ put_back: putBack, orphaned, event_source: eventSource ?? null },
     },
     text: [
-      `${renderQuantity(lanes.length, 'partition')} resolved; ${renderQuantity(left, 'row')} were in the topic already and have left the outbox.`,
+      `${renderQuantity(lanes.length, 'partition')} resolved; ${renderQuantity(left, 'row')} were in the topic already and were removed from the outbox.`,
       ...(putBack > 0 ? [`${renderQuantity(putBack, 'transaction')} put back into the ledger.`] : []),
-      ...(orphaned > 0
-        ? [`${renderQuantity(orphaned, 'event')} recorded as lost to the ledger (table orphaned_events).`]
-        : []),
+      ...(orphaned > 0 ? [`${renderQuantity(orphaned, 'event')} recorded as lost (table orphaned_events).`] : []),
       ...(eventSource ? [`New events have ce_source ${eventSource}: tell the consumers.`] : []),
-      'Posting goes on, and the relay takes the partitions up by itself. Then look at `streamledger verify` and `streamledger reconcile`.',
+      'Posting continues, and the relay continues with the partitions by itself. Next, run `streamledger verify` and `streamledger reconcile`.',
     ].join('\n'),
   }
 }

@@ -6,8 +6,8 @@ import { NEXT_GENERATION } from '../topic/next-generation.ts'
 import { nextSource } from './event-source.ts'
 
 /**
- * Records events that this ledger will not get, and begins a new ce_source: an event's identity is its source and its id,
- * and the ids and sequences of what was lost may come a second time. Rows that wait get the new source, too.
+ * Records lost events, and begins a new ce_source. An event is identified by its source and its id, and the ids and
+ * sequences of lost events may be used again. Waiting rows get the new source too.
  */
 export async function renewSource(pool: Pool, topic: TopicRow, orphans: readonly TopicRecord[]): Promise<string> {
   return withTransaction(pool, async (client) => {

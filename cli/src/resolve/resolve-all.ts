@@ -16,7 +16,7 @@ export type Lost = (typeof LOST)[number]
 
 export interface ResolveAll {
   lost: Lost | undefined
-  /** Also where no event in the topic asks for one: consumers may remember what no topic has any more. */
+  /** Begin a new source even if no event in the topic requires it: consumers may know events that the topic has lost. */
   newSource: boolean
   reason: string
   by: string
@@ -25,18 +25,18 @@ export interface ResolveAll {
 
 export interface AllResolved {
   lanes: { partition: number; outcome: Outcome; rows_in_topic: number }[]
-  /** Transactions that are in the ledger again. */
+  /** The number of transactions that were put back into the ledger. */
   putBack: number
-  /** Events that are recorded as of no transaction. */
+  /** The number of events that were recorded as having no transaction. */
   orphaned: number
-  /** Undefined: the old one holds. */
+  /** Undefined if the source has not changed. */
   eventSource: string | undefined
 }
 
-/** The same for every run, so that a second one goes on where the first was killed. */
+/** The same for every run, so that a second run continues where the first was killed. */
 export const RESOLVE_REASON = 'the event stream is being resolved'
 
-/** What a run would find. Changes nothing, and stops nobody. */
+/** Reads what a run would find. It changes nothing and stops nothing. */
 export async function lookAtAll(session: LaneSession): Promise<Evidence[]> {
   const found: Evidence[] = []
   for (const lane of await readLanes(session.pool)) {
@@ -46,8 +46,8 @@ export async function lookAtAll(session: LaneSession): Promise<Evidence[]> {
 }
 
 /**
- * Brings Postgres up to what the topic has, with nobody posting and nobody publishing. Each step may be the last one: posting
- * stays paused then, and a second run finishes.
+ * Brings Postgres up to the state of the topic while posting and publishing are stopped. A run may be killed after any step:
+ * posting stays paused then, and a second run finishes.
  */
 export async function resolveAll(session: LaneSession, asked: ResolveAll): Promise<AllResolved> {
   const { pool } = session
@@ -71,7 +71,7 @@ export async function resolveAll(session: LaneSession, asked: ResolveAll): Promi
   return { lanes, putBack: putBackCount, orphaned: orphans.length, eventSource }
 }
 
-/** Also those that go on as if nothing had happened: whoever holds one loses it, and finds it halted. */
+/** Also stops partitions that run normally: the relay that holds one loses its lease, and finds the partition halted. */
 async function stopLanes(pool: Pool): Promise<void> {
   await pool.query(
     `update relay_partitions set halted_at = now(), halted_reason = $1,
@@ -86,7 +86,7 @@ async function bringUp(session: LaneSession, { lost: whatToDo }: ResolveAll) {
   let putBackCount = 0
   const onLost = async (records: TopicRecord[]): Promise<TopicRecord[]> => {
     if (records.length > 0 && !whatToDo) {
-      throw new CliError('usage', 'Meanwhile an event of a transaction came that Postgres does not have. Posting stays paused; run it again with --lost.') // biome-ignore format: one line
+      throw new CliError('usage', 'In the meantime an event arrived whose transaction Postgres does not have. Posting stays paused; run the command again with --lost.') // biome-ignore format: one line
     }
     await raiseIdentities(pool, topic, records)
     const left = whatToDo === 'put-back' ? await putBack(pool, topic, records) : records
@@ -101,7 +101,7 @@ async function bringUp(session: LaneSession, { lost: whatToDo }: ResolveAll) {
   return { found, putBackCount }
 }
 
-/** What is lost has been seen to. */
+/** Without the lost events, which are handled by now. */
 const contradictionsOf = (evidence: Evidence): string[] =>
   findContradictions({ ...evidence, lost: [] }, outcomeOf(evidence))
 
@@ -110,10 +110,10 @@ function refuseContradicted(found: readonly Evidence[], { force }: ResolveAll): 
     contradictionsOf(evidence).map((one) => `partition ${evidence.lane.partition}: ${one}`),
   )
   if (against.length === 0 || force) return
-  throw new CliError('unsuitable', `${against.join('; ')}. Posting stays paused and the partitions stay halted; mend that, or take --force, and run it again.`) // biome-ignore format: one line
+  throw new CliError('unsuitable', `${against.join('; ')}. Posting stays paused and the partitions stay halted. Correct this, or add --force, and run the command again.`) // biome-ignore format: one line
 }
 
-/** A dump that was loaded into another cluster belongs there from now on. */
+/** Accepts the Postgres cluster that a dump was loaded into. */
 async function acceptCluster(pool: Pool): Promise<void> {
   await pool.query(
     'update installation set system_identifier = (select system_identifier::text from pg_control_system())',

@@ -7,13 +7,13 @@ export interface Resolution {
   outcome: Outcome
   reason: string
   by: string
-  /** What spoke against it. */
+  /** Contradictions that --force overruled. */
   overruled: readonly string[]
 }
 
-// Everything hangs on the one UPDATE, as in the relay: a lane that has moved on since it was looked at is left alone. The
-// rows that are in the topic go, the others are chosen anew; what another history of this database has stamped them with
-// would be newer than every transaction of this one. The floor was proved in that history, too, and is proved anew.
+// One UPDATE decides, as in the relay: a partition that has changed since it was read is left alone. Rows that are in the
+// topic are deleted, the others are chosen anew. After a restore their xid may be newer than every transaction of this
+// database, so they get a new one. The floor may come from before the restore too, so it is reset.
 const RESOLVE = `
   with published as materialized (
     select unnest($6::bigint[]) as id
@@ -36,11 +36,11 @@ const RESOLVE = `
   insert into relay_resolutions (partition, batch_seq, batch_id, outcome, reason, resolved_by, evidence)
   select $1, $3, lane.batch_id, $7, $8, $9, $10::json from lane`
 
-/** The number that the lane goes on from: of no batch that either side has heard of. */
+/** The number from which the partition continues: higher than that of every batch known to Postgres or Kafka. */
 const nextSeqOf = ({ lane, sight }: Evidence): number =>
   1 + Math.max(lane.batch_seq, typeof sight.receipt === 'object' ? sight.receipt.seq : 0)
 
-/** Settles a halted lane; what its next holder needs is in its row: the number to go on from, and where the topic ends. */
+/** Resolves a halted partition. Its row then holds what the next relay needs: the next number and the end of the topic. */
 export async function resolveLane(pool: Pool, evidence: Evidence, resolution: Resolution): Promise<void> {
   const { lane, sight } = evidence
   const { outcome, reason, by } = resolution
@@ -49,7 +49,7 @@ export async function resolveLane(pool: Pool, evidence: Evidence, resolution: Re
     ...[goneIds(evidence, outcome), outcome, reason, by, JSON.stringify(describeEvidence(evidence, resolution))],
   ])
   if (rowCount === 1) return
-  const text = `Partition ${lane.partition} is not as it was a moment ago: somebody else has resolved it. Nothing was changed.`
+  const text = `Partition ${lane.partition} has changed in the meantime: another command has resolved it. Nothing was changed.`
   throw new CliError('incomplete', text)
 }
 
@@ -58,7 +58,7 @@ function goneIds({ publishedIds, batchIds }: Evidence, outcome: Outcome): number
   return outcome === 'published' ? batchIds : publishedIds
 }
 
-/** What is kept with the resolution, and shown before it. */
+/** The evidence that is shown before a resolution and stored with it. */
 export function describeEvidence(evidence: Evidence, { overruled }: Pick<Resolution, 'overruled'>) {
   const { lane, sight, from, batchIds, batchPublished, otherRows, otherPublished, lost, overtaken } = evidence
   return {

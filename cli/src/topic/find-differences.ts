@@ -7,7 +7,7 @@ export interface Difference {
   wanted: string
 }
 
-/** Where an existing topic is not as the promise needs it. More than is needed is no difference. */
+/** Finds the settings of an existing topic that are lower than needed. A higher value is no difference. */
 export function findDifferences(state: TopicState, wanted: WantedTopic): Difference[] {
   const { partitions, replicationFactor, config } = state
   const differences: Difference[] = []
@@ -20,7 +20,7 @@ export function findDifferences(state: TopicState, wanted: WantedTopic): Differe
   }
   for (const [name, value] of settingsOf(wanted)) {
     const found = config.get(name) ?? ''
-    if (!satisfies(name, found, value)) add(name, found || 'not told', value)
+    if (!satisfies(name, found, value)) add(name, found || 'not set', value)
   }
   return differences
 
@@ -37,21 +37,21 @@ const INTERNAL = [
 ]
 
 /**
- * What the promise needs of the topics that Kafka makes for itself, and nobody but the brokers' configuration can set:
- * receipts are in the one, and how a transaction ended is in the other.
+ * Checks Kafka's own topics, whose settings come from the brokers' configuration: one holds the receipts, the other the
+ * outcome of transactions.
  */
 export function findInternalFaults(settings: BrokerSettings, replicationFactor: number): string[] {
   const copies = INTERNAL.flatMap(({ setting, of }) => {
     const found = Number(settings.get(setting))
     return found < replicationFactor
-      ? [`${of} has ${found} copies of each partition (${setting}); it needs ${replicationFactor} as well`]
+      ? [`${of} has ${found} copies of each partition (${setting}); it must have ${replicationFactor} too`]
       : []
   })
   const wanted = Math.max(1, replicationFactor - 1)
   const isr = Number(settings.get('transaction.state.log.min.isr'))
-  if (isr < wanted) copies.push(`__transaction_state acknowledges with ${isr} copies (transaction.state.log.min.isr); it needs ${wanted}`) // biome-ignore format: one line
+  if (isr < wanted) copies.push(`__transaction_state acknowledges with ${isr} copies (transaction.state.log.min.isr); it must have ${wanted}`) // biome-ignore format: one line
   if (settings.get('unclean.leader.election.enable') === 'true') {
-    copies.push('unclean leader election is on for every topic that does not say otherwise: Kafka may lose what it acknowledged') // biome-ignore format: one line
+    copies.push('unclean leader election is on by default: Kafka may lose acknowledged records') // biome-ignore format: one line
   }
   return copies
 }

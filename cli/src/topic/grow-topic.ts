@@ -11,7 +11,7 @@ export interface Growth {
   pool: Pool
   admin: KafkaAdmin
   topic: Topic
-  /** As many there shall be. */
+  /** The new number of partitions. */
   partitions: number
 }
 
@@ -24,13 +24,13 @@ export interface GrowthLimits {
 
 const POLL_MS = 50
 
-/** Also what makes a second run go on where the first was killed: it is the same for the same growth. */
+/** The same for the same growth, so that a second run continues where the first was killed. */
 export const growthReason = (partitions: number): string => `the topic grows to ${partitions} partitions`
 
-/** Why a growth can't begin; undefined: it can. */
+/** Why a growth cannot begin; undefined if it can. */
 export async function findObstacle({ pool, admin, topic, partitions }: Growth): Promise<string | undefined> {
   if (topic.paused && topic.paused_reason !== growthReason(partitions)) {
-    return `posting is paused already (${topic.paused_reason ?? 'nobody said why'}): finish that first`
+    return `posting is paused already (${topic.paused_reason ?? 'no reason is recorded'}): finish that first`
   }
   if (partitions < topic.partitions) {
     return `it has ${topic.partitions} partitions, and a topic never shrinks`
@@ -38,26 +38,25 @@ export async function findObstacle({ pool, admin, topic, partitions }: Growth): 
   const state = await admin.readTopic(topic.name)
   if (!state) return 'Kafka has no such topic: is KAFKA_BROKERS right?'
   if (state.partitions > partitions) {
-    return `Kafka has ${state.partitions} partitions already, added behind our back: grow to ${state.partitions}, or to more`
+    return `Kafka has ${state.partitions} partitions already, added by another tool: grow to ${state.partitions}, or to more`
   }
   const { rows } = await pool.query<{ halted: number }>(
     'select count(*)::int as halted from relay_partitions where halted_at is not null',
   )
   const halted = rows[0]?.halted ?? 0
-  if (halted > 0)
-    return `${halted} of its partitions are halted, so the outbox would not become empty: resolve them first`
+  if (halted > 0) return `${halted} of its partitions are halted, so the outbox cannot become empty: resolve them first`
   return undefined
 }
 
 /**
- * Adds partitions while nothing is in the outbox and nobody posts: whatever a user's key is moved away from has been
- * published to its end before the first row goes to the new place. Each step may be the last one; a second run finishes.
+ * Adds partitions while the outbox is empty and posting is paused: the old partition of a user is published to its end
+ * before the first row goes to the new one. A run may be killed after any step; a second run finishes.
  *
- * @throws CliError `incomplete` when the outbox did not become empty in time, with posting going on as before
+ * @throws CliError `incomplete` if the outbox did not become empty in time; posting then continues as before
  */
 export async function growTopic(growth: Growth, limits: GrowthLimits): Promise<void> {
   const { pool, admin, topic, partitions } = growth
-  // First what can fail for reasons of Kafka's: partitions that no row names do nothing.
+  // Kafka comes first, since it may refuse: partitions without rows do no harm.
   const state = await admin.readTopic(topic.name)
   if ((state?.partitions ?? 0) < partitions) await admin.addPartitions(topic.name, partitions)
   const reason = growthReason(partitions)
@@ -77,19 +76,19 @@ async function waitUntilEmpty(pool: Pool, { pauseMsMax, progress, signal }: Grow
     const { rows } = await pool.query<{ rows: number }>('select count(*)::int as rows from outbox')
     const left = rows[0]?.rows ?? 0
     if (left === 0) return
-    progress.report(() => `posting is paused; ${left.toLocaleString('en')} rows are still to be published`)
+    progress.report(() => `posting is paused; ${left.toLocaleString('en')} rows are not published yet`)
     if (signal.aborted) throw new CliError('incomplete', `Stopped: ${describeUndone(left)}`)
     if (performance.now() > deadline) {
-      throw new CliError('incomplete', `Posting was paused for ${pauseMsMax / 1_000} s: ${describeUndone(left)} Look at \`streamledger outbox status\`, and try again when less is posted.`) // biome-ignore format: one line
+      throw new CliError('incomplete', `Posting was paused for ${pauseMsMax / 1_000} s: ${describeUndone(left)} Check \`streamledger outbox status\`, and try again when less is posted.`) // biome-ignore format: one line
     }
     await delay(POLL_MS, undefined, { signal }).catch(() => {}) // an abort is seen at the next turn
   }
 }
 
 const describeUndone = (left: number): string =>
-  `${left.toLocaleString('en')} rows were still in the outbox. Posting goes on as before, to as many partitions as before.`
+  `${left.toLocaleString('en')} rows were still in the outbox. Posting continues, to the same partitions as before.`
 
-/** The one commit: from here on, rows go to the new partitions, and relays take their lanes. */
+/** The commit that switches: from here on, rows go to the new partitions, and relays publish them. */
 async function switchCount(pool: Pool, partitions: number): Promise<void> {
   const { rowCount } = await pool.query(
     `with switched as (
@@ -104,5 +103,8 @@ async function switchCount(pool: Pool, partitions: number): Promise<void> {
     [partitions, growthReason(partitions)],
   )
   if (rowCount !== 1)
-    throw new CliError('incomplete', 'Somebody let posting go on meanwhile. Nothing was switched; try again.')
+    throw new CliError(
+      'incomplete',
+      'Another command has continued posting in the meantime. The number of partitions was not switched; try again.',
+    )
 }

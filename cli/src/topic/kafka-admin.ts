@@ -1,4 +1,11 @@
-import { createTopic, type KafkaAccess, readTopicState, type TopicState, type WantedTopic } from '@streamledger/kafka'
+import {
+  chooseReplicationFactor,
+  createTopic,
+  type KafkaAccess,
+  readTopicState,
+  type TopicState,
+  type WantedTopic,
+} from '@streamledger/kafka'
 import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
@@ -6,22 +13,24 @@ const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
 const RETRY = { retries: 3, initialRetryTime: 100, maxRetryTime: 500 }
 
-/** What decides whether Kafka keeps receipts and transactions, and no command can set: the brokers' own settings. */
+/** The brokers' own settings, which decide whether Kafka keeps receipts and transactions. No command can set them. */
 export type BrokerSettings = ReadonlyMap<string, string>
 
-/** Kafka, as far as the commands about the topic need it. */
+/** What the commands about the topic need from Kafka. */
 export interface KafkaAdmin {
-  /** Makes the topic; false: there is one, which is left as it is. */
+  /** Copies of each partition of a new topic: as configured, or by the number of brokers. */
+  chooseReplicationFactor(configured: number | undefined): Promise<number>
+  /** Creates the topic. Returns false if it exists; an existing topic is not changed. */
   createTopic(wanted: WantedTopic): Promise<boolean>
   readTopic(topic: string): Promise<TopicState | undefined>
-  /** Adds partitions until there are so many. */
+  /** Raises the number of partitions to `count`. */
   addPartitions(topic: string, count: number): Promise<void>
-  /** How many brokers there are, and the settings of one of them. */
+  /** The number of brokers, and the settings of one of them. */
   readBrokers(): Promise<{ brokers: number; settings: BrokerSettings }>
 }
 
 /**
- * Lends an admin's connection, and explains what keeps Kafka from answering.
+ * Opens an admin connection for one use, and turns errors of Kafka into messages for the user.
  *
  * @throws CliError `unavailable`
  */
@@ -37,6 +46,7 @@ export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaA
   try {
     await admin.connect()
     return await use({
+      chooseReplicationFactor: (configured) => chooseReplicationFactor(admin, configured),
       createTopic: (wanted) => createTopic(admin, wanted),
       readTopic: (topic) => readTopicState(admin, topic),
       addPartitions: async (topic, count) => {
@@ -65,10 +75,10 @@ async function readBrokers(admin: Admin) {
   }
 }
 
-/** Errors of kafkajs, whose names all begin so; every other one is ours, or Postgres's. */
+/** The names of all errors of kafkajs begin with KafkaJS. Other errors are our own, or come from Postgres. */
 function explain({ brokers }: KafkaAccess, error: unknown): unknown {
   const { name = '', message = '' } = error as Error
   if (!name.startsWith('KafkaJS')) return error
-  const text = `Kafka at ${brokers.join(', ')} cannot be reached, or refuses (${message}). Is it running, and is KAFKA_BROKERS right?`
+  const text = `Kafka at ${brokers.join(', ')} cannot be reached, or refuses the request (${message}). Is it running, and is KAFKA_BROKERS right?`
   return new CliError('unavailable', text, { cause: error })
 }

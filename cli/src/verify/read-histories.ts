@@ -10,16 +10,16 @@ export interface Piece {
 
 export interface History extends Piece {
   rows: number
-  /** Credits less debits; text, since a broken ledger may add up to more than a number holds. */
+  /** Credits minus debits; as text, since the sum of a damaged ledger may be too large for a number. */
   moved: string
-  /** Adds what is wrong within the piece. */
+  /** Adds the faults within the piece. */
   report(faults: LedgerFaultLog): void
 }
 
 interface Row extends Piece {
   rows: number
   moved: string
-  /** The first sequence that is not there, unless it lies after the last that is. */
+  /** The first missing sequence, unless it comes after the last one that exists. */
   first_missing: number | null
   last_sequence: number | null
   chain_breaks: number
@@ -28,9 +28,9 @@ interface Row extends Piece {
   first_time_break: number | null
 }
 
-// A piece begins with the row before it, which was judged with the piece before: only to compare with. The fence
-// (offset 0) makes the plan what it must be whatever the statistics say: one range of transactions_sequence_unique a
-// piece. After a gap nothing can be said of the chain, and the gap itself is a fault already.
+// A piece also reads the row before it, only to compare with: that row is checked in the previous piece. `offset 0` makes
+// Postgres read one range of transactions_sequence_unique per piece, whatever its statistics say. After a gap the chain
+// cannot be checked; the gap itself is a fault already.
 const HISTORIES = `
   with piece as (
     select * from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as piece (wallet_id, after, through)

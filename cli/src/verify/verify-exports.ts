@@ -6,15 +6,15 @@ interface Row {
   status: string
   wallet_id: number
   as_of_sequence: number
-  /** Of the wallet, in the same snapshot. */
+  /** The sequence of the wallet, in the same snapshot. */
   sequence: number
   rows_done: number
   rows_total: number | null
-  /** How many the range has by the ledger, for an export that has succeeded. */
+  /** The number of rows of its range in the ledger, for an export that has succeeded. */
   rows_wanted: number | null
 }
 
-/** Few: counting an export that is filtered by entry reads as many index entries as it has rows. */
+/** A small page: counting an export that is filtered by entry reads as many index entries as it has rows. */
 const ROWS_PER_PAGE = 50
 const BEFORE_THE_FIRST = '00000000-0000-0000-0000-000000000000'
 
@@ -34,7 +34,7 @@ const PAGE = `
    ) range
    order by e.id`
 
-/** Holds each export's counts to the range that it covers. */
+/** Compares the row counts of each export with its range in the ledger. */
 export async function verifyExports(pool: Pool, { faults, checked, onProgress }: Verification): Promise<void> {
   let last: string | undefined = BEFORE_THE_FIRST
   while (last !== undefined) {
@@ -53,11 +53,11 @@ export async function verifyExports(pool: Pool, { faults, checked, onProgress }:
 }
 
 function complain({ as_of_sequence, sequence, rows_done, rows_total, rows_wanted }: Row): string | undefined {
-  if (as_of_sequence > sequence) return `it covers sequence ${as_of_sequence}, and its wallet is at ${sequence}`
+  if (as_of_sequence > sequence) return `it covers sequence ${as_of_sequence}, and its wallet is only at ${sequence}`
   if (rows_wanted !== null) {
     if (rows_done === rows_wanted && rows_total === rows_wanted) return undefined
     return `it has ${rows_done} rows of ${rows_total}, and its range has ${rows_wanted}`
   }
-  // While it runs, or after an attempt that failed, it may have any part of them.
+  // While it runs, or after a failed attempt, it may have any number of them.
   return rows_total !== null && rows_done > rows_total ? `it has ${rows_done} rows of ${rows_total}` : undefined
 }

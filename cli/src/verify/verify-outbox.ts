@@ -4,7 +4,7 @@ import { outboxPages } from '../outbox-pages.ts'
 import type { TopicRow } from '../read-topic-row.ts'
 import type { Verification } from './ledger-faults.ts'
 
-/** Holds each outbox row to its transaction, as it was committed with it. */
+/** Compares each outbox row with the transaction that it was committed with. */
 export async function verifyOutbox(
   pool: Pool,
   topic: TopicRow,

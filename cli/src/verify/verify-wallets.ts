@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { renderQuantity } from '../render-table.ts'
 import type { Verification } from './ledger-faults.ts'
 import { type Piece, readHistories } from './read-histories.ts'
 
@@ -7,32 +8,32 @@ interface WalletHead {
   id: number
   balance: number
   sequence: number
-  /** Of its last transaction in the same snapshot; 0 without any. */
+  /** The sequence of its last transaction in the same snapshot; 0 without transactions. */
   last_sequence: number
-  /** Of all transactions: no history can have more. */
+  /** The highest id of all transactions: no history can be longer. */
   last_id: number
 }
 
-/** What a wallet's entries add up to, as far as they have been read. */
+/** The sum of a wallet's entries that were read so far. */
 interface Sum {
   head: WalletHead
   moved: bigint
 }
 
 const WALLETS_PER_PAGE = 1_000
-/** Transactions that one statement looks at: what Postgres has to sort, and a fraction of a second. */
+/** Transactions that one statement reads and sorts; this takes a fraction of a second. */
 const ROWS_PER_STATEMENT = 50_000
 
-// The wallet and the end of its history in one statement, so in one snapshot: while the system runs, the two never
-// disagree. What lies below that end can be read in any number of later statements, since history is append only. So a
-// running system shows no false fault, no snapshot stays open, and a wallet of any depth is read in pieces.
+// Reads the wallet and the end of its history in one statement, so in one snapshot, in which the two always agree. The
+// history below that end can be read by any number of later statements, since it is append-only. So a running system
+// shows no false faults, no snapshot stays open, and a long history is read in pieces.
 const HEADS = `
   select w.id, w.balance, w.sequence,
          coalesce((select max(t.sequence) from transactions t where t.wallet_id = w.id), 0) as last_sequence,
          coalesce((select max(id) from transactions), 0) as last_id
     from wallets w where w.id > $1 order by w.id limit $2`
 
-// Wallets that transactions name between two ids: one probe of the index each, however many transactions they have.
+// Wallet ids that transactions name, between two ids: one index lookup each, whatever the number of their transactions.
 const WITHOUT_WALLET = `
   with recursive named as (
     (select wallet_id from transactions where wallet_id > $1 and wallet_id <= $2 order by wallet_id limit 1)
@@ -44,7 +45,7 @@ const WITHOUT_WALLET = `
   select wallet_id from named
    where wallet_id is not null and not exists (select from wallets w where w.id = named.wallet_id)`
 
-/** Holds each wallet to its own history: balance, sequence, chain and time. */
+/** Compares each wallet with its history: balance, sequence, chain and time. */
 export async function verifyWallets(pool: Pool, verification: Verification): Promise<void> {
   let after = 0
   for (;;) {
@@ -65,7 +66,7 @@ async function findOrphans(
 ): Promise<void> {
   const { rows } = await pool.query<{ wallet_id: number }>(WITHOUT_WALLET, [ids.after, ids.through])
   for (const { wallet_id } of rows) {
-    const message = `wallet ${wallet_id} has transactions, and there is no such wallet`
+    const message = `wallet ${wallet_id} has transactions, and does not exist`
     faults.add({ kind: 'wallet_missing', wallet_id, message })
   }
 }
@@ -91,7 +92,7 @@ function judge({ head, moved }: Sum, { faults }: Verification): void {
   const { id: wallet_id, balance, sequence, last_sequence } = head
   const missing = sequence - endOf(head)
   if (missing > 0) {
-    const message = `wallet ${wallet_id}: its sequence is ${sequence}, and ${missing} of its last transactions are missing`
+    const message = `wallet ${wallet_id}: its sequence is ${sequence}, and the end of its history is missing (${renderQuantity(missing, 'transaction')})`
     faults.add({ kind: 'sequence_gap', wallet_id, sequence: sequence - missing + 1, missing, message }, missing)
   }
   if (moved !== BigInt(balance)) {
@@ -104,10 +105,10 @@ function judge({ head, moved }: Sum, { faults }: Verification): void {
   }
 }
 
-/** How far the history is read: not through numbers that a broken wallet may claim and no transaction can have. */
+/** How far the history is read: a damaged wallet may have a sequence that no transaction can have. */
 const endOf = ({ sequence, last_sequence, last_id }: WalletHead): number => Math.min(sequence, last_sequence, last_id)
 
-/** Divides histories into lists of pieces, each list with so many transactions that one statement can look at them. */
+/** Divides histories into lists of pieces. One statement reads a list, so the number of its transactions is limited. */
 function* cut(heads: readonly WalletHead[]): Generator<Piece[]> {
   let pieces: Piece[] = []
   let room = ROWS_PER_STATEMENT

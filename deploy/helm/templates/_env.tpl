@@ -1,4 +1,4 @@
-{{/* Helm reads a large number as a float, and would write it with an exponent. */}}
+{{/* Helm reads a large number as a float; this writes it without an exponent. */}}
 {{- define "streamledger.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
@@ -11,7 +11,7 @@
       key: {{ .key }}
 {{- end }}
 
-{{/* What every service has: the ports are those of docker-compose.yml. Takes root, name and opsPort. */}}
+{{/* Variables of every service. The ports are the same as in docker-compose.yml. Takes root, name and opsPort. */}}
 {{- define "streamledger.serviceEnv" -}}
 {{ include "streamledger.databaseUrl" .root.Values.database }}
 - name: HOST
@@ -123,7 +123,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What the values add: a service's own wins over what all share, of which the audit reads nothing. Takes root and name. */}}
+{{/* Variables from the values: those of a service override the shared ones. The audit reads no shared ones. Takes root and name. */}}
 {{- define "streamledger.ownEnv" -}}
 {{- $shared := ternary dict .root.Values.env (eq .name "audit") }}
 {{- range $name, $value := merge dict (index .root.Values .name).env $shared }}

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* 63 characters are the most for a name: to this `-exporter-ops` is added, and to that of a StatefulSet a digest, and to KEDA's `keda-hpa-`. */}}
+{{/* At most 45 of the 63 characters of a name: the rest is for suffixes such as `-exporter-ops`, the digest of a StatefulSet, and KEDA's `keda-hpa-`. */}}
 {{- define "streamledger.fullname" -}}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" }}
@@ -13,7 +13,7 @@
 {{- end }}
 {{- end }}
 
-{{/* What a Deployment selects its pods by: never changed, as Kubernetes refuses to. Takes root and name. */}}
+{{/* The labels by which a Deployment selects its pods. Kubernetes does not allow to change them. Takes root and name. */}}
 {{- define "streamledger.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "streamledger.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -53,7 +53,7 @@ api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
 {{- .Values.exports.folder.existingClaim | default (printf "%s-exports" (include "streamledger.fullname" .)) }}
 {{- end }}
 
-{{/* What every container has beside its own: room for scraps, and by whom the database's certificate must be signed. */}}
+{{/* Mounts of every container: temporary files, and the authority of the database's certificate. */}}
 {{- define "streamledger.commonMounts" -}}
 - { name: tmp, mountPath: /tmp }
 {{- if .Values.database.caSecret }}
@@ -70,7 +70,7 @@ api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* By whom the brokers' certificates must be signed, for whoever speaks to Kafka. */}}
+{{/* The authority of the brokers' certificates, for containers that connect to Kafka. */}}
 {{- define "streamledger.kafkaMount" -}}
 {{- if .Values.kafka.tls.caSecret }}
 - { name: kafka-ca, mountPath: /etc/streamledger/kafka, readOnly: true }
@@ -84,7 +84,7 @@ api relay exporter{{ if .Values.audit.enabled }} audit{{ end }}
 {{- end }}
 {{- end }}
 
-{{/* Nobody is root, has a capability or can write anywhere but where it must. */}}
+{{/* No container runs as root, has capabilities, or can write outside of its volumes. */}}
 {{- define "streamledger.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 1000

@@ -1,6 +1,6 @@
 {{/*
-The pod of a service. Takes root, name, args, opsPort, env (text), port (of the API alone), mounts and volumes (text, beside
-what all have).
+The pod of a service. Takes root, name, args, opsPort, env (text), port (API only), mounts and volumes (text, in addition to the
+common ones).
 */}}
 {{- define "streamledger.pod" -}}
 {{- $own := index .root.Values .name }}
@@ -16,9 +16,9 @@ metadata:
   {{- end }}
 spec:
   serviceAccountName: {{ include "streamledger.serviceAccountName" . }}
-  # Nothing here speaks with Kubernetes.
+  # No container uses the Kubernetes API.
   automountServiceAccountToken: false
-  # Otherwise a Service that is called `ops` or `kafka` would set variables here.
+  # Otherwise a Service with the name `ops` or `kafka` would set variables here.
   enableServiceLinks: false
   {{- with .root.Values.image.pullSecrets }}
   imagePullSecrets:
@@ -27,7 +27,7 @@ spec:
   {{- with $own.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  # Longer than a service's own deadline: one that is killed in the middle of its drain has drained for nothing.
+  # Longer than DRAIN_TIMEOUT_MS, so that a service is not killed while it drains.
   terminationGracePeriodSeconds: {{ add (divf .root.Values.drainTimeoutMs 1000 | ceil) 5 }}
   securityContext:
     {{- include "streamledger.podSecurity" . | nindent 4 }}
@@ -45,19 +45,19 @@ spec:
         {{- include "streamledger.serviceEnv" . | nindent 8 }}
         {{- .env | nindent 8 }}
         {{- include "streamledger.ownEnv" . | nindent 8 }}
-      # The ops port answers before the database does, so what is waited for here is Node alone.
+      # The ops port answers before the database does, so this waits only for Node.
       startupProbe:
         httpGet: { path: /health/live, port: ops }
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 30
-      # It asks whether the event loop turns at all; a restart is no cure for a database that is down.
+      # Checks only that the event loop runs: a restart does not help if the database is down.
       livenessProbe:
         httpGet: { path: /health/live, port: ops }
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
-      # Started and not draining. Two in a row: a long turn of the event loop is no reason to send requests elsewhere.
+      # Started and not draining. Two failures in a row: one long turn of the event loop must not remove the replica.
       readinessProbe:
         httpGet: { path: /health/ready, port: ops }
         periodSeconds: 5
@@ -87,7 +87,7 @@ spec:
     - maxSkew: 1
       topologyKey: {{ . }}
       whenUnsatisfiable: ScheduleAnyway
-      # Of one release at a time: the replicas that are being replaced do not count.
+      # Counts only replicas of the same release, not those that are being replaced.
       matchLabelKeys: [pod-template-hash]
       labelSelector:
         matchLabels:
@@ -109,7 +109,7 @@ spec:
   {{- end }}
 {{- end }}
 
-{{/* A Deployment of it, whose replicas something else may be counting. Takes what the pod takes, and scaled. */}}
+{{/* A Deployment of that pod. Takes the same as the pod, and scaled: whether an autoscaler sets the replicas. */}}
 {{- define "streamledger.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -122,7 +122,7 @@ spec:
   replicas: {{ (index .root.Values .name).replicas }}
   {{- end }}
   revisionHistoryLimit: 3
-  # A new one is ready before an old one goes.
+  # A new pod is ready before an old one ends.
   strategy:
     type: RollingUpdate
     rollingUpdate: { maxSurge: 1, maxUnavailable: 0 }
@@ -133,7 +133,7 @@ spec:
     {{- include "streamledger.pod" . | nindent 4 }}
 {{- end }}
 
-{{/* Where the files of exports are: shared, or with S3 the exporter's own drafts. Of both the API needs only the first. */}}
+{{/* The folder of the exports: shared, or with S3 the drafts of the exporter. The API needs only the shared one. */}}
 {{- define "streamledger.exportsMount" -}}
 - { name: exports, mountPath: /var/lib/streamledger/exports }
 {{- end }}

@@ -11,9 +11,9 @@ const TOPIC = 'transactions'
 const OURS = ['api', 'relay', 'exporter', 'audit']
 /** Prometheus first: it looks around for half a minute after its restart, while the others are restarted. */
 const SERVICES = ['prometheus', 'postgres', 'kafka', ...OURS]
-/** Nobody has assembled a stand-in of these. */
+/** There is no stand-in for these images. */
 const NOT_RUN = ['grafana', 'otel-collector']
-/** DRAIN_TIMEOUT_MS: whoever takes longer has been cut off. */
+/** DRAIN_TIMEOUT_MS: a longer stop was cut off. */
 const DRAIN_DEADLINE_MS = 10_000
 const LOG_TAIL_LINES = 40
 // It looks for addresses, scrapes and evaluates every 15 s.

@@ -73,7 +73,7 @@ function succeeds(docker: DockerCli, ...args: string[]): Promise<boolean> {
   )
 }
 
-/** Whoever stops the engine next must not take it away from what still uses it. */
+/** Waits until all have ended, so that the engine is not stopped while something uses it. */
 async function untilAllEnd<Results extends unknown[]>(
   work: { [At in keyof Results]: Results[At] | Promise<Results[At]> },
 ) {

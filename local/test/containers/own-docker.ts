@@ -11,7 +11,7 @@ const READY_INTERVAL_MS = 100
 const STOP_DEADLINE_MS = 60_000
 // What is still running when the engine is ended belongs to a run that has failed.
 const SHUTDOWN_TIMEOUT_S = 5
-// A service asks for 16,384 connections of clients. Some machines let nobody have more files than this.
+// A service needs 16,384 client connections. Some machines allow no more open files than this.
 const OPEN_FILES_MAX = 16_384
 
 export type OwnDocker = { readonly docker: DockerCli; stop(): Promise<void> }

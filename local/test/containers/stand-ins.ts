@@ -90,7 +90,7 @@ async function fillKafka(context: string): Promise<void> {
 /** A small Debian with these packages, as an image. What it is made of is kept: that takes the longest. */
 async function importDebian(docker: DockerCli, cacheDir: string, { name, packages }: Debian): Promise<string> {
   const trusts = existsSync(CERTIFICATES)
-  // Whoever sits behind a proxy that opens connections trusts it by this file: builds fetch packages through it, too.
+  // The certificates of a proxy that intercepts TLS, if there is one: builds fetch packages through it too.
   const trust = trusts ? [`--customize-hook=copy-in ${CERTIFICATES} ${dirname(CERTIFICATES)}`] : []
   const excluded = ['doc', 'info', 'locale', 'man'].map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`)
   // Java's package links its manuals, in a folder that a Debian without manuals lacks.

@@ -6,7 +6,7 @@ export interface Reply {
   /** Undefined: the connection was refused, broke, or said nothing for too long. */
   status: number | undefined
   error: string | undefined
-  /** The connection is told to go elsewhere for the next request. */
+  /** The server closes the connection, so the next request needs a new one. */
   closes: boolean
   // biome-ignore lint/suspicious/noExplicitAny: a schema here would hide what the API really sends
   json: any

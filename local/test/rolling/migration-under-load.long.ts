@@ -25,7 +25,7 @@ test('each busy table gets a column and an index while it is used and somebody r
   const applied: string[] = []
   const reader = await holdTables(system)
   const migrating = migrate(system.database.url, { folder, onApply: (name) => applied.push(name) })
-  // It tries, and must not get in, for as long as somebody reads.
+  // It tries to get the lock, and must not get it while a reader holds the table.
   await people.goOn()
   if (applied.length > 0) throw new Error(`${applied} were applied under a reader`)
   await reader.release()

@@ -66,7 +66,7 @@ export class System {
     return process
   }
 
-  /** As a rolling restart goes about it: the old one is told to stop and is gone, and only then the new one comes. */
+  /** Like a rolling restart: stops the old process, waits for its end, then starts the new one. */
   async replace(replica: Replica, root = ROOT): Promise<{ stopMs: number }> {
     const old = replica.process
     const startedAt = performance.now()

@@ -4,6 +4,7 @@ export { produceDirectly } from './produce-directly.ts'
 export { parseOffset, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from './receipt.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'
 export {
+  chooseReplicationFactor,
   createTopic,
   messageBytesMin,
   readTopicState,
@@ -11,3 +12,4 @@ export {
   type TopicState,
   type WantedTopic,
 } from './topic.ts'
+export { topicEnv } from './topic-env.ts'

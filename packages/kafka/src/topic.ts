@@ -19,6 +19,7 @@ export interface TopicState {
 
 /** Factor for the overhead of a record batch over its payloads and headers. */
 const ROOM = 2
+const REPLICATION_FACTOR = 3
 
 /** The minimum of max.message.bytes, so that a batch of the relay fits. */
 export const messageBytesMin = (batchBytesMax: number): number => ROOM * batchBytesMax
@@ -33,6 +34,16 @@ export function settingsOf({ replicationFactor, batchBytesMax }: WantedTopic): R
     ['min.insync.replicas', String(Math.max(1, replicationFactor - 1))],
     ['unclean.leader.election.enable', 'false'],
   ])
+}
+
+/**
+ * Copies of each partition of a new topic: as configured, else 3, or one per broker if there are fewer. With 3 copies the
+ * loss of a broker loses nothing; with one broker more than one copy cannot be made.
+ */
+export async function chooseReplicationFactor(admin: Admin, configured: number | undefined): Promise<number> {
+  if (configured !== undefined) return configured
+  const { brokers } = await admin.describeCluster()
+  return Math.max(1, Math.min(REPLICATION_FACTOR, brokers.length))
 }
 
 /** Creates the topic. False: it already exists, and is not changed. */

@@ -25,7 +25,7 @@ async function startPostgresContainer() {
     .withEnvironment({ POSTGRES_USER: 'streamledger', POSTGRES_PASSWORD: 'streamledger', POSTGRES_DB: 'streamledger' })
     .withCommand(['postgres', '-c', 'max_connections=200', '-c', 'timezone=UTC'])
     .withExposedPorts(5432)
-    // The image starts the server twice: first to set itself up, then for good.
+    // The image starts the server twice: once for the setup, then for use.
     .withWaitStrategy(Wait.forLogMessage(/database system is ready to accept connections/, 2))
     .withStartupTimeout(STARTUP_DEADLINE_MS)
     .start()
@@ -34,7 +34,7 @@ async function startPostgresContainer() {
 }
 
 async function startKafkaContainer() {
-  // The broker tells clients where to find it before Docker has mapped a port, so the port is chosen here.
+  // The broker needs its advertised port before Docker has mapped one, so the port is chosen here.
   const port = await pickFreePort()
   const container = await new GenericContainer(KAFKA_IMAGE)
     .withEnvironment({

@@ -1,4 +1,4 @@
-/** Whether a service says that it is ready; one that says nothing within the time is not. */
+/** Whether a service reports that it is ready. No answer within the time counts as not ready. */
 export async function isReady(opsUrl: string, timeoutMs: number): Promise<boolean> {
   try {
     const response = await fetch(`${opsUrl}/health/ready`, { signal: AbortSignal.timeout(timeoutMs) })

@@ -2,24 +2,24 @@ import { type KafkaListener, pickFreePort } from '@streamledger/engines'
 import { type KafkaProxy, startKafkaProxy } from './kafka-proxy.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-/** A way into one broker through a proxy. */
+/** A proxy in front of one broker. */
 export interface KafkaDoor<Proxy extends TcpProxy = TcpProxy> {
   proxy: Proxy
   /**
-   * For `startKafka`. Clients follow the addresses that a broker advertises: a listener of its own, advertised as the
-   * proxy's port, keeps whoever came in through the proxy behind it.
+   * For `startKafka`. Clients use the addresses that a broker advertises, so the broker gets an extra listener that
+   * advertises the port of the proxy: a client of the proxy then stays behind it.
    */
   listener: KafkaListener
-  /** What a client takes for its list of brokers. */
+  /** The list of brokers for a client. */
   brokers: string
 }
 
-/** Opens a proxy before a broker that is yet to be started with this listener. */
+/** Opens a proxy in front of a broker that will be started with this listener. */
 export function openKafkaDoor(): Promise<KafkaDoor> {
   return openDoor(startTcpProxy)
 }
 
-/** The same with a proxy that knows Kafka's requests from each other. */
+/** The same with a proxy that can tell Kafka's requests apart. */
 export function openWatchedKafkaDoor(): Promise<KafkaDoor<KafkaProxy>> {
   return openDoor(startKafkaProxy)
 }

@@ -1,5 +1,5 @@
-// Kafka's protocol, as far as a proxy needs it: frames, and answers that say no. Only the versions that kafkajs 2.2.4
-// speaks with a Kafka of today. Source: Apache Kafka protocol guide.
+// The parts of Kafka's protocol that a proxy needs: frames and error responses, in the versions that kafkajs 2.2.4 uses with
+// a current Kafka. Source: Apache Kafka protocol guide.
 
 export const KAFKA_APIS = {
   Produce: 0,
@@ -41,7 +41,7 @@ export interface RequestFrame {
   body: Buffer
 }
 
-/** Cuts a stream of bytes into frames: each is handed on whole, with its length before it. */
+/** Splits a stream of bytes into frames, and passes each one on as a whole, with its length in front. */
 export function createFramer(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   return (chunk) => {
@@ -74,7 +74,7 @@ export function encodeAnswer(correlationId: number, body: Buffer): Buffer {
   return Buffer.concat([int32(LENGTH_BYTES + body.length), int32(correlationId), body])
 }
 
-/** The answer with which a broker refuses such a request. */
+/** The error response of a broker to such a request. */
 export function refuse({ api, body }: RequestFrame, error: KafkaError): Buffer {
   const code = int16(KAFKA_ERRORS[error])
   const noThrottle = int32(0)
@@ -99,7 +99,7 @@ interface Topic {
   partitions: Buffer[]
 }
 
-/** The topics that a request is about, each name with its length and each partition's number as they are on the wire. */
+/** The topics of a request: each name with its length, and each partition's number, as in the protocol. */
 function readTopics(api: 'AddPartitionsToTxn' | 'TxnOffsetCommit' | 'Produce', body: Buffer): Topic[] {
   let at = 0
   const take = (bytes: number): Buffer => {

@@ -1,6 +1,6 @@
 /**
- * The API's limits, set so high that nobody meets them: a test, a bench and a campaign are one address, and some of them
- * flood. They count all the same, so that what is measured is what users get.
+ * Limits of the API that are too high to be reached: a test or a bench sends all its requests from one address, and some
+ * send very many. The API still counts them, so that measurements include the cost of counting.
  */
 export const LIMITS_OUT_OF_REACH = {
   RATE_LIMIT_ADDRESS_MAX: '1000000000',

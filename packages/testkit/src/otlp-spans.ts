@@ -1,14 +1,14 @@
-// Reads what an OTLP exporter sends, by the wire format alone: what a test sees is what any collector would see.
+// Reads the requests of an OTLP exporter by the wire format alone, so that a test sees the same as any collector.
 // Sources: Protocol Buffers, "Encoding"; opentelemetry-proto, trace/v1/trace.proto and common/v1/common.proto.
 
-/** A span as it came over the wire. */
+/** A span as it was received. */
 export interface OtlpSpan {
-  /** `service.name` of what sent it. */
+  /** `service.name` of the sender. */
   service: string
   resource: Record<string, OtlpValue>
   traceId: string
   spanId: string
-  /** Empty: it is the first of its trace. */
+  /** Empty for the first span of a trace. */
   parentSpanId: string
   traceState: string
   name: string
@@ -26,9 +26,9 @@ const STATUS_ERROR = 2n
 
 interface Field {
   number: number
-  /** Of a varint or a fixed number. */
+  /** The value of a varint or a fixed-size number. */
   value: bigint
-  /** Of what has a length. */
+  /** The bytes of a length-delimited field. */
   bytes: Buffer
 }
 
@@ -80,7 +80,7 @@ function readValue(value: Buffer): OtlpValue {
     case 4:
       return doubleOf(field.value)
     default:
-      throw new Error(`an attribute of a kind that is not expected: field ${field?.number}`)
+      throw new Error(`unexpected kind of attribute: field ${field?.number}`)
   }
 }
 
@@ -133,7 +133,7 @@ function fieldsOf(message: Buffer): Field[] {
         at += 4
         break
       default:
-        throw new Error(`no protobuf: wire type ${tag & 7} at byte ${at}`)
+        throw new Error(`not a protobuf message: wire type ${tag & 7} at byte ${at}`)
     }
     fields.push(field)
   }

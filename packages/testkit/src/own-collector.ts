@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 import { type OtlpSpan, readOtlpSpans } from './otlp-spans.ts'
 
-/** What the collector does with a request: takes it, says that it can't just now, says no, or says nothing, byte by byte or at all. */
+/** How the collector answers: accepts, is overloaded, refuses, sends its answer byte by byte, or does not answer. */
 export type CollectorMood = 'taking' | 'overloaded' | 'refusing' | 'trickling' | 'silent'
 
 export interface CollectorRequest {
@@ -12,13 +12,13 @@ export interface CollectorRequest {
   spans: OtlpSpan[]
 }
 
-/** A collector of one's own, as far as traces go: it keeps what it takes. */
+/** A trace collector for one test, which keeps the spans that it accepts. */
 export interface OwnCollector {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   endpoint: string
-  /** All that has arrived, whatever the mood. */
+  /** All requests, also those that were not accepted. */
   readonly requests: readonly CollectorRequest[]
-  /** The spans that were taken. */
+  /** The accepted spans. */
   readonly spans: readonly OtlpSpan[]
   mood: CollectorMood
   remove(): Promise<void>

@@ -4,23 +4,23 @@ import { Kafka, logLevel } from 'kafkajs'
 import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
-/** Three brokers that only one test knows, so that the test may kill them. */
+/** Three brokers for one test, which may kill them. */
 export interface OwnKafkaCluster extends TestKafka, Omit<KafkaCluster, 'brokers'> {
   /** The id of the broker that leads a partition. */
   leaderOf(topic: string, partition: number): Promise<number>
-  /** Of a transactional id, or of a group. */
+  /** The id of the broker that coordinates a transactional id or a group. */
   coordinatorOf(kind: 'transaction' | 'group', id: string): Promise<number>
 }
 
 export type StartOwnKafkaCluster = () => Promise<OwnKafkaCluster>
 
-/** As many partitions as this package's brokers give them. */
+/** The number of partitions of these topics, as configured in this package. */
 const COORDINATORS = 4
 const COORDINATOR_TOPICS = { transaction: '__transaction_state', group: '__consumer_offsets' }
 
 export async function startOwnKafkaCluster(): Promise<OwnKafkaCluster & { remove(): Promise<void> }> {
   const runDir = makeRunDir()
-  // As for a run's own engines: Ctrl-C twice leaves nothing behind.
+  // As for the engines of the run: a second Ctrl-C leaves no process behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
   const cluster = await startKafkaCluster({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS })
@@ -48,7 +48,7 @@ export async function startOwnKafkaCluster(): Promise<OwnKafkaCluster & { remove
   }
 }
 
-/** Java's of a string. */
+/** Java's hash code of a string. */
 function hashOf(text: string): number {
   return [...text].reduce((hash, character) => (Math.imul(hash, 31) + character.charCodeAt(0)) | 0, 0)
 }

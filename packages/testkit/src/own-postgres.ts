@@ -5,17 +5,17 @@ import { promisify } from 'node:util'
 import { type PostgresEngine, startPostgres } from '@streamledger/engines'
 import { abandon, makeRunDir } from './test-engines.ts'
 
-/** A PostgreSQL that only one test knows, so that the test may kill it. Empty: nothing is migrated. */
+/** A PostgreSQL for one test, which may kill it. Its database is empty: no migration has run. */
 export interface OwnPostgres {
-  /** The same after each start. */
+  /** Does not change with a restart. */
   readonly url: string
-  /** kill -9 to all of its processes. */
+  /** Sends SIGKILL to all of its processes. */
   kill(): Promise<void>
-  /** Starts it again after a kill, on what it had made durable. */
+  /** Starts it again after a kill, with the data that was durable. */
   start(): Promise<void>
-  /** Copies its files, as a backup of the stopped server does, and starts it again. */
+  /** Stops it, copies its files as a backup, and starts it again. */
   backUp(): Promise<void>
-  /** Starts it on the files of the last backup: everything since is forgotten. */
+  /** Starts it with the files of the last backup: later changes are lost. */
   restore(): Promise<void>
 }
 
@@ -26,14 +26,14 @@ export async function startOwnPostgres(): Promise<OwnPostgres & { remove(): Prom
   const dataDir = join(runDir, 'postgres')
   let engine: PostgresEngine = await startPostgres({ dataDir })
   const { url, port } = engine
-  // As for a run's own engines: Ctrl-C twice leaves nothing behind.
+  // As for the engines of the run: a second Ctrl-C leaves no process behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
   const backupDir = join(runDir, 'postgres.backup')
   const start = async () => {
     engine = await startPostgres({ dataDir, port })
   }
-  /** With their owner: the server may run as another user than the test. */
+  /** Keeps the owner of the files: the server may run as another user than the test. */
   async function replace(target: string, source: string): Promise<void> {
     await engine.stop()
     rmSync(target, { recursive: true, force: true })

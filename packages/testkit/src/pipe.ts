@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 
-/** From the client to the target, or back. */
+/** From the client to the target, or from the target to the client. */
 export type Direction = 'to_target' | 'to_client'
 
 export interface PipeOptions {
   from: Socket
   to: Socket
-  /** Whether nothing passes just now; asked again when `flow` is called. */
+  /** Whether the pipe is blocked. Checked again when `flow` is called. */
   isHeld(): boolean
   delayMs(): number
 }
@@ -14,17 +14,17 @@ export interface PipeOptions {
 /** One direction of a connection. */
 export interface Pipe {
   push(chunk: Buffer): void
-  /** Ends the receiving side, once all that came before has passed. */
+  /** Ends the receiving side after all earlier bytes have passed. */
   end(): void
-  /** Passes on what may pass by now. */
+  /** Passes on the bytes that are due. */
   flow(): void
   stop(): void
 }
 
-/** What waits in a pipe; beyond it the sender has to wait, as before a full network. */
+/** The capacity of a pipe. When it is full, the sender must wait. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024
 
-/** Passes bytes on in their order, each at its time. The end of the connection waits its turn like any byte. */
+/** Passes bytes on in order, each at its time. The end of the connection is kept in order too. */
 export function createPipe({ from, to, isHeld, delayMs }: PipeOptions): Pipe {
   const waiting: { chunk?: Buffer; dueAt: number }[] = []
   let waitingBytes = 0

@@ -1,6 +1,6 @@
 import type { ServiceProcess } from './spawn-service.ts'
 
-/** What a process tells of itself, summed over its labels. */
+/** The value of a metric of a process, summed over its labels. */
 export async function readMetric({ opsUrl }: Pick<ServiceProcess, 'opsUrl'>, name: string): Promise<number> {
   const text = await (await fetch(`${opsUrl}/metrics`)).text()
   const values = text.split('\n').flatMap((line) => {

@@ -9,14 +9,14 @@ import { type OwnKafka, startOwnKafka } from './own-kafka.ts'
 const run = promisify(execFile)
 const STORE_PASSWORD = 'of-the-key-store'
 
-/** A Kafka with a second listener, for which one needs TLS, a name and a password. */
+/** A Kafka with a second listener that requires TLS, a username and a password. */
 export interface SecuredKafka extends OwnKafka {
   readonly securedBrokers: string
-  /** PEM file of who signed its certificate. */
+  /** PEM file of the authority that signed its certificate. */
   readonly caFile: string
-  /** May come in by PLAIN. */
+  /** Credentials for PLAIN. */
   readonly plain: Credentials
-  /** May come in by SCRAM-SHA-512. */
+  /** Credentials for SCRAM-SHA-512. */
   readonly scram: Credentials
 }
 
@@ -47,7 +47,7 @@ export async function startSecuredKafka(): Promise<SecuredKafka & { remove(): Pr
   }
 }
 
-/** Java's own tool: Node makes keys, and no certificates. */
+/** Uses Java's keytool: Node can create keys, but no certificates. */
 async function makeCertificate(folder: string): Promise<{ keyStore: string; caFile: string }> {
   const java = await findJava()
   const keytool = java.includes('/') ? join(dirname(java), 'keytool') : 'keytool'
@@ -72,7 +72,7 @@ function securitySettings(keyStore: string, { username, password }: Credentials)
   }
 }
 
-/** By Kafka's own tool: kafkajs knows no request for it. */
+/** Uses Kafka's own tool: kafkajs has no request for this. */
 async function addScramUser(brokers: string, { username, password }: Credentials): Promise<void> {
   const [java, jars] = await Promise.all([findJava(), fetchKafkaJars()])
   await run(java, [

@@ -2,12 +2,12 @@ import { type Agent, type IncomingHttpHeaders, request } from 'node:http'
 
 export interface SendOnce {
   method: string
-  /** Below /api/v1. */
+  /** The path below /api/v1. */
   path: string
   token?: string | undefined
   body?: unknown
   headers?: Record<string, string>
-  /** As long as nothing may come. */
+  /** The longest time without any data. */
   timeoutMs: number
 }
 
@@ -18,9 +18,9 @@ export interface Received {
 }
 
 /**
- * Sends a request to the API on the agent's own connections, and repeats nothing.
+ * Sends a request to the API on the connections of the agent, and never repeats it.
  *
- * @throws Error when it was refused, cut off or not answered in time: its outcome is unknown then
+ * @throws Error if it was refused, cut off or not answered in time; its outcome is then unknown
  */
 export function sendOnce(agent: Agent, origin: string, sending: SendOnce): Promise<Received> {
   const { method, path, token, body, timeoutMs } = sending
@@ -36,7 +36,7 @@ export function sendOnce(agent: Agent, origin: string, sending: SendOnce): Promi
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.once('error', reject)
-      response.once('close', cutOff) // without an effect after its end
+      response.once('close', cutOff) // has no effect after the end
       response.once('end', () => {
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) })
       })

@@ -1,23 +1,23 @@
 import { randomUUID } from 'node:crypto'
 
 export interface Ask {
-  /** GET, or POST with a body, unless it is said. */
+  /** By default GET, or POST with a body. */
   method?: string
   body?: unknown
   headers?: Record<string, string>
 }
 
-/** Somebody who has never been here before, and is logged in now. */
+/** A new user, logged in. */
 export interface Person {
   readonly email: string
   readonly password: string
-  /** Asks the API once, as this person, below /api/v1. */
+  /** Sends one request to the API as this user; the path is below /api/v1. */
   ask(path: string, request?: Ask): Promise<Response>
-  /** Posts a credit, of so many kobo. */
+  /** Posts a credit of this amount, in kobo. */
   credit(amount: number, trans_id?: string): Promise<Response>
 }
 
-/** @throws Error when the API does not take them. */
+/** @throws Error if the API refuses the sign-up. */
 export async function signUp(origin: string): Promise<Person> {
   const send = (path: string, token: string, { body, method = body === undefined ? 'GET' : 'POST', headers }: Ask) =>
     fetch(`${origin}/api/v1${path}`, {

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 
-// What a browser needs that runs as root in a container, without a graphics card. Not the package's own arguments, which
-// switch the checks of origins off: they are among what a test is about.
+// Arguments for a browser that runs as root in a container, without a graphics card. The default arguments of the package
+// are not used: they turn off origin checks, which the tests need.
 const ARGUMENTS = [
   '--no-sandbox',
   '--no-zygote',
@@ -12,7 +12,7 @@ const ARGUMENTS = [
   '--enable-unsafe-swiftshader',
 ]
 
-/** A real Chromium, from npm: nobody has to install a browser. Most tests want none, so it is loaded only here. */
+/** A real Chromium from npm, so that no browser must be installed. Most tests need none, so it is loaded only here. */
 export async function startChromium(): Promise<Browser> {
   const [{ default: chromium }, { chromium: playwright }] = await Promise.all([
     import('@sparticuz/chromium'),

@@ -4,9 +4,9 @@ import type { Reporter, TestModule } from 'vitest/node'
 
 const STDOUT = 1
 
-/** Ends the run's output with "N passed, N failed", after everything that vitest and the teardown have to say. */
+/** Ends the output of the run with "N passed, N failed", after all output of vitest and the teardown. */
 export class SummaryReporter implements Reporter {
-  // Until a run has ended there is nothing to be proud of: an engine that does not start is one failure.
+  // One failure until the run has ended: an engine that does not start is a failure.
   #passed = 0
   #failed = 1
 
@@ -22,7 +22,7 @@ export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<SerializedError>): void {
     const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state))
     this.#passed = states.filter((state) => state === 'passed').length
-    // A test that never got to run has not passed: with a suite's own errors and with what nobody caught, it failed.
+    // A test that did not run has failed. Errors of suites and uncaught errors count as failures too.
     const unfinished = states.filter((state) => state === 'failed' || state === 'pending').length
     this.#failed = unfinished + modules.flatMap(errorsOf).length + unhandledErrors.length
     if (states.length === 0 && this.#failed === 0) this.#failed = 1

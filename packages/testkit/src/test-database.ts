@@ -4,7 +4,7 @@ import { executeStatement } from '@streamledger/engines'
 
 const CONNECTIONS_MAX = 20
 const STATEMENT_TIMEOUT_MS = 30_000
-/** A machine that is busy with other tests is no failure of this one. */
+/** Long, so that a machine that is busy with other tests does not make this one fail. */
 const CONNECT_TIMEOUT_MS = 30_000
 
 export type TestDatabase = Pick<Database, 'db' | 'pool'> & { readonly url: string; close(): Promise<void> }

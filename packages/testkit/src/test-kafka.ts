@@ -4,15 +4,15 @@ import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
 
 export type TestKafka = {
   readonly brokers: string
-  /** Creates a topic under a name that no other test has. */
+  /** Creates a topic with a unique name. */
   createTopic(partitions: number): Promise<string>
-  /** Gives a topic more partitions, as somebody else might. */
+  /** Adds partitions to a topic, as another tool might. */
   addPartitions(topic: string, count: number): Promise<void>
   /** Writes records into a topic's first partition, as another program might. */
   write(topic: string, records: readonly Pick<Message, 'key' | 'value' | 'headers'>[]): Promise<void>
-  /** Removes all the records that a topic has, as its retention would. */
+  /** Removes all records of a topic, as retention would. */
   removeRecords(topic: string): Promise<void>
-  /** Everything a read_committed consumer sees up to the end of now, or until it has seen `count` records. */
+  /** All records that a read_committed consumer sees, up to the current end or until it has seen `count` records. */
   readAll(topic: string, options?: ReadTopicOptions): Promise<TopicRecord[]>
 }
 

@@ -5,7 +5,7 @@ export type WaitForOptions = { timeoutMs?: number; intervalMs?: number }
 const TIMEOUT_MS = 10_000
 const INTERVAL_MS = 20
 
-/** Tries until `attempt` neither throws nor returns false, and returns what it returned; past the deadline, says why it failed last. */
+/** Repeats `attempt` until it neither throws nor returns false, and returns its result. After the deadline it throws the last reason. */
 export async function waitFor<T>(attempt: () => T | Promise<T>, options: WaitForOptions = {}): Promise<T> {
   const { timeoutMs = TIMEOUT_MS, intervalMs = INTERVAL_MS } = options
   const deadline = performance.now() + timeoutMs

@@ -1,4 +1,4 @@
-import { kafkaEnv, readKafkaAccess } from '@streamledger/kafka'
+import { kafkaEnv, readKafkaAccess, topicEnv } from '@streamledger/kafka'
 import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
@@ -14,25 +14,12 @@ export const relayEnv = Type.Object({
     description: 'Port of health checks and metrics.',
   }),
   ...kafkaEnv,
-  TOPIC_REPLICATION_FACTOR: Type.Integer({
-    minimum: 1,
-    maximum: 10,
-    default: 1,
-    description:
-      'Replication factor of a new topic; the relay warns about topics with fewer copies. Use 3 or more in production.',
-  }),
+  ...topicEnv,
   RELAY_BATCH_ROWS_MAX: Type.Integer({
     minimum: 1,
     maximum: 10_000,
     default: 1_000,
     description: 'Maximum number of rows in a batch. One batch is one Kafka transaction.',
-  }),
-  RELAY_BATCH_BYTES_MAX: Type.Integer({
-    minimum: 16_384,
-    maximum: 33_554_432,
-    default: 1_048_576,
-    description:
-      "Maximum size of a batch's payloads and headers, in bytes. The topic's max.message.bytes must be at least twice as large.",
   }),
   RELAY_LEASE_MS: Type.Integer({
     minimum: 1_000,

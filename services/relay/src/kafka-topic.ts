@@ -1,4 +1,5 @@
 import {
+  chooseReplicationFactor,
   createTopic,
   type KafkaAccess,
   messageBytesMin,
@@ -18,6 +19,11 @@ export interface TopicOptions extends WantedTopic {
   stepTimeoutMs: number
 }
 
+/** As configured: without a replication factor, the number of brokers decides. */
+export interface TopicSettings extends Omit<TopicOptions, 'replicationFactor'> {
+  replicationFactor: number | undefined
+}
+
 /** The topic cannot be used. The message says what to do; waiting does not help. */
 export class TopicError extends Error {
   override name = 'TopicError'
@@ -27,10 +33,12 @@ export class TopicError extends Error {
 const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 
 /** Creates the topic if it is missing, and checks that its settings are safe for the relay. */
-export async function prepareTopic(options: TopicOptions, logger: Logger): Promise<void> {
-  const admin = createKafkaClient(options.access, logger, options.stepTimeoutMs).kafka.admin()
+export async function prepareTopic({ replicationFactor, ...others }: TopicSettings, logger: Logger): Promise<void> {
+  const { access, stepTimeoutMs } = others
+  const admin = createKafkaClient(access, logger, stepTimeoutMs).kafka.admin()
   try {
-    await withDeadline('connecting to Kafka', options.stepTimeoutMs, admin.connect())
+    await withDeadline('connecting to Kafka', stepTimeoutMs, admin.connect())
+    const options = { ...others, replicationFactor: await chooseReplicationFactor(admin, replicationFactor) }
     await checkVersion(options, logger)
     await makeTopic(admin, options, logger)
     const state = await readTopicState(admin, options.topic)
@@ -39,7 +47,7 @@ export async function prepareTopic(options: TopicOptions, logger: Logger): Promi
     checkConfig(state, options)
     for (const topic of [options.topic, ...INTERNAL_TOPICS]) await checkCopies(admin, topic, options, logger)
   } finally {
-    await withDeadline('disconnecting from Kafka', options.stepTimeoutMs, admin.disconnect()).catch(() => {})
+    await withDeadline('disconnecting from Kafka', stepTimeoutMs, admin.disconnect()).catch(() => {})
   }
 }
 
