@@ -49,7 +49,7 @@ export async function planDoors(count: number): Promise<{ listeners: KafkaListen
   return { listeners, doors }
 }
 
-/** The first of these doors that nobody else has open. */
+/** Opens the first of these doors that no other test has open. */
 export async function openOneOf(doors: readonly DoorPorts[]): Promise<KafkaProxy | undefined> {
   for (const { listenerPort, proxyPort } of doors) {
     try {

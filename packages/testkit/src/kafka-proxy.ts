@@ -18,25 +18,25 @@ import {
   type TcpProxy,
 } from './tcp-proxy.ts'
 
-/** What happens to one request, or to its answer. */
+/** A fault of one request, or of its response. */
 export type KafkaFault =
-  /** The connection ends; the broker never hears of the request. */
+  /** The connection ends before the request reaches the broker. */
   | { kind: 'cut_before' }
-  /** The connection ends when the broker has answered: it took effect, and nobody was told. */
+  /** The connection ends when the broker has answered: the request took effect, and the client does not learn it. */
   | { kind: 'cut_after' }
-  /** The same two without a word: the connection stays, silent about this. */
+  /** The same two faults with an open connection: only the request or the response is lost. */
   | { kind: 'lose_request' }
   | { kind: 'lose_answer' }
   | { kind: 'answer_twice' }
-  /** The broker never hears of it, and this is the answer. */
+  /** The request does not reach the broker, and the client gets this error. */
   | { kind: 'refuse'; error: KafkaError }
-  /** It takes effect, and the answer says that it did not. */
+  /** The request takes effect, and the client gets this error. */
   | { kind: 'misreport'; error: KafkaError }
-  /** It takes effect, and something else is answered. */
+  /** The request takes effect, and its response is changed. */
   | { kind: 'rewrite'; rewrite: (answer: Buffer) => Buffer }
 
 export interface Disturbance {
-  /** How many requests it has met. */
+  /** The number of requests that had this fault. */
   readonly met: number
   stop(): void
 }
@@ -44,18 +44,18 @@ export interface Disturbance {
 export interface KafkaRequest {
   readonly api: KafkaApi | undefined
   readonly body: Buffer
-  /** By performance.now(), when it came to the proxy, and when its answer did. */
+  /** When the request and its response came to the proxy, as of performance.now(). */
   readonly sentAt: number
   readonly answeredAt: number | undefined
 }
 
-/** A proxy before a broker that knows Kafka's requests from each other. */
+/** A proxy in front of a broker that can tell Kafka's requests apart. */
 export interface KafkaProxy extends TcpProxy {
-  /** All so far, in the order of their arrival. */
+  /** All requests so far, in the order of arrival. */
   readonly requests: readonly KafkaRequest[]
-  /** Does this to the next requests of a kind: to one, unless told otherwise. */
+  /** Applies a fault to the next requests of a kind, by default to one. */
   disturb(api: KafkaApi, fault: KafkaFault, times?: number): Disturbance
-  /** Keeps the next request of a kind back, with all that follows on its connection; see `hold`. */
+  /** Holds the next request of a kind, and everything after it on its connection; see `hold`. */
   holdRequest(api: KafkaApi): HeldRequest
 }
 

@@ -5,17 +5,17 @@ import type { KafkaProxy } from './kafka-proxy.ts'
 import { abandon, BROKER_FLAGS, makeRunDir } from './test-engines.ts'
 import { createTestKafka, type TestKafka } from './test-kafka.ts'
 
-/** A Kafka that only one test knows, so that the test may kill it. */
+/** A Kafka for one test, which may kill it. */
 export interface OwnKafka extends TestKafka {
-  /** kill -9. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
-  /** Starts it again after a kill, under the same address. */
+  /** Starts it again after a kill, at the same address. */
   start(): Promise<void>
 }
 
 /** One that is reached directly, and through a proxy: the run's own broker, which other tests use at the same time. */
 export interface ProxiedKafka extends TestKafka {
-  /** Whoever is given these stays behind the proxy. */
+  /** The brokers behind the proxy: a client of these always uses the proxy. */
   readonly proxiedBrokers: string
   readonly proxy: KafkaProxy
 }
@@ -30,7 +30,7 @@ export async function startOwnKafka(
   const options = { dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, ...more }
   let engine: KafkaEngine = await startKafka(options)
   const { brokers, port } = engine
-  // As for a run's own engines: Ctrl-C twice leaves nothing behind.
+  // As for the engines of the run: a second Ctrl-C leaves no process behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
   return {

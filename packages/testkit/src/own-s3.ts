@@ -6,10 +6,10 @@ import { abandon, makeRunDir } from './test-engines.ts'
 
 /** An empty bucket of one test's own, in the S3 of its file, so that the test may kill it. */
 export interface OwnS3 {
-  /** The variables that lead a service to it. */
+  /** The variables for a service that uses it. */
   readonly env: Record<string, string>
   kill(): Promise<void>
-  /** Starts it again after a kill, under the same address, with what it had. */
+  /** Starts it again after a kill, at the same address and with its data. */
   start(): Promise<void>
 }
 

@@ -2,40 +2,40 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { createPipe, type Direction, type Pipe } from './pipe.ts'
 
 /**
- * A way to one or more servers that a test can cut, close, slow down or make silent. A fault is for all of its targets,
- * and for both directions where none is named.
+ * A proxy in front of one or more servers that a test can cut, close, slow down or make silent. A fault applies to all
+ * targets, and to both directions unless one is named.
  */
 export interface TcpProxy {
-  /** The first target's address behind the proxy, in the form that it was given in: a URL, or host:port. */
+  /** The proxy's address for the first target, in the same form as the target: a URL, or host:port. */
   readonly address: string
-  /** Those of all targets, in their order. */
+  /** The proxy's addresses for all targets, in order. */
   readonly addresses: readonly string[]
   /** Ends all connections; new ones work. */
   cut(): void
   /** Ends all connections and refuses new ones. */
   goDown(): void
   comeUp(): void
-  /** Keeps all connections, takes new ones, and passes nothing on. */
+  /** Keeps all connections, accepts new ones, and passes nothing on. */
   hang(direction?: Direction): void
-  /** Keeps the connections there are, silent for ever; new ones work. */
+  /** Keeps existing connections open and silent for ever; new ones work. */
   strand(): void
   /**
-   * Keeps back the next piece that holds this text on its way to a target, with all that follows on its connection. The
-   * target gets it at the release, whatever has become of the client: a request that was on its way for a long time.
+   * Holds the next chunk to a target that contains this text, and everything after it on its connection. The target gets
+   * it at the release, even if the client is gone by then: a request that was delayed for a long time.
    */
   hold(text: string): HeldRequest
-  /** Passes on again what it held back. */
+  /** Passes everything on again, including what was held back. */
   release(): void
-  /** From now on each byte takes this long, in order. Zero: no longer than it must. */
+  /** Delays each byte by this time, in order. Zero ends the delay. */
   delay(ms: number, direction?: Direction): void
   /**
-   * From now on cuts each so-manieth connection on which Postgres's answer to such a statement has come back, and keeps
-   * the answer: the statement took effect, and nobody was told. Zero for none any more.
+   * Loses every nth answer of Postgres to a statement with the text `to`, and cuts its connection: the statement took
+   * effect, and the client does not know. Zero ends it.
    */
   loseAnswers(to: string, every: number): void
-  /** How many answers were lost. */
+  /** The number of lost answers. */
   readonly lost: number
-  /** How many connections there are, those included of which one end is gone and something is still on its way. */
+  /** The number of connections, including those with one closed end and data still on the way. */
   readonly connections: number
   close(): Promise<void>
 }
@@ -47,15 +47,15 @@ export interface HeldRequest {
 
 const DIRECTIONS: readonly Direction[] = ['to_target', 'to_client']
 
-/** One connection, as whoever reads along on it sees it. */
+/** One connection, as a tap sees it. */
 export interface TappedLink {
   pass(direction: Direction, bytes: Buffer): void
   cut(): void
-  /** Keeps back what is passed to the target from now on, until this is released. */
+  /** Holds everything that is passed to the target from now on, until `held` is released. */
   keepBack(held: Held): void
 }
 
-/** Gets all that comes on one connection, and decides what is passed. */
+/** Receives all data of one connection, and decides what is passed on. */
 export type Tap = Record<Direction, (chunk: Buffer) => void>
 
 /** A Postgres URL, or any host:port. */
@@ -100,14 +100,14 @@ interface Link {
   target: Socket
   pipes: Record<Direction, Pipe>
   isStranded: boolean
-  /** The request that is kept back on this connection. */
+  /** The request that is held on this connection. */
   held: Held | undefined
 }
 
 export interface Held {
   isCaught: boolean
   isReleased: boolean
-  /** Lets through what was kept back for it. */
+  /** Passes on the held data. */
   wake?: () => void
 }
 
@@ -214,7 +214,7 @@ function openLink(client: Socket, target: Socket, faults: Faults): void {
   const link: Link = { client, target, pipes, isStranded: false, held: undefined }
   links.add(link)
   for (const socket of [client, target]) socket.on('error', () => {}).setNoDelay()
-  // What is still on its way to the one that is left passes first.
+  // Data on its way to the remaining end passes first.
   for (const [direction, from, to] of [
     ['to_target', client, target],
     ['to_client', target, client],
@@ -254,7 +254,7 @@ function openLink(client: Socket, target: Socket, faults: Faults): void {
   })
 }
 
-/** ReadyForQuery outside a transaction: what Postgres says last, once the commit is durable. */
+/** ReadyForQuery outside of a transaction: the last message of Postgres, after the commit is durable. */
 const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
 
 const isDone = (chunk: Buffer): boolean => chunk.subarray(-READY.length).equals(READY)
