@@ -18,6 +18,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const FOLDERS_NEVER_WALKED = new Set(['node_modules', '.git', '.local'])
 // A workspace package is at most two folders deep: packages/events.
 const PACKAGE_DEPTH_MAX = 2
+const PARENT_CHECK_INTERVAL_MS = 500
 
 /** What the installed packages depend on, as one digest: when it changes, they are installed again. */
 export function stampOf(root) {
@@ -67,13 +68,30 @@ function run(command, args, options) {
     const child = spawn(command, args, options)
     const forward = (signal) => child.kill(signal)
     for (const signal of SIGNALS) process.on(signal, forward)
+    const watch = watchParent(() => forward('SIGTERM'))
     const settle = (outcome) => {
+      clearInterval(watch)
       for (const signal of SIGNALS) process.off(signal, forward)
       resolve(outcome)
     }
     child.once('error', (error) => settle({ code: 1, signal: null, error }))
     child.once('exit', (code, signal) => settle({ code, signal }))
   })
+}
+
+/**
+ * An npm that is killed at once cannot pass a signal on: then the parent of this process changes. Run without npm, this
+ * process may outlive the shell that started it.
+ */
+function watchParent(onGone) {
+  if (!process.env.npm_lifecycle_event) return undefined
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    onGone()
+  }, PARENT_CHECK_INTERVAL_MS)
+  return watch
 }
 
 function fail(line) {

@@ -19,14 +19,14 @@ export type TestEngines = {
 export async function startEmbeddedEngines(): Promise<TestEngines> {
   await sweepAbandonedRuns()
   const runDir = makeRunDir()
+  // SIGTERM, and Ctrl-C twice, end vitest without its teardown, but not without this.
+  const onExit = () => abandon(runDir)
+  process.once('exit', onExit)
   const started = await Promise.allSettled([
     startPostgres({ dataDir: join(runDir, 'postgres') }),
     startKafka({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, log: console.log }),
   ])
   const [postgres, kafka] = started
-  // Ctrl-C twice ends vitest without its teardown, but not without this.
-  const onExit = () => abandon(runDir)
-  process.once('exit', onExit)
   const stop = async () => {
     process.off('exit', onExit)
     await Promise.all(started.map((engine) => (engine.status === 'fulfilled' ? engine.value.kill() : undefined)))
