@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { assertGrouped, renderConfiguration } from '../src/configuration-document.ts'
 import {
   CONFIG_FILES,
   listVariables,
@@ -75,6 +76,39 @@ test('.env.example names every variable of every service once, the required ones
       .filter((name, at, all) => all.indexOf(name) === at)
       .sort(),
   )
+})
+
+test('docs/configuration.md is what the configurations of the services make it, each variable once', () => {
+  const text = read('docs/configuration.md')
+  expect(text).toBe(renderConfiguration())
+  const rows = [...text.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([, name]) => name)
+  expect(rows).toEqual([...new Set(rows)])
+  expect(rows).toEqual(expect.arrayContaining(listVariables().map(({ name }) => name)))
+})
+
+test('ten variables that a production needs come first, and every row says when to change it', () => {
+  const [, first = ''] = renderConfiguration().split('\n## ')
+  expect(first).toMatch(/^What a production needs\n/)
+  expect(first.match(/^\| `/gm)).toHaveLength(10)
+  const unexplained = renderConfiguration().match(/^\| `.*\|\s*\|$/gm)
+  expect(unexplained).toBeNull()
+})
+
+test('a variable in no group, in two, or that does not exist is refused by name', () => {
+  expect(() => assertGrouped(['A', 'B'], ['A', 'B'])).not.toThrow()
+  expect(() => assertGrouped(['A'], ['A', 'B'])).toThrow('in no group: B')
+  expect(() => assertGrouped(['A', 'B', 'A'], ['A', 'B'])).toThrow('in two groups: A')
+  expect(() => assertGrouped(['A', 'B'], ['A'])).toThrow('not a variable: B')
+})
+
+test('docs/configuration.md has what npm start and npm test read', () => {
+  const files = ['local/src', 'packages/testkit/src', 'packages/engines/src'].flatMap((folder) =>
+    readdirSync(resolve(ROOT, folder)).map((file) => read(`${folder}/${file}`)),
+  )
+  const names = files.flatMap((text) => [...text.matchAll(/\benv\.([A-Z][A-Z_]+)/g)].map(([, name]) => name))
+  const text = read('docs/configuration.md')
+  expect(names).toContain('LOCAL_DIR')
+  expect(names.filter((name) => name !== 'PATH' && !text.includes(`\n| \`${name}\` |`))).toEqual([])
 })
 
 test('a variable that several services read has one default, but for the port that each needs for itself', () => {

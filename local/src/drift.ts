@@ -15,7 +15,6 @@ interface Generated {
 
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 const YAML = { lineWidth: 0, aliasDuplicateObjects: false }
-const TABLE = /(?<=<!-- environment:begin -->\n).*?(?=<!-- environment:end -->)/s
 
 /** What a script prints. The services' own code runs in a process of its own: nothing imports a service. */
 function print(script: string, ...args: string[]): string {
@@ -61,11 +60,7 @@ const GENERATED: readonly Generated[] = [
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
-  {
-    path: 'README.md',
-    make: async () =>
-      readFileSync(join(ROOT, 'README.md'), 'utf8').replace(TABLE, print('deploy/src/environment-table.ts')),
-  },
+  { path: 'docs/configuration.md', make: async () => print('deploy/src/configuration-document.ts') },
 ]
 
 const write = process.argv.includes('--write')

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test as base, expect, LEFT_OUT, waitFor } from '@streamledger/testkit'
@@ -46,6 +46,7 @@ test.for(languages)(
     const command = await prepare(language)
     const topic = await makeTopic(await createDatabase(), kafka.brokers)
     const stateFile = join(folder, 'progress.json')
+    const olderFile = join(folder, 'older.json')
     const env = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: topic.name, GROUP_ID: topic.name, STATE_FILE: stateFile }
     const relay = await spawnService(RELAY, topic.relayEnv)
     const publish = async (count: number): Promise<number> => {
@@ -63,6 +64,7 @@ test.for(languages)(
     await waitFor(() => countStored(stateFile) > first, { timeoutMs: 30_000 })
     killed.signal('SIGKILL')
     await killed.ended
+    copyFileSync(stateFile, olderFile)
     const events = first + (await more)
     await abortSome(topic)
     // Whoever forgets read_committed would see more than that.
@@ -71,6 +73,13 @@ test.for(languages)(
     const again = run(command, env, '--once')
     expect({ code: await again.ended, output: again.output }).toMatchObject({ code: 0 })
     expect(again.output).toContain(`${events} events, 0 faults`)
+
+    // Its own position counts: with an older one it reads again what the group has long committed.
+    copyFileSync(olderFile, stateFile)
+    expect(countStored(stateFile)).toBeLessThan(events)
+    const restored = run(command, env, '--once')
+    expect({ code: await restored.ended, output: restored.output }).toMatchObject({ code: 0 })
+    expect(restored.output).toContain(`${events} events, 0 faults`)
 
     await topic.write([topic.eventOf(1, 40)], 'commit')
     await topic.write([topic.eventOf(2, 42)], 'commit')

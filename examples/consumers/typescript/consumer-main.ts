@@ -1,20 +1,31 @@
 // Reads the events with kafkajs and checks that each wallet's `sequence` rises by one.
 //   node consumer-main.ts           follows the topic until Ctrl-C
 //   node consumer-main.ts --once    stops at the end that the topic has now
+//   node consumer-main.ts --print   prints each event; may be combined with --once
 // Exit code: 0 all was well, 1 something was left out, doubled or out of order.
 import { Kafka, logLevel } from 'kafkajs'
 import { Progress } from './progress.ts'
 
 const { KAFKA_BROKERS = '127.0.0.1:19092', KAFKA_TOPIC: topic = 'transactions' } = process.env
 const { GROUP_ID: groupId = 'example-typescript', STATE_FILE = 'typescript-progress.json' } = process.env
+const print = process.argv.includes('--print')
 
 const kafka = new Kafka({ clientId: groupId, brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.ERROR })
 const progress = new Progress(STATE_FILE)
-const read = new Map(Object.entries(progress.next).map(([partition, offset]) => [Number(partition), offset]))
+const read = new Map<number, number>()
 
-// read_committed. It is kafkajs's default; it is said because everything depends on it.
+// read_committed. It is kafkajs's default; it is set because everything depends on it.
 const consumer = kafka.consumer({ groupId, readUncommitted: false })
-// Told of the ends of transactions, too, which are offsets without an event.
+// Our own file says where to go on; the group's offsets may be older. After each rebalance kafkajs emits this before it
+// fetches, and it drops the positions of partitions that are not ours.
+consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+  for (const partition of payload.memberAssignment[topic] ?? []) {
+    const offset = progress.next[partition] ?? 0
+    read.set(partition, offset)
+    consumer.seek({ topic, partition, offset: String(offset) })
+  }
+})
+// This event counts the ends of transactions, too, which are offsets without an event.
 consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
   read.set(payload.partition, Number(payload.lastOffset) + 1)
   void stopAtEnd()
@@ -53,6 +64,7 @@ await consumer.run({
     const { partition, messages } = batch
     for (const { offset, value } of messages) {
       const fault = progress.take(partition, Number(offset), JSON.parse(String(value)))
+      if (print) console.log(`partition ${partition}, offset ${offset}: ${value}`)
       if (fault) console.log(fault)
     }
     progress.next[partition] = Number(batch.lastOffset()) + 1
