@@ -79,6 +79,16 @@ test.each(alerts)('$alert leads to a section that says what it means, what to do
   expect(rule.annotations?.summary).toBeTruthy()
 })
 
+test('the index of the runbook has one row for each alert, with its severity and its section', () => {
+  const runbook = read('docs/runbook.md')
+  const rows = [...runbook.matchAll(/^\| `(Streamledger\w+)` \| (\w+) \| \[(.+)\]\(#(.+)\) \|$/gm)]
+  const wanted = alerts.map(({ alert, labels, annotations }) => {
+    const anchor = annotations?.runbook_url.split('#')[1] ?? ''
+    return [alert, labels?.severity, listSections().get(anchor)?.split('\n', 1)[0], anchor]
+  })
+  expect(rows.map((row) => row.slice(1)).sort()).toEqual(wanted.sort())
+})
+
 test.each(alerts)('$alert is seen to fire, and not to fire', ({ alert }) => {
   const checks = tests.flatMap((one) => one.alert_rule_test).filter(({ alertname }) => alertname === alert)
   expect(checks.some(({ exp_alerts }) => exp_alerts.length > 0)).toBe(true)
