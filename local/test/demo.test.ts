@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
 import { expect, test } from '@streamledger/testkit'
+import { readWorkbook } from '../src/demo-workbook.ts'
+import { sessionsOf } from '../src/document-pages.ts'
+import { isTyped } from '../src/read-blocks.ts'
+import { runSession } from './document-session.ts'
 import { livingOf, ownStackEnv, runNpm } from './run-npm.ts'
 
-// `npm start -- --demo` is the first command that a reader of the README types: here it is typed.
+// What a reader of README.md types first, typed.
 
 const AGREES = 'All of it agrees.'
 
@@ -15,14 +20,27 @@ async function expectOrderlyStop(run: ReturnType<typeof runNpm>): Promise<void> 
   expect(livingOf(processes)).toEqual([])
 }
 
-test('on engines of its own, it ends in agreement, and a SIGTERM to npm stops everything', async () => {
-  const run = runNpm(['start', '--', '--demo'], await ownStackEnv())
-  await run.untilSays(AGREES)
-  expect(run.output).toMatch(/partition \d+, offset \d+: .*"trans_id":"salary-/)
-  expect(run.output).toMatch(/Closing balance \| .*3800/)
+test('the README from its first block to its last, on engines of its own, and a SIGTERM to npm stops everything', async () => {
+  const [readme] = sessionsOf('local/test/demo.test.ts')
+  if (!readme) throw new Error('the README has no session')
+  const env = await ownStackEnv()
+  const started = 'npm start'
+  expect(readme.blocks.find(isTyped)?.text).toBe(started)
+  const run = runNpm(['start'], env)
+  await run.untilSays('Ctrl-C stops everything.')
+
+  const session = await runSession(readme, { env, started })
+  expect(session.outputOf('npm start -- --demo')).toMatch(/Closing balance \| .*3800[\s\S]*All of it agrees\.\n/)
+  const answers = session.outputOf('/auth/signup')
+  expect(answers).toMatch(/^idempotent-replayed: true\r$/im)
+  expect(answers).toContain('"balance":380000')
+  const { summary, transactions } = await readWorkbook(join(session.folder, 'history.xlsx'))
+  expect(summary).toContainEqual(['Closing balance', '', 3800])
+  expect(transactions.length).toBe(1 + 2)
+
   await expectOrderlyStop(run)
   expect(run.output).toMatch(/the services have stopped\n.*the engines have stopped\n$/)
-}, 180_000)
+}, 240_000)
 
 test('on given engines, it ends in agreement, and starts none', async ({ createDatabase, kafka }) => {
   const { url } = await createDatabase({ empty: true })
