@@ -110,10 +110,10 @@ function writeAsOwner(folder: string, name: string, text: string): void {
 }
 
 /**
- * The command that docs/runbook.md gives, with another folder. A segment is complete under its final name, or not there, and
- * none is overwritten. Archiving an identical segment again succeeds: a server that was killed before it noted the first time asks again.
+ * Complete under its final name, or not there; never over something else. A segment that is there already, byte for byte,
+ * is archived: a server that was killed before it had noted that asks again.
  */
-export function archiveCommand(archive: string): string {
+function archiveCommand(archive: string): string {
   const to = `${quoteForShell(archive)}/%f`
   return `if test -f ${to}; then cmp -s "%p" ${to}; else cp "%p" ${to}.part && sync ${to}.part && mv ${to}.part ${to}; fi`
 }
