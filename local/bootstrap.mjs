@@ -2,7 +2,7 @@
 // It installs what the lockfile pins, unless that is done, and hands over.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -117,4 +117,6 @@ async function main() {
   else process.exit(code)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+// The module's own path has no symbolic links in it, the one that was typed may.
+const typed = process.argv[1]
+if (typed && realpathSync(typed) === fileURLToPath(import.meta.url)) await main()

@@ -41,7 +41,7 @@ export const DOCUMENT_PAGES: readonly DocumentPage[] = [
   { path: 'docs/decisions/README.md', reader: 'People who ask why' },
   { path: 'bench/README.md', reader: 'People who measure it' },
   { path: 'chaos/README.md', reader: 'People who test it under faults' },
-  { path: 'examples/consumers/README.md', reader: 'Authors of consumers of the events' },
+  { path: 'examples/consumers/README.md', reader: 'Authors of consumers of the events', session: SESSIONS },
   { path: 'fuzz/README.md', reader: 'People who test the API' },
   { path: 'packages/client/README.md', reader: 'Authors of clients in TypeScript', session: SESSIONS },
 ]

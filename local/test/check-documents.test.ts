@@ -53,7 +53,7 @@ test('what is marked, and what nobody types, is not mentioned', () => {
   const marked =
     block('sh', 'x', '<!-- not run: needs a cluster -->') + block('yaml', 'x', '<!-- run by: a.test.ts -->')
   expect(
-    faultsOf(marked + block('text') + block('mermaid') + block('json') + '`npm run -s test:crash`, `npm start`'),
+    faultsOf(`${marked + block('text') + block('mermaid') + block('json')}\`npm run -s test:crash\`, \`npm start\``),
   ).toEqual([])
 })
 
@@ -70,8 +70,8 @@ test.each([
   ['a line that is cut short', 'one …\n…\nlast', 'one and more\nlast', true],
   [
     'other ids, times, ports and widths',
-    'partition 3, "user_id":1 at 2026-01-01T00:00:00.000Z',
-    'partition  12,  "user_id":77 at 2027-02-03T04:05:06.700Z',
+    'partition 3: "user_id":1 at 2026-01-01T00:00:00.000Z',
+    'partition  12:  "user_id":77 at 2027-02-03T04:05:06.700Z',
     true,
   ],
   ['another amount', '"amount":500', '"amount":501', false],

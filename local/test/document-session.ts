@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { signalProcess } from '@streamledger/engines'
-import { expect, pickAmbientEnv } from '@streamledger/testkit'
+import { expect, LEFT_OUT, pickAmbientEnv } from '@streamledger/testkit'
 import { onTestFinished } from 'vitest'
 import { ROOT } from '../src/local-config.ts'
 import { type Block, isTyped, type Page } from '../src/read-blocks.ts'
@@ -34,7 +34,8 @@ export interface Session {
 
 /** Runs every block of the page that has no mark, and holds each to the output that the page shows after it. */
 export async function runSession(page: Page, { env, started }: SessionOptions): Promise<Session> {
-  const blocks = page.blocks.filter((block) => isTyped(block) && !block.mark && block.text.trim() !== started)
+  const isRun = (block: Block) => isTyped(block) && !block.mark && block.text.trim() !== started && !isLeftOut(block)
+  const blocks = page.blocks.filter(isRun)
   expect(blocks.length, `blocks of ${page.path}`).toBeGreaterThan(0)
   const folder = makeFolder(env.LOCAL_DIR ?? '')
   const script = ['set -eo pipefail', ...blocks.flatMap((block, at) => toScript(block, { at, env }))].join('\n')
@@ -56,6 +57,11 @@ export async function runSession(page: Page, { env, started }: SessionOptions): 
   }
   return { folder, outputOf }
 }
+
+/** What TEST_WITHOUT leaves out, by a program of its. */
+const PROGRAMS: Readonly<Record<string, RegExp>> = { python: /^python3 /m, java: /^mvn /m }
+
+const isLeftOut = ({ text }: Block): boolean => LEFT_OUT.some((name) => PROGRAMS[name]?.test(text))
 
 /** A folder with all that is in the repository, so that what the blocks write does not end up there. */
 function makeFolder(localDir: string): string {
@@ -144,7 +150,7 @@ function mask(line: string): string {
   return line
     .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
-    .replaceAll(/\b(partition|offset) \d+/g, '$1 <n>')
+    .replaceAll(/\b(partition|offset) +\d+/g, '$1 <n>')
     .replaceAll(/"(\w+_id)":\d+/g, '"$1":<n>')
     .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:<port>')
     .replaceAll(/\s+/g, ' ')
