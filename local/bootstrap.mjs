@@ -2,7 +2,7 @@
 // It installs what the lockfile pins, unless that is done, and hands over.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -18,6 +18,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const FOLDERS_NEVER_WALKED = new Set(['node_modules', '.git', '.local'])
 // A workspace package is at most two folders deep: packages/events.
 const PACKAGE_DEPTH_MAX = 2
+const PARENT_CHECK_INTERVAL_MS = 500
 
 /** What the installed packages depend on, as one digest: when it changes, they are installed again. */
 export function stampOf(root) {
@@ -67,13 +68,30 @@ function run(command, args, options) {
     const child = spawn(command, args, options)
     const forward = (signal) => child.kill(signal)
     for (const signal of SIGNALS) process.on(signal, forward)
+    const watch = watchParent(() => forward('SIGTERM'))
     const settle = (outcome) => {
+      clearInterval(watch)
       for (const signal of SIGNALS) process.off(signal, forward)
       resolve(outcome)
     }
     child.once('error', (error) => settle({ code: 1, signal: null, error }))
     child.once('exit', (code, signal) => settle({ code, signal }))
   })
+}
+
+/**
+ * An npm that is killed at once cannot pass a signal on: then the parent of this process changes. Run without npm, this
+ * process may outlive the shell that started it.
+ */
+function watchParent(onGone) {
+  if (!process.env.npm_lifecycle_event) return undefined
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    onGone()
+  }, PARENT_CHECK_INTERVAL_MS)
+  return watch
 }
 
 function fail(line) {
@@ -99,4 +117,6 @@ async function main() {
   else process.exit(code)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main()
+// The module's own path has no symbolic links in it, the one that was typed may.
+const typed = process.argv[1]
+if (typed && realpathSync(typed) === fileURLToPath(import.meta.url)) await main()

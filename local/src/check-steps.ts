@@ -13,6 +13,7 @@ export const CHECK_STEPS: readonly Step[] = [
   { name: 'format and lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { name: 'types', command: bin('tsc'), args: ['-p', '.'] },
   script('house rules', 'local/src/house-rules.ts'),
+  script('documents', 'local/src/check-documents.ts'),
   script('install scripts', 'local/src/install-scripts.ts'),
   script('generated files', 'local/src/drift.ts'),
 ]

@@ -1,11 +1,11 @@
-import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readTopic, readTopicEnds, type TopicEnds, type TopicRecord } from '@streamledger/engines'
-import exceljs from 'exceljs'
+import { agree, Disagreement } from './agree.ts'
 import { createApiClient } from './api-client.ts'
+import { checkWorkbook, type Posted, readWorkbook } from './demo-workbook.ts'
 import { loadLocalDir } from './local-config.ts'
 import { createScreen } from './screen.ts'
 import { readStack, type Stack } from './stack-file.ts'
@@ -16,14 +16,7 @@ const EXPORT_POLL_INTERVAL_MS = 200
 const CREDIT_KOBO = 500_000
 const DEBIT_KOBO = 120_000
 
-type Transaction = {
-  transaction_id: number
-  entry: string
-  amount: number
-  balance: number
-  trans_id: string
-  sequence: number
-}
+type Transaction = Posted & { sequence: number }
 type Export = { export_id: string; status: string; rows_done: number; size: number; sha256: string; file_url: string }
 
 const LOCAL_DIR = loadLocalDir(process.env)
@@ -76,20 +69,20 @@ async function postTransactions(api: ApiClient): Promise<Transaction[]> {
 
   step('The same debit again, as a client sends it that never saw the answer')
   const replay = await api.call('POST', '/transactions', { body: order, status: 201 })
-  strictEqual(replay.headers.get('idempotent-replayed'), 'true', 'the replay says that it is one')
-  strictEqual(replay.text, debit.text, 'the replay is the same answer')
+  agree(replay.headers.get('idempotent-replayed'), 'true', 'the replay does not say that it is one')
+  agree(replay.text, debit.text, 'the replay is not the same answer')
   show('Idempotent-Replayed: true, the same answer byte for byte, and nothing was moved')
 
   step('A debit that the balance does not cover')
   const body = { entry: 'debit', amount: CREDIT_KOBO, trans_id: `too-much-${randomUUID()}` }
   const refused = await api.call('POST', '/transactions', { body, status: 422 })
   const problem = refused.json as { code: string; detail: string }
-  strictEqual(problem.code, 'insufficient_funds')
+  agree(problem.code, 'insufficient_funds', 'the refusal has another code')
   show(`422 ${problem.code}: ${problem.detail}`)
 
   const { json } = await api.call('GET', '/wallet', { status: 200 })
   const { balance } = (json as { wallet: { balance: number } }).wallet
-  strictEqual(balance, CREDIT_KOBO - DEBIT_KOBO, 'the balance is what was accepted')
+  agree(balance, CREDIT_KOBO - DEBIT_KOBO, 'the balance is not what was accepted')
   show(`The wallet holds ${naira(balance)}`)
   return [credited, debited]
 }
@@ -108,7 +101,7 @@ async function showEvents(stack: Stack, { from, key, posted }: Expected): Promis
     ...[transaction_id, entry, amount, balance, trans_id, sequence],
   ]
   const seen = events.map(({ value }) => JSON.parse(value ?? '') as Transaction)
-  deepStrictEqual(seen.map(pick), posted.map(pick), 'the events are the transactions, in their order')
+  agree(seen.map(pick), posted.map(pick), 'the events are not the transactions, in their order')
 }
 
 async function showExport(api: ApiClient, base: string, posted: readonly Transaction[]): Promise<void> {
@@ -120,19 +113,20 @@ async function showExport(api: ApiClient, base: string, posted: readonly Transac
   show(`${done.status}: ${done.rows_done} rows, ${done.size} bytes`)
 
   const bytes = await api.download(new URL(done.file_url, base))
-  strictEqual(bytes.length, done.size, 'the file is as large as announced')
-  strictEqual(createHash('sha256').update(bytes).digest('hex'), done.sha256, 'the file has the announced digest')
+  agree(bytes.length, done.size, 'the file does not have the announced size')
+  agree(createHash('sha256').update(bytes).digest('hex'), done.sha256, 'the file does not have the announced digest')
   const folder = join(LOCAL_DIR, 'demo')
   const file = join(folder, `${export_id}.xlsx`)
   mkdirSync(folder, { recursive: true })
   writeFileSync(file, bytes)
   show(`${relative(process.cwd(), file)}:`)
 
-  const rows = await readRows(file)
-  for (const row of rows) show(row.map(String).join(' | '))
-  const amounts = rows.slice(1).map((row) => [row[1], row[2], row[3], row[4], row.at(-1)])
-  const expected = posted.map((t) => [t.transaction_id, t.entry, t.amount / 100, t.balance / 100, t.trans_id])
-  deepStrictEqual(amounts, expected, 'the rows are the transactions, in their order')
+  const { summary, transactions } = await readWorkbook(file)
+  show('sheet "Summary":')
+  for (const row of summary) show(`  ${row.map(String).join(' | ')}`)
+  show('sheet "Transactions":')
+  for (const row of transactions) show(`  ${row.map(String).join(' | ')}`)
+  checkWorkbook({ summary, transactions }, posted)
 }
 
 async function pollExport(api: ApiClient, id: string): Promise<Export> {
@@ -147,22 +141,15 @@ async function pollExport(api: ApiClient, id: string): Promise<Export> {
   }
 }
 
-async function readRows(file: string): Promise<unknown[][]> {
-  const workbook = new exceljs.Workbook()
-  await workbook.xlsx.readFile(file)
-  const rows: unknown[][] = []
-  workbook.worksheets[0]?.eachRow((row) => {
-    const cells = (row.values as unknown[]).slice(1) // exceljs counts columns from 1
-    rows.push(cells.map((cell) => (cell instanceof Date ? cell.toISOString() : cell)))
-  })
-  return rows
-}
-
 try {
   const stack = readStack(LOCAL_DIR)
   if (!stack) throw new Error('no stack is running here: npm start')
   await playDemo(stack)
 } catch (error) {
-  screen.warn(`The demo failed: ${(error as Error).message}`)
+  const { message } = error as Error
+  if (error instanceof Disagreement) screen.write(`\n${error.difference}`)
+  // The starter shows the reason last, when the stack has stopped.
+  if (process.send) process.send(message, () => process.disconnect?.())
+  else screen.warn(message)
   process.exitCode = 1
 }

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { dumpSchema, migrate } from '@streamledger/db'
 import { asyncapiDocument } from '@streamledger/events'
 import { stringify } from 'yaml'
+import { makeDocumentsTable } from './documents-table.ts'
 import { ROOT } from './local-config.ts'
 
 interface Generated {
@@ -59,6 +60,7 @@ const GENERATED: readonly Generated[] = [
   { path: 'deploy/helm/values.schema.json', make: async () => print('deploy/src/chart-schema.ts') },
   { path: 'packages/client/src/openapi.ts', make: async () => printOpenapiTypes() },
   { path: 'docs/asyncapi.yaml', make: async () => stringify(asyncapiDocument(), YAML) },
+  { path: 'docs/README.md', make: async () => makeDocumentsTable() },
   { path: '.env.example', make: async () => print('deploy/src/env-example.ts') },
   { path: 'docs/configuration.md', make: async () => print('deploy/src/configuration-document.ts') },
 ]

@@ -22,8 +22,8 @@ const LOCK_HOLDER_WORDS = ['local/src/start.ts']
 export async function runStack(options: StartArguments, deps: StackDeps): Promise<number> {
   const { config, stop } = deps
   const lock = takeInstanceLock(config.localDir, LOCK_HOLDER_WORDS)
-  if ('heldBy' in lock) return joinRunningStack(options, deps, lock.heldBy)
   try {
+    if ('heldBy' in lock) return await joinRunningStack(options, deps, lock.heldBy)
     return await runLocked(options, deps, lock)
   } catch (error) {
     if (stop.stop.aborted) return 0 // whatever was under way was cut short on request
@@ -64,9 +64,9 @@ async function runLocked(options: StartArguments, deps: StackDeps, lock: Instanc
   cleanup.defer(() => removeStack(config.localDir))
   publish()
   showStack(screen, describeStack(config, services, engines), config.localDir)
-  const demoFailed = options.demo && (await runDemo(stop.stop)) !== 0
+  if (options.demo) await runDemo(stop.stop)
   await untilStopped(config, stop.stop)
-  return demoFailed ? 1 : 0
+  return 0
 }
 
 /** A second start in the same folder: plays the demo against the stack that is up, or says where that is. */
@@ -76,7 +76,10 @@ async function joinRunningStack(
   pid: number,
 ): Promise<number> {
   const running = readStack(config.localDir)
-  if (demo && running) return runDemo(stop.stop)
+  if (demo && running) {
+    await runDemo(stop.stop)
+    return 0
+  }
   const where = running ? `, ${running.api[0] ?? 'without an API'}` : ''
   screen.warn(
     `StreamLedger is running here already (pid ${pid}${where}): stop that one first. ${config.localDir}/stack.json describes it.`,

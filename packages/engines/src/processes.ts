@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const POLL_INTERVAL_MS = 20
@@ -33,6 +33,41 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
+}
+
+/** All living processes that this one has started, and those that they have started, in groups of their own or not. */
+export function listDescendants(pid: number): number[] {
+  const children = Map.groupBy(listParents(), ({ parent }) => parent)
+  const found: number[] = []
+  const add = (of: number) => {
+    for (const child of children.get(of) ?? []) {
+      found.push(child.pid)
+      add(child.pid)
+    }
+  }
+  add(pid)
+  return found
+}
+
+function listParents(): { pid: number; parent: number }[] {
+  if (process.platform !== 'linux') {
+    const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/).map(Number))
+      .map(([pid = 0, parent = 0]) => ({ pid, parent }))
+  }
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger)
+  return pids.flatMap((pid) => {
+    try {
+      // The name, in brackets, may itself hold brackets and spaces; the state and the parent follow it.
+      const [, parent] = /^.*\) . (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+      return [{ pid, parent: Number(parent) }]
+    } catch {
+      return [] // gone meanwhile
+    }
+  })
 }
 
 export type EndProcessOptions = { words: readonly string[]; signal: NodeJS.Signals; deadlineMs: number }

@@ -1,4 +1,6 @@
+import { constants } from 'node:os'
 import { migrate } from '@streamledger/db'
+import { listDescendants, signalProcess } from '@streamledger/engines'
 import pg from 'pg'
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { TestProject } from 'vitest/node'
@@ -21,6 +23,7 @@ declare module 'vitest' {
 
 /** Starts the engines once a run, migrates the template once, and tells the tests where they are. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const stopWatching = endDescendantsOnSignal()
   const [engines] = await Promise.all([startEngines(), buildPrograms()])
   try {
     project.provide('postgresUrl', engines.postgresUrl)
@@ -31,7 +34,25 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await engines.stop()
     throw error
   }
-  return () => engines.stop()
+  return async () => {
+    await engines.stop()
+    stopWatching()
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** A signal ends vitest without its teardown: then what it and its workers have started is ended here. */
+function endDescendantsOnSignal(): () => void {
+  const end = (signal: NodeJS.Signals) => {
+    for (const pid of listDescendants(process.pid)) signalProcess(pid, 'SIGKILL')
+    process.exit(128 + constants.signals[signal]) // as a shell reports it
+  }
+  // They stay: signal-exit, which testcontainers brings, would end the process before its exit handlers have run.
+  for (const signal of SIGNALS) process.on(signal, end)
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, end)
+  }
 }
 
 async function startEngines(): Promise<TestEngines> {

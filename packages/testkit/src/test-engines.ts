@@ -23,6 +23,9 @@ export type TestEngines = {
 export async function startEmbeddedEngines(): Promise<TestEngines> {
   await sweepAbandonedRuns()
   const runDir = makeRunDir()
+  // SIGTERM, and Ctrl-C twice, end vitest without its teardown, but not without this.
+  const onExit = () => abandon(runDir)
+  process.once('exit', onExit)
   const { listeners, doors } = await planDoors(DOORS)
   const started = await Promise.allSettled([
     // Thrown away after the run: what a power cut would take is not waited for. Tests that kill a Postgres start one of their own.
@@ -30,9 +33,6 @@ export async function startEmbeddedEngines(): Promise<TestEngines> {
     startKafka({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, listeners, log: console.log }),
   ])
   const [postgres, kafka] = started
-  // Ctrl-C twice ends vitest without its teardown, but not without this.
-  const onExit = () => abandon(runDir)
-  process.once('exit', onExit)
   const stop = async () => {
     process.off('exit', onExit)
     await Promise.all(started.map((engine) => (engine.status === 'fulfilled' ? engine.value.kill() : undefined)))
