@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test as base, type OtlpSpan, type ServiceProcess, signUp } from '@streamledger/testkit'
+import { test as base, type OtlpSpan, type ServiceProcess, type SpawnServiceOptions, signUp } from '@streamledger/testkit'
 
 export const SERVICES = ['api', 'relay', 'exporter'] as const
 export type ServiceName = (typeof SERVICES)[number]
@@ -20,7 +20,10 @@ export interface TracedSystem {
   call(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Answer>
 }
 
-export type StartSystem = (env?: Record<string, string>) => Promise<TracedSystem>
+export type StartSystem = (
+  env?: Record<string, string>,
+  options?: Pick<SpawnServiceOptions, 'bundled'>,
+) => Promise<TracedSystem>
 
 /** vitest's `test` with the three services as processes, on an environment that the test chooses. */
 export const test = base.extend(
@@ -28,7 +31,7 @@ export const test = base.extend(
   async ({ createDatabase, kafka, spawnService }, { onCleanup }): Promise<StartSystem> => {
     const exports = await mkdtemp(join(tmpdir(), 'traced-'))
     onCleanup(() => rm(exports, { recursive: true }))
-    return async (more = {}) => {
+    return async (more = {}, options = {}) => {
       const { url } = await createDatabase()
       const topic = `traced-${randomUUID()}`
       const env = {
@@ -41,7 +44,9 @@ export const test = base.extend(
         ...more,
       }
       const spawned = await Promise.all(
-        SERVICES.map(async (name) => [name, await spawnService(`services/${name}/src/main.ts`, env)] as const),
+        SERVICES.map(
+          async (name) => [name, await spawnService(`services/${name}/src/main.ts`, env, [], options)] as const,
+        ),
       )
       const services = Object.fromEntries(spawned) as Record<ServiceName, ServiceProcess>
       await Promise.all(Object.values(services).map((service) => service.ready()))

@@ -5,6 +5,9 @@ import { expect, type ServiceProcess, waitFor } from '@streamledger/testkit'
 import { onTestFinished } from 'vitest'
 import { makeCaller, test } from './traced-system.ts'
 
+/** A bundle would not tell which modules are loaded. */
+const SOURCES = { bundled: false }
+
 interface Coverage {
   result: { url: string }[]
 }
@@ -38,7 +41,7 @@ test("without an endpoint no service loads OpenTelemetry's SDK, and a caller's t
   kafka,
 }) => {
   const { env, readScripts } = await watchScripts()
-  const { topic, call, services } = await startSystem(env)
+  const { topic, call, services } = await startSystem(env, SOURCES)
   const caller = makeCaller()
   const headers = { traceparent: caller.traceparent, tracestate: 'vendor=opaque' }
   const body = { entry: 'credit', amount: 5, trans_id: 'traced' }
@@ -65,7 +68,7 @@ test("without an endpoint no service loads OpenTelemetry's SDK, and a caller's t
 test('with an endpoint each does, or the test above would show nothing', async ({ startSystem, startCollector }) => {
   const { env, readScripts } = await watchScripts()
   const { endpoint } = await startCollector()
-  const { services } = await startSystem({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint })
+  const { services } = await startSystem({ ...env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, SOURCES)
   for (const service of Object.values(services)) {
     await stop(service)
     expect((await readScripts(service)).some(isOpenTelemetry)).toBe(true)

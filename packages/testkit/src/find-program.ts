@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 
-const ROOT = resolve(import.meta.dirname, '../../..')
+export const ROOT = resolve(import.meta.dirname, '../../..')
 /** The programs that tests start by the hundred. */
 export const PROGRAMS = [
   'services/api/src/main.ts',

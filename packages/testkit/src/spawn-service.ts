@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { resolve } from 'node:path'
 import { type Exit, pickFreePort } from '@streamledger/engines'
-import { findProgram } from './find-program.ts'
+import { findProgram, ROOT } from './find-program.ts'
 import { waitFor } from './wait-for.ts'
 
 const READY_TIMEOUT_MS = 30_000
@@ -32,6 +33,8 @@ export type SpawnService = (
 export interface SpawnServiceOptions {
   /** A command that is given node's as its last arguments, and becomes it: to set limits that only a parent can set. */
   via?: readonly string[]
+  /** False: the sources, module by module, as users run them. */
+  bundled?: boolean
 }
 
 /** Spawns a program's main.ts, with arguments if it takes any; the path is absolute or relative to the repository. Ports are picked unless `env` has them. */
@@ -39,11 +42,16 @@ export async function spawnService(
   entryPath: string,
   env: Record<string, string>,
   args: readonly string[] = [],
-  { via = [] }: SpawnServiceOptions = {},
+  { via = [], bundled = true }: SpawnServiceOptions = {},
 ): Promise<ServiceProcess> {
   const port = env.PORT ?? String(await pickFreePort())
   const opsPort = env.OPS_PORT ?? String(await pickFreePort())
-  const node = [process.execPath, '--disable-warning=TimeoutNegativeWarning', findProgram(entryPath), ...args]
+  const node = [
+    process.execPath,
+    '--disable-warning=TimeoutNegativeWarning',
+    bundled ? findProgram(entryPath) : resolve(ROOT, entryPath),
+    ...args,
+  ]
   const [command = '', ...rest] = [...via, ...node]
   const child = spawn(command, rest, {
     // Not the test's environment: kafkajs and others behave differently under NODE_ENV=test.
