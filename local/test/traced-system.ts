@@ -2,7 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test as base, type OtlpSpan, type ServiceProcess, type SpawnServiceOptions, signUp } from '@streamledger/testkit'
+import {
+  test as base,
+  type OtlpSpan,
+  type ServiceProcess,
+  type SpawnServiceOptions,
+  signUp,
+} from '@streamledger/testkit'
 
 export const SERVICES = ['api', 'relay', 'exporter'] as const
 export type ServiceName = (typeof SERVICES)[number]
