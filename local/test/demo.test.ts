@@ -40,7 +40,7 @@ test('the README from its first block to its last, on engines of its own, and a 
 
   await expectOrderlyStop(run)
   expect(run.output).toMatch(/the services have stopped\n.*the engines have stopped\n$/)
-}, 240_000)
+}, 480_000)
 
 test('on given engines, it ends in agreement, and starts none', async ({ createDatabase, kafka }) => {
   const { url } = await createDatabase({ empty: true })
@@ -50,7 +50,7 @@ test('on given engines, it ends in agreement, and starts none', async ({ createD
   expect(run.output).toContain('PostgreSQL answers at DATABASE_URL')
   expect(run.output).toContain('Kafka answers at KAFKA_BROKERS')
   await expectOrderlyStop(run)
-}, 180_000)
+}, 300_000)
 
 test('without Java, it says that events wait, and ends in agreement', async ({ createDatabase }) => {
   const { url } = await createDatabase({ empty: true })
@@ -59,7 +59,7 @@ test('without Java, it says that events wait, and ends in agreement', async ({ c
   await run.untilSays(AGREES)
   expect(run.output).toContain('There is no Kafka: they wait in the outbox.')
   await expectOrderlyStop(run)
-}, 180_000)
+}, 300_000)
 
 test('a demo that fails shows both values, stops the stack, says why in its last line and exits 1', async ({
   createDatabase,
@@ -79,4 +79,4 @@ test('a demo that fails shows both values, stops the stack, says why in its last
   expect(run.output).toContain('the services have stopped')
   const [last] = run.output.trimEnd().split('\n').slice(-1)
   expect(last).toMatch(/ The demo failed: the rows are not the transactions, in their order$/)
-}, 180_000)
+}, 300_000)
