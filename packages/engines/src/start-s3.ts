@@ -10,7 +10,7 @@ const POM = resolve(import.meta.dirname, '../s3/pom.xml')
 const LOGGING = resolve(import.meta.dirname, '../s3/logback.xml')
 const READY_DEADLINE_MS = 60_000
 const READY_INTERVAL_MS = 50
-const CREDENTIALS = { accessKeyId: 'local', secretAccessKey: 'local-secret' }
+const CREDENTIALS = { accessKeyId: 'access-key-of-s3', secretAccessKey: 'secret-key-of-s3' }
 
 export type StartS3Options = FetchJarsOptions & {
   /** Each bucket is a subfolder. */
