@@ -14,7 +14,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/.local/**', ...LEFT_OUT.flatMap((name) => ABOUT[name] ?? [])],
     globalSetup: ['packages/testkit/src/global-setup.ts'],
     // Each file brings services and clients of its own, beside PostgreSQL and Kafka: two files at once fill two cores.
-    maxWorkers: 2,
+    maxWorkers: 4,
     // A worker loads what is under test once, not once for each file: that is a second of a file's processor time.
     isolate: false,
     testTimeout: 60_000,

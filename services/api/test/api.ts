@@ -16,6 +16,9 @@ import { type Client, createClient } from './client.ts'
 
 export { afterAll, describe, expect, waitFor } from '@streamledger/testkit'
 
+/** A hash with the product's own memory takes a core for 20 to 40 ms, and tests sign up hundreds of users. */
+const MEMORY_KIB_OF_TESTS = 64
+
 export const SECRET = 'a secret for tests, 32 bytes at least'
 
 export interface Api {
@@ -61,7 +64,11 @@ export function makeEnv(databaseUrl: string, env: Record<string, string> = {}): 
 }
 
 /** The real app, listening on a port of its own, on a database that is migrated. */
-export async function startApi(databaseUrl: string, env: Record<string, string> = {}): Promise<Api> {
+export async function startApi(
+  databaseUrl: string,
+  env: Record<string, string> = {},
+  { memoryKib = MEMORY_KIB_OF_TESTS } = {},
+): Promise<Api> {
   const exportFolder = await mkdtemp(join(tmpdir(), 'streamledger-exports-'))
   const config = loadApiConfig(makeEnv(databaseUrl, { EXPORT_DIR: exportFolder, ...env }))
   const logger = createLogger({ service: 'api', level: config.logLevel })
@@ -73,7 +80,7 @@ export async function startApi(databaseUrl: string, env: Record<string, string> 
     db: databases.main.db,
     logger,
     registry: createRegistry('api'),
-    passwords: createPasswords(config.passwords),
+    passwords: createPasswords({ ...config.passwords, memoryKib }),
     files: await openExportFiles(config, logger),
   })
   await app.listen({ host: '127.0.0.1', port: 0 })

@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, makePerson, startApi, test } from './api.ts'
+import { MEMORY_KIB } from '../src/accounts/passwords.ts'
+import { test as base, describe, expect, makePerson, startApi } from './api.ts'
+import { claimTopic } from './claim-topic.ts'
 import { createClient } from './client.ts'
+
+/** With hashes as the product makes them. */
+const test = base.extend('api', { scope: 'file' }, async ({ database }, { onCleanup }) => {
+  await claimTopic(database.pool)
+  const api = await startApi(database.url, {}, { memoryKib: MEMORY_KIB })
+  onCleanup(() => api.stop())
+  return api
+})
 
 const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
@@ -159,10 +169,14 @@ describe('log-in', () => {
     api,
     database,
   }) => {
-    const crowded = await startApi(database.url, {
-      ...{ PASSWORD_HASHES_MAX: '1', PASSWORD_WAITING_MAX: '2' },
-      DATABASE_CONNECT_TIMEOUT_MS: '20000', // so that only the queue of log-ins is full
-    })
+    const crowded = await startApi(
+      database.url,
+      {
+        ...{ PASSWORD_HASHES_MAX: '1', PASSWORD_WAITING_MAX: '2' },
+        DATABASE_CONNECT_TIMEOUT_MS: '20000', // so that only the queue of log-ins is full
+      },
+      { memoryKib: MEMORY_KIB },
+    )
     try {
       const user = await api.signUp()
       const flood = Array.from({ length: 12 }, () =>

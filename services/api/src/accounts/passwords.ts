@@ -5,7 +5,7 @@ import { AccountError } from './errors.ts'
 import { createGate, type Gate } from './gate.ts'
 
 // OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-const MEMORY_KIB = 19_456
+export const MEMORY_KIB = 19_456
 const PASSES = 2
 const LANES = 1
 const VERSION = 0x13
@@ -39,13 +39,15 @@ export interface Turn {
 export interface PasswordsOptions {
   hashesMax: number
   waitingMax: number
+  /** Less only in tests, which sign up hundreds of users. */
+  memoryKib?: number
 }
 
 /** argon2id off the main thread, at most `hashesMax` at once: each takes 19 MiB, and one core for 20 to 40 ms. */
-export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Passwords {
+export function createPasswords({ hashesMax, waitingMax, memoryKib = MEMORY_KIB }: PasswordsOptions): Passwords {
   const gate = createGate({ runningMax: hashesMax, waitingMax, full: () => new AccountError('sign_in_busy') })
-  const parameters = { memoryCost: MEMORY_KIB, timeCost: PASSES, parallelism: LANES, version: VERSION }
-  const dummyHash = makeDummyHash()
+  const parameters = { memoryCost: memoryKib, timeCost: PASSES, parallelism: LANES, version: VERSION }
+  const dummyHash = makeDummyHash(memoryKib)
 
   const hash = (password: string): Promise<string> =>
     argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES })
@@ -63,7 +65,7 @@ export function createPasswords({ hashesMax, waitingMax }: PasswordsOptions): Pa
 }
 
 /** Random bytes in the format of a hash. Checking it costs as much as any other, and no password matches it. */
-function makeDummyHash(): string {
+function makeDummyHash(memoryKib: number): string {
   const [salt, hash] = [SALT_BYTES, HASH_BYTES].map((bytes) => randomBytes(bytes).toString('base64').replace(/=+$/, ''))
-  return `$argon2id$v=${VERSION}$m=${MEMORY_KIB},t=${PASSES},p=${LANES}$${salt}$${hash}`
+  return `$argon2id$v=${VERSION}$m=${memoryKib},t=${PASSES},p=${LANES}$${salt}$${hash}`
 }
