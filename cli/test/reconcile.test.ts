@@ -113,7 +113,7 @@ const CHANGES: [string, Partial<typeof NONE>, RegExp, Change][] = [
   [
     'two events of a wallet that changed places',
     { out_of_order: 1 },
-    /transaction \d+ \(wallet \d+, sequence 2\) comes after a later event of this wallet/,
+    /transaction \d+ \(wallet \d+, sequence 2\) comes after a later event/,
     (records, wallet) => {
       const [, second, third] = of(records, wallet)
       return records.map((record) => (record === second ? third : record === third ? second : record) as ForgedRecord)
