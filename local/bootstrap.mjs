@@ -1,4 +1,4 @@
-// The one file that the Node of whoever types `npm start` runs, 20 or newer; everything else runs on the pinned Node.
+// The only file that runs on the Node of the person who types `npm start`, 20 or newer; everything else runs on the pinned Node.
 // It installs what the lockfile pins, unless that is done, and hands over.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

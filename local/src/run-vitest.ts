@@ -24,7 +24,7 @@ export async function runVitest(args: readonly string[], prepare = prepareEngine
   return code ?? 1
 }
 
-/** Fetches Kafka and S3Proxy before the tests begin, so that nobody waits for a silent download inside them. */
+/** Fetches Kafka and S3Proxy before the tests begin: inside of them a download would be silent. */
 async function prepareEngines(): Promise<void> {
   const engines = process.env.TEST_ENGINES
   const docker = () => spawnSync('docker', ['info'], { stdio: 'ignore', timeout: DOCKER_TIMEOUT_MS }).status === 0

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkHouseRules, type SourceFile } from '../src/house-rules.ts'
+import { checkHouseRules, checkWords, type SourceFile } from '../src/house-rules.ts'
 
 const rulesOf = (...files: SourceFile[]): string[] => checkHouseRules(files).map(({ rule }) => rule)
 const file = (path: string, text: string): SourceFile => ({ path, text })
@@ -79,4 +79,12 @@ test('tests may use the test kit and the engines', () => {
     "import '@streamledger/testkit'\nimport '@streamledger/engines'\nimport '../src/main.ts'",
   )
   expect(rulesOf(main(), spec)).toEqual([])
+})
+
+test('words that make a sentence a riddle are found, but not in a landed migration', () => {
+  const text = '// Whoever asks is told.'
+  expect(checkWords(file('docs/runbook.md', text)).map(({ rule }) => rule)).toEqual([
+    '"Whoever": say who does it, in plain words',
+  ])
+  expect(checkWords(file('db/migrations/0001_users.sql', text))).toEqual([])
 })
