@@ -13,12 +13,13 @@ export default defineConfig({
     include: ['**/test/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/.local/**', ...LEFT_OUT.flatMap((name) => ABOUT[name] ?? [])],
     globalSetup: ['packages/testkit/src/global-setup.ts'],
-    // Each file brings services and clients of its own, beside PostgreSQL and Kafka: two files at once fill two cores.
-    maxWorkers: 4,
+    // A test waits for more than half of its time: three files at once fill two cores.
+    maxWorkers: 3,
     // A worker loads what is under test once, not once for each file: that is a second of a file's processor time.
     isolate: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Much longer than anything takes: a machine that is busy with other things is no failure.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 30_000,
     // kafkajs 2.2.4 sets timers that lie in the past; Node 26 remarks on each of them.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],

@@ -37,6 +37,6 @@ test('a busy API port is one line that names the variable', async () => {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   onTestFinished(() => void server.close())
   await expect(planning()).rejects.toThrow(
-    `Port ${port} is in use: end the program that has it, or set PORT to another port.`,
+    `Port ${port} is in use: end the program that uses it, or set PORT to another port.`,
   )
 })
