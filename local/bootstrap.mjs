@@ -119,4 +119,4 @@ async function main() {
 
 // The module's own path has no symbolic links in it, the one that was typed may.
 const typed = process.argv[1]
-if (typed && realpathSync(typed) === fileURLToPath(import.meta.url)) await main()
+if (typed && existsSync(typed) && realpathSync(typed) === fileURLToPath(import.meta.url)) await main()

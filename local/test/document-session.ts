@@ -10,7 +10,8 @@ import { type Block, isTyped, type Page } from '../src/read-blocks.ts'
 
 // Runs a page's blocks as its reader does: one after another, in one shell.
 
-const TIMEOUT_MS = 300_000
+/** A page may fetch what an example in another language needs. */
+const TIMEOUT_MS = 600_000
 /** The ports that pages name, by the variable that changes them: they are replaced by those of the stack under test. */
 const DOCUMENTED_PORTS = { PORT: 3000, POSTGRES_PORT: 15_432, KAFKA_PORT: 19_092 } as const
 const RUN_SQL = join(ROOT, 'local', 'test', 'run-sql-main.ts')

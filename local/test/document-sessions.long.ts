@@ -29,4 +29,4 @@ test('what the pages tell people to type works as they show it', async () => {
   expect(faults.join('\n\n')).toBe('')
   stack.child.kill('SIGTERM')
   expect(await stack.exited).toBe(0)
-})
+}, 900_000)

@@ -13,7 +13,13 @@ interface Result {
 
 const stack = readStack(loadLocalDir(process.env))
 if (!stack) throw new Error('no stack is running')
-const options = { applicationName: 'document', connectionsMax: 1, statementTimeoutMs: 10_000 }
+const PATIENCE_MS = 60_000
+const options = {
+  applicationName: 'document',
+  connectionsMax: 1,
+  statementTimeoutMs: PATIENCE_MS,
+  connectTimeoutMs: PATIENCE_MS,
+}
 const { pool, close } = createDatabase(stack.databaseUrl, options)
 try {
   // Several statements in one text have a result each.
