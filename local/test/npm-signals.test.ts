@@ -27,5 +27,5 @@ for (const [signal, code] of [
     run.child.kill(signal)
     expect(await run.exited).toBe(code)
     await waitFor(() => expect(livingOf(processes)).toEqual([]))
-  })
+  }, 300_000)
 }
