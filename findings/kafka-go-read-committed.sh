@@ -4,7 +4,7 @@
 # Guess before the run: a read_committed consumer never delivers an aborted record, as the Java client.
 # Cause: readFetchResponseHeaderV10 (read.go) reads the list of aborted transactions and drops it. messageSetReader
 #   (message_reader.go: readHeader, readMessageV2) does not look at the control bit of a batch.
-# Seen:
+# Seen (key: is the key of a marker; the records have no key):
 #   Java client, read_committed:    committed-1 committed-2
 #   kafka-go 0.4.50, ReadCommitted: committed-1 key:00000001 aborted-1 key:00000000 aborted-2 key:00000000 committed-2
 # Needs a JDK (17 or later), Maven and Go. Ends with 0 if the behaviour is as stated, otherwise with 1.
