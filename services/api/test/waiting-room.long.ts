@@ -85,7 +85,7 @@ test('a full waiting room refuses at once, serves those who are in it, and does 
   }
   const [api] = (await spawnApis(spawnService, url, { env })) as [ServiceProcess]
   const crowd = startCrowd(api.url, await makeUsers(pool, 500))
-  const refusedTimes = (count: number) => waitFor(() => crowd.refusals.length >= count, { timeoutMs: 80_000 })
+  const refusedTimes = (count: number) => waitFor(() => crowd.refusals.length >= count, { timeoutMs: 180_000 })
   await refusedTimes(WARM_REFUSALS)
   const before = await residentMib(api)
   const servedBefore = crowd.answered.length
@@ -106,7 +106,7 @@ test('a full waiting room refuses at once, serves those who are in it, and does 
   expect(crowd.answered.length).toBeGreaterThanOrEqual(CONNECTIONS)
   expect(new Set(crowd.answered.map(({ reply }) => reply.status))).toEqual(new Set([201]))
   await expectTruth(pool, crowd.answered)
-}, 240_000)
+}, 480_000)
 
 test('who finds the room full is refused before the body is read, and not before the token', async ({
   createDatabase,
