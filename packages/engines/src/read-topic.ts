@@ -5,6 +5,8 @@ import { type Admin, type Consumer, type IHeaders, Kafka, type KafkaMessage, log
 const POLL_INTERVAL_MS = 10
 const FETCH_WAIT_MS = 50
 const TIMEOUT_MS = 30_000
+const LEADER_TRIES_MAX = 50
+const LEADER_PAUSE_MS = 200
 
 /** A record as a consumer sees it, with its text decoded. */
 export type TopicRecord = {
@@ -83,9 +85,21 @@ async function withAdmin<T>(kafka: Kafka, use: (admin: Admin) => Promise<T>): Pr
   }
 }
 
+/** A broker that has just started answers that it leads nothing yet: kafkajs passes that on. */
+async function fetchOffsets(admin: Admin, topic: string) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await admin.fetchTopicOffsets(topic)
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable || tries === LEADER_TRIES_MAX) throw error
+      await delay(LEADER_PAUSE_MS)
+    }
+  }
+}
+
 /** Only partitions that have records to read. */
 async function readEnds(admin: Admin, topic: string, from: TopicEnds): Promise<TopicEnds> {
-  const offsets = await admin.fetchTopicOffsets(topic)
+  const offsets = await fetchOffsets(admin, topic)
   const ends = offsets.map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
   const filled = ends.filter(({ partition, low, high }) => high > Math.max(low, from.get(partition) ?? 0))
   return new Map(filled.map(({ partition, high }) => [partition, high]))
