@@ -7,9 +7,10 @@ export default mergeConfig(
   defineConfig({
     test: {
       include: ['services/relay/test/crash/*.crash.ts', '**/test/**/*.long.ts'],
-      // A cell mostly waits: for a lease to run out, for an engine to come back.
-      maxConcurrency: 4,
-      maxWorkers: 3,
+      // Cells of one file at the same time. Each runs up to three relays: more cells starve one another on two cores.
+      maxConcurrency: 2,
+      // Files here start many processes, and some measure what a service does under load: a third file would slow them all.
+      maxWorkers: 2,
       testTimeout: 480_000,
     },
   }),

@@ -60,11 +60,11 @@ test.for(languages)(
     await abortSome(topic)
     const killed = run(command, env)
     await waitFor(() => expect(countStored(stateFile), killed.output).toBe(first), { timeoutMs: 60_000 })
+    copyFileSync(stateFile, olderFile)
     const more = publish(20)
     await waitFor(() => countStored(stateFile) > first, { timeoutMs: 30_000 })
     killed.signal('SIGKILL')
     await killed.ended
-    copyFileSync(stateFile, olderFile)
     const events = first + (await more)
     await abortSome(topic)
     // A consumer without read_committed would see more than that.

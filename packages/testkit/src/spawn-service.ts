@@ -4,7 +4,7 @@ import { type Exit, pickFreePort } from '@streamledger/engines'
 import { findProgram, ROOT } from './find-program.ts'
 import { waitFor } from './wait-for.ts'
 
-const READY_TIMEOUT_MS = 30_000
+const READY_TIMEOUT_MS = 90_000
 const LOG_CHARACTERS_MAX = 1_000_000
 const LOG_TAIL_CHARACTERS = 4_000
 

@@ -30,13 +30,16 @@ export const PARTITIONS = 3
 const KEYS = 12
 /** Of one insert. */
 export const ROWS = 120
-/** Short times, so that a cell takes seconds; small batches, so that several are to come when one is struck. */
+/**
+ * A short lease, so that a cell takes seconds; small batches, so that several are to come when one is struck. Steps
+ * have more time: no cell waits for their end, and on a machine that is too slow for them no batch would succeed.
+ */
 const ENVIRONMENT = {
-  RELAY_LEASE_MS: '1000',
-  RELAY_STEP_TIMEOUT_MS: '1500',
-  RELAY_TRANSACTION_TIMEOUT_MS: '3000',
+  RELAY_LEASE_MS: '1500',
+  RELAY_STEP_TIMEOUT_MS: '10000',
+  RELAY_TRANSACTION_TIMEOUT_MS: '20000',
   RELAY_BATCH_ROWS_MAX: '10',
-  STATEMENT_TIMEOUT_MS: '2000',
+  STATEMENT_TIMEOUT_MS: '10000',
 }
 /** Much longer than anything takes: a machine that is busy with other things is no failure. */
 export const PATIENT = { timeoutMs: 120_000 }
