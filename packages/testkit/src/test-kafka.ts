@@ -34,15 +34,14 @@ export function createTestKafka(brokers: string): TestKafka {
     brokers,
     createTopic: async (partitions) => {
       const topic = `test-${randomUUID()}`
-      const topics = [{ topic, numPartitions: partitions }]
-      await withAdmin((admin) => admin.createTopics({ topics, waitForLeaders: true }))
+      await withAdmin((admin) => makeTopic(admin, topic, partitions))
       return topic
     },
     createTopicAnew: (topic, partitions) =>
       withAdmin(async (admin) => {
         await admin.deleteTopics({ topics: [topic] })
         await waitFor(async () => !(await admin.listTopics()).includes(topic))
-        await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+        await makeTopic(admin, topic, partitions)
       }),
     addPartitions: (topic, count) =>
       withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
@@ -63,4 +62,10 @@ export function createTestKafka(brokers: string): TestKafka {
       }),
     readAll: (topic, options) => readTopic(brokers, topic, options),
   }
+}
+
+/** kafkajs waits for the leaders only as long as the broker that it asks knows the topic already. */
+async function makeTopic(admin: Admin, topic: string, partitions: number): Promise<void> {
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
+  await waitFor(() => admin.fetchTopicOffsets(topic))
 }

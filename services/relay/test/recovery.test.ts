@@ -42,7 +42,8 @@ describe('what a lane does about a batch in doubt', () => {
 
   test('writes the receipt again when it expired and nothing is in doubt', () => {
     expect(judge(lane(7), shown(undefined, { stable: 55 }))).toEqual({ kind: 'write_receipt', offset: 55 })
-    expect(judge(lane(0), shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
+    const unused = { ...lane(0), nextOffset: undefined }
+    expect(judge(unused, shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
   })
 
   test.each([
