@@ -285,6 +285,8 @@ create table topic (
   paused boolean not null default false,
   event_source text not null,
   paused_reason text,
+  kafka_cluster_id text,
+  kafka_topic_id text,
   constraint topic_only_one CHECK (singleton),
   constraint topic_partitions_range CHECK (((partitions >= 1) AND (partitions <= 1000))),
   constraint topic_pk PRIMARY KEY (singleton)

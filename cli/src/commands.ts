@@ -2,6 +2,7 @@ import { audit } from './audit.ts'
 import type { Command } from './command.ts'
 import { outboxStatus } from './outbox-status.ts'
 import { reconcile } from './reconcile.ts'
+import { relayAdoptCluster } from './relay-adopt-cluster.ts'
 import { relayResolve } from './relay-resolve.ts'
 import { topicCreate } from './topic-create.ts'
 import { topicGrow } from './topic-grow.ts'
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   audit,
   outboxStatus,
   relayResolve,
+  relayAdoptCluster,
   topicCreate,
   topicGrow,
 ]

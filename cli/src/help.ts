@@ -1,7 +1,7 @@
 import type { Command } from './command.ts'
 import { COMMANDS } from './commands.ts'
 
-const NAME_WIDTH = 16
+const NAME_WIDTH = 22
 
 const COMMON = `
 Every command:
@@ -12,7 +12,8 @@ Every command:
 Exit code:
   0  all is well, the work is done, or nothing needs to be done; also for the plan of \`topic grow\`
   1  faults were found
-  2  wrong use, the command could not finish, or \`relay resolve\` without --yes; the message says why`
+  2  wrong use, the command could not finish, or \`relay resolve\` or \`relay adopt-cluster\` without --yes; the message
+     says why`
 
 export function renderHelp(command: Command | undefined): string {
   if (command) return `streamledger ${command.name}: ${command.summary}\n\n${command.help.trim()}\n${COMMON}\n`
@@ -20,7 +21,8 @@ export function renderHelp(command: Command | undefined): string {
   return `streamledger <command> [options]: checks whether a StreamLedger installation keeps its promises, and
 maintains its event stream.
 
-Most commands only read. \`topic grow\` and \`relay resolve\` show what they would do, and do it only with --yes.
+Most commands only read. \`relay resolve\`, \`relay adopt-cluster\` and \`topic grow\` show what they would do, and do it
+only with --yes.
 \`topic create\` creates a missing topic at once; it never changes an existing topic.
 
 Commands:

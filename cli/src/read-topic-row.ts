@@ -1,4 +1,5 @@
 import type { Topic } from '@streamledger/db'
+import { describeDifference, findDifference, type KafkaIdentity, pinnedOf } from '@streamledger/kafka'
 import type { Pool } from 'pg'
 import { CliError } from './errors.ts'
 
@@ -18,4 +19,10 @@ export async function readTopicRow(pool: Pool): Promise<TopicRow> {
     'unsuitable',
     'No service has started on this database yet, so it has no topic. Start the API or the relay first, or check DATABASE_URL.',
   )
+}
+
+/** How this Kafka differs from the one that has the events; undefined: it is the same, or none is recorded yet. */
+export function describeOther(topic: TopicRow, identity: KafkaIdentity): string | undefined {
+  const pinned = pinnedOf(topic)
+  return pinned && findDifference(pinned, identity) && describeDifference(pinned, identity)
 }

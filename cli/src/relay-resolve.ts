@@ -2,6 +2,7 @@ import type { Command, CommandResult, OptionValues } from './command.ts'
 import { loadStreamConfig } from './config.ts'
 import { CliError, EXIT } from './errors.ts'
 import { parseCount } from './parse-count.ts'
+import { describeOther } from './read-topic-row.ts'
 import { findContradictions, OUTCOMES, type Outcome, outcomeOf } from './resolve/judge-evidence.ts'
 import { type LaneSession, whoAmI, withLaneSession } from './resolve/lane-session.ts'
 import { type Evidence, readEvidence } from './resolve/read-evidence.ts'
@@ -35,7 +36,8 @@ Postgres no longer has. --lost says what to do with them:
   leave      another system wrote them, for example a copy of this one: record them as lost
 If Postgres was restored and the topic is lost too, no event shows what consumers have read: with --new-source, new events
 get a new ce_source in any case.
-New ids begin after every id in the topic. --all also accepts the Postgres cluster that a dump was loaded into.
+New ids begin after every id in the topic. --all also accepts the Postgres cluster that a dump was loaded into, and the Kafka
+cluster and topic that it finds: for a topic that was deleted and created again, and a Kafka that was lost or mirrored.
 
 If the partition is not halted, there is nothing to resolve: exit code 0. Without --yes nothing is changed: exit code 2,
 since the partition stays halted, and --all has not been done.
@@ -104,7 +106,9 @@ function prepareAll({ partition, as, lost, 'new-source': newSource, reason, forc
   const whatToDo = LOST.find((one) => one === lost)
   if (lost !== undefined && !whatToDo)
     throw new CliError('usage', `--lost is "${lost}"; it must be ${LOST.join(' or ')}.`)
-  if (!yes) return async (session: LaneSession) => renderAllPlanned(await lookAtAll(session))
+  if (!yes)
+    return async (session: LaneSession) =>
+      renderAllPlanned(await lookAtAll(session), describeOther(session.topic, session.identity))
   const all = {
     ...{ lost: whatToDo, newSource: newSource === true },
     ...{ reason: readReason(reason), by: whoAmI(), force: force === true },
@@ -154,6 +158,11 @@ async function resolveOne(session: LaneSession, asked: Asked): Promise<CommandRe
   const { partition, as, yes, force } = asked
   const lane = await readLane(pool, partition)
   if (lane.halted_at === null) return renderNotHalted(partition)
+  const other = describeOther(session.topic, session.identity)
+  if (other) {
+    const text = `Partition ${partition} cannot be resolved by itself: ${other}. \`streamledger relay resolve --all\` resolves all partitions, and records this Kafka. Nothing was changed.`
+    throw new CliError('unsuitable', text)
+  }
   // From here on no earlier writer can change what is seen.
   if (yes) await lanes.fence(partition)
   const evidence = await readEvidence(session, lane, await lanes.look(partition))

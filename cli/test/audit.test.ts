@@ -190,3 +190,29 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   await expect(start({ AUDIT_POLL_MS: 'none' })).rejects.toThrow(/AUDIT_POLL_MS/)
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })
+
+test('an audit begins anew where its topic was created again, though that has grown past its position', async ({
+  ledger,
+  stateFile,
+  kafka,
+  start,
+}) => {
+  const wallets = await post(ledger)
+  await publishOutbox(ledger)
+  // This records which topic it is, as a relay does.
+  const resolve = ['relay', 'resolve', '--all', '--reason', 'a test', '--yes']
+  expect(await runCli(resolve, ledger.env)).toMatchObject({ code: 0 })
+  const env = { AUDIT_STATE_FILE: stateFile }
+  const first = await start(env, ['--since', '1d'])
+  expect(await judged(first, ledger)).toEqual(NONE)
+  await first.kill()
+
+  await kafka.createTopicAnew(ledger.topic.name, 2)
+  await postMore(ledger, wallets)
+  await postMore(ledger, wallets)
+  await publishOutbox(ledger)
+  expect(await runCli(resolve, ledger.env)).toMatchObject({ code: 0 })
+  const second = await start(env)
+  expect(await judged(second, ledger)).toEqual(NONE)
+  expect(await second.metric('resets_total')).toBe(1)
+})

@@ -43,7 +43,8 @@ test('relay, audit and commands work where Kafka wants TLS, a name and a passwor
   for (const [command, found] of [
     [['reconcile'], { ok: true, events: EVENTS }],
     [['topic', 'create', '--replication-factor', '1'], { created: false }],
-    [['relay', 'resolve', '--all'], { lost: 0 }],
+    [['relay', 'resolve', '--all'], { lost: 0, other_kafka: null }],
+    [['relay', 'adopt-cluster'], { adopted: false, found: { topicId: expect.any(String) } }],
   ] as const) {
     expect((await runCli([...command, '--json'], ledger.env)).json).toMatchObject(found)
   }

@@ -100,6 +100,9 @@ export interface TopicTable {
   paused: Generated<boolean>
   paused_reason: string | null
   event_source: string
+  /** The Kafka cluster and the topic's id there. Null until a relay has seen its receipts there. */
+  kafka_cluster_id: string | null
+  kafka_topic_id: string | null
 }
 
 export interface OutboxTable {

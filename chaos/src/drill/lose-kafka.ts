@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { PARTITIONS } from '../stack/open-stack.ts'
 import { inSeconds } from './account.ts'
 import type { Drill } from './drill.ts'
 import { judgeAll, typeCommand } from './judge.ts'
 import { sortAnswers } from './judge-answers.ts'
 import { stageLoad } from './stage-load.ts'
-import { replicasOf, startAll, stopAll, untilAnswered, untilConfirmed, untilHalted } from './steps.ts'
+import { replicasOf, startAll, stopAll, untilAnswered, untilConfirmed } from './steps.ts'
 
 const ORDERS = 150
 
@@ -26,7 +25,7 @@ export async function loseKafka(drill: Drill): Promise<void> {
   const before = stageLoad(drill, 'kafka-before')
   await untilAnswered(before, ORDERS)
   await before.stop()
-  // With no open batch, restarted relays can only detect the new topic by its end.
+  // With no open batch, nothing but the cluster's id and the topic's end shows that the topic is another one.
   await untilConfirmed(drill)
   await events.look()
   const relays = replicasOf(drill, 'relay')
@@ -35,12 +34,11 @@ export async function loseKafka(drill: Drill): Promise<void> {
   await replaceKafka(drill)
   const stage = stageLoad(drill, 'kafka')
   await typeCommand(drill, ['topic', 'create'])
-  await startAll(drill, relays)
-  await untilHalted(drill, Number(PARTITIONS))
   const answered = stage.load.counts.answered
   await untilAnswered(stage, ORDERS)
   account.tell(`${stage.load.counts.answered - answered} orders answered meanwhile: the ledger does not need Kafka`)
   const missing = await resolveLost(drill, 'Kafka was lost')
+  await startAll(drill, relays) // not before: they refuse another cluster, and end
   account.tell(`events flow again ${inSeconds(performance.now() - lostAt)} after the loss`)
   await untilAnswered(stage, ORDERS)
   await stage.stop()

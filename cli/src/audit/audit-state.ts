@@ -8,6 +8,7 @@ import { Places } from './places.ts'
 
 const SCHEMA = `
   create table if not exists audit (singleton integer primary key check (singleton = 1), installation text, judged_at text) strict;
+  create table if not exists topic (singleton integer primary key check (singleton = 1), id text not null) strict;
   create table if not exists positions (partition integer primary key, next_offset integer not null) strict;
   create table if not exists faults (kind text primary key, count integer not null) strict;
   create table if not exists wallets (
@@ -49,12 +50,18 @@ export class AuditState {
     throw new CliError('configuration', text)
   }
 
+  /** Whether the positions are of this topic, by the id that Kafka gave it. Without an earlier topic they are. */
+  claimTopic(id: string): boolean {
+    this.#file.prepare('insert or ignore into topic values (1, ?)').run(id)
+    return this.#file.prepare('select id from topic').get()?.id === id
+  }
+
   /** Forgets everything but the counts, if the audit cannot continue from its position. */
   forget(): void {
     this.places = new Places()
     this.positions.clear()
     this.judgedAt = undefined
-    this.#file.exec('delete from wallets; delete from positions; update audit set judged_at = null')
+    this.#file.exec('delete from wallets; delete from positions; update audit set judged_at = null; delete from topic')
   }
 
   save(): void {

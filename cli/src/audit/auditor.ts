@@ -60,7 +60,7 @@ export class Auditor {
     const { state, metrics, log } = this.#deps
     const ranges = await log.ranges()
     const lost = this.#findLost(ranges)
-    if (lost) throw this.#forget(lost)
+    if (lost) throw forget(this.#deps, lost)
     const ends = endsOf(ranges)
     const faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
     try {
@@ -124,17 +124,18 @@ export class Auditor {
     this.#shortSince ??= performance.now()
     return performance.now() - this.#shortSince >= SHORT_PATIENCE_MS ? 'topic_shorter' : undefined
   }
+}
 
-  #forget(reason: ResetReason): BeginAnewError {
-    const { state, metrics, logger } = this.#deps
-    logger.error(
-      { reason },
-      'events left the topic before they were compared: the audit begins anew with what is posted from now on',
-    )
-    metrics.resets.inc({ reason })
-    state.forget()
-    return new BeginAnewError(reason)
-  }
+type Forgetful = Pick<AuditorDeps, 'state' | 'metrics' | 'logger'>
+
+export function forget({ state, metrics, logger }: Forgetful, reason: ResetReason): BeginAnewError {
+  logger.error(
+    { reason },
+    'events left the topic before they were compared: the audit begins anew with what is posted from now on',
+  )
+  metrics.resets.inc({ reason })
+  state.forget()
+  return new BeginAnewError(reason)
 }
 
 /** Ends an auditor whose state was forgotten. The next auditor begins with what is posted from then on. */

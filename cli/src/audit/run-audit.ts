@@ -1,11 +1,13 @@
 import { isUnavailable } from '@streamledger/db'
+import { describeDifference, findDifference, pinnedOf } from '@streamledger/kafka'
 import { backOffMs, type Logger, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
-import { readTopicRow } from '../read-topic-row.ts'
+import { readTopicRow, type TopicRow } from '../read-topic-row.ts'
 import { openTopicLog } from '../reconcile/open-topic-log.ts'
+import type { TopicLog } from '../reconcile/topic-log.ts'
 import type { AuditState } from './audit-state.ts'
-import { Auditor, BeginAnewError } from './auditor.ts'
+import { Auditor, BeginAnewError, forget } from './auditor.ts'
 import type { AuditConfig } from './config.ts'
 import type { AuditMetrics } from './metrics.ts'
 
@@ -50,8 +52,11 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   const topic = await readTopicRow(pool)
   const { rows } = await pool.query<{ id: string }>('select id from installation')
   state.claim(rows[0]?.id ?? '')
+  // A topic that was created again may have grown past the position since: its end does not show that it is another one.
+  if (topic.kafka_topic_id !== null && !state.claimTopic(topic.kafka_topic_id)) throw forget(deps, 'topic_shorter')
   const log = await openTopicLog(config.kafka, topic.name, signal)
   try {
+    await refuseOtherCluster(topic, log)
     const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)
     while (!signal.aborted) {
       if ((await readTopicRow(pool)).generation !== topic.generation) return
@@ -63,6 +68,13 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   } finally {
     await log.close().catch(() => {})
   }
+}
+
+/** Nothing that is missing there would be a fault. */
+async function refuseOtherCluster(topic: TopicRow, log: TopicLog): Promise<void> {
+  const [pinned, met] = [pinnedOf(topic), await log.identity()]
+  if (pinned && findDifference(pinned, met) === 'cluster')
+    throw new CliError('unsuitable', describeDifference(pinned, met))
 }
 
 /** Kafka or Postgres may be down or not prepared yet; a read that they cut short is repeated. */

@@ -2,7 +2,14 @@
 // enough for an audit: if an offset is out of range, it silently continues somewhere else; it treats a response that it
 // cannot decode as an empty one; and it needs a group, whose join takes three seconds and whose rebalance starts over.
 // The layers below the consumer implement the protocol well.
-import { type InnerBroker, type InnerCluster, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
+import {
+  type InnerBroker,
+  type InnerCluster,
+  type KafkaAccess,
+  type KafkaIdentity,
+  openInnerCluster,
+  readIdentity,
+} from '@streamledger/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 
 export type FetchedPartition = Awaited<ReturnType<InnerBroker['fetch']>>['responses'][number]['partitions'][number]
@@ -20,6 +27,7 @@ export const EARLIEST = -2
 export const LATEST = -1
 
 export interface KafkaCluster {
+  identity(): Promise<KafkaIdentity>
   partitions(): number[]
   /** The offset for a time in ms, EARLIEST or LATEST; -1 if no record is that late. */
   listOffset(partition: number, timestamp: number): Promise<number>
@@ -45,6 +53,7 @@ export async function connectCluster(access: KafkaAccess, topic: string): Promis
     return cluster.findBroker({ nodeId: found.leader })
   }
   return {
+    identity: () => readIdentity(cluster, topic),
     partitions: () => cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId).sort((a, b) => a - b), // biome-ignore format: one line
     async listOffset(partition, timestamp) {
       const broker = await leaderOf(partition)

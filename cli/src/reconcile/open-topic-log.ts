@@ -27,6 +27,7 @@ export async function openTopicLog(access: KafkaAccess, topic: string, signal?: 
     return answers
   }
   return {
+    identity: () => ask(() => cluster.identity()),
     ranges: () => all(async (partition) => ({ partition, ...(await readRange(cluster, partition)) })),
     async offsetsAt(instant) {
       const entries = await all(async (partition) => {

@@ -1,3 +1,4 @@
+import { describeOther } from '../read-topic-row.ts'
 import { Comparison, type ComparisonDeps, type Reading } from './comparison.ts'
 import { type LedgerHorizon, readHorizon } from './ledger-horizon.ts'
 import { readEnds } from './relay-state.ts'
@@ -28,6 +29,7 @@ export interface Reconciliation {
 export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promise<Reconciliation> {
   const { pool, log, topic, onProgress } = deps
   const { rows: clock } = await pool.query<{ now: Date }>('select now()')
+  const other = describeOther(topic, await log.identity())
   const starts = await findStarts(log, topic, asked)
   const partitions = new Set(starts.map(({ partition }) => partition))
   const horizon = await readHorizon(pool, topic, {
@@ -50,7 +52,7 @@ export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promis
     events: comparison.events,
     waiting: horizon.waitingRows,
     unjudged: starts.filter(({ truncated }) => truncated).map((start) => describeUnjudged(start, horizon)),
-    notes: [...notes, ...describeOrphaned(comparison.orphaned)],
+    notes: [...(other ? [other] : []), ...notes, ...describeOrphaned(comparison.orphaned)],
     nextSince: findNextSince(horizon, asked, clock[0]?.now as Date),
   }
 }

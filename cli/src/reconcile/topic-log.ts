@@ -1,3 +1,4 @@
+import type { KafkaIdentity } from '@streamledger/kafka'
 import type { EventRecord } from '../compare-events.ts'
 
 /** A committed record, as a read_committed consumer sees it. */
@@ -23,6 +24,8 @@ export interface TopicChunk {
 
 /** The parts of a topic that a comparison reads. */
 export interface TopicLog {
+  /** Which Kafka this is, and which topic. */
+  identity(): Promise<KafkaIdentity>
   ranges(): Promise<PartitionRange[]>
   /** Per partition the first offset written at this time or later; the end of the partition if there is none. */
   offsetsAt(instant: Date): Promise<ReadonlyMap<number, number>>

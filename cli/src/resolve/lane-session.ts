@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os'
-import type { KafkaAccess } from '@streamledger/kafka'
+import type { KafkaAccess, KafkaIdentity } from '@streamledger/kafka'
 import type { Pool } from 'pg'
 import type { Progress } from '../output.ts'
 import { readTopicRow, type TopicRow } from '../read-topic-row.ts'
@@ -11,6 +11,8 @@ import { type LaneKafka, withLaneKafka } from './kafka-lanes.ts'
 export interface LaneSession {
   pool: Pool
   topic: TopicRow
+  /** Which Kafka this is, and which topic. */
+  identity: KafkaIdentity
   log: TopicLog
   lanes: LaneKafka
   onProgress: Progress['report']
@@ -26,7 +28,9 @@ export async function withLaneSession<T>(
   const stream = { kafka, topic: topic.name, installationId: rows[0]?.id as string }
   const log = await openTopicLog(kafka, topic.name)
   try {
-    return await withLaneKafka(stream, (lanes) => use({ pool, topic, log, lanes, onProgress: progress.report }))
+    const identity = await log.identity()
+    const session = { pool, topic, identity, log, onProgress: progress.report }
+    return await withLaneKafka(stream, (lanes) => use({ ...session, lanes }))
   } finally {
     await log.close().catch(() => {})
   }

@@ -6,7 +6,7 @@ import type { Evidence } from './read-evidence.ts'
 import type { AllResolved } from './resolve-all.ts'
 
 /** Shows what `relay resolve --all` would do. */
-export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
+export function renderAllPlanned(found: readonly Evidence[], otherKafka: string | undefined): CommandResult {
   const lanes = found.map((evidence) => ({
     partition: evidence.lane.partition,
     halted_reason: evidence.lane.halted_reason,
@@ -30,10 +30,11 @@ export function renderAllPlanned(found: readonly Evidence[]): CommandResult {
       : `${renderQuantity(lost, 'event')} in the topic belong to transactions that Postgres does not have. If the database was restored: --lost put-back. If another system wrote them: --lost leave.`
   return {
     exitCode: EXIT.failed,
-    json: { command: 'relay resolve', ok: false, all: true, lost, partitions: lanes },
+    json: { command: 'relay resolve', ok: false, all: true, lost, other_kafka: otherKafka ?? null, partitions: lanes },
     text: [
       renderTable(['partition', 'state', 'rows', 'in the topic', 'unknown events', 'resolved as'], rows),
       '',
+      ...(otherKafka ? [`Is this the right Kafka? ${otherKafka}.`] : []),
       advice,
       'This would pause posting and stop every partition until it is done. Nothing was changed. When you know what happened,',
       'and no other system writes to this topic, run:',

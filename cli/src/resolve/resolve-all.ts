@@ -1,3 +1,4 @@
+import type { KafkaIdentity } from '@streamledger/kafka'
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
 import type { TopicRecord } from '../reconcile/topic-log.ts'
@@ -58,6 +59,7 @@ export async function resolveAll(session: LaneSession, asked: ResolveAll): Promi
   refuseContradicted(found, asked)
   const eventSource =
     orphans.length > 0 || asked.newSource ? await renewSource(pool, session.topic, orphans) : undefined
+  await acceptKafka(pool, session.identity)
   const lanes = []
   for (const evidence of found) {
     const outcome = outcomeOf(evidence)
@@ -111,6 +113,11 @@ function refuseContradicted(found: readonly Evidence[], { force }: ResolveAll): 
   )
   if (against.length === 0 || force) return
   throw new CliError('unsuitable', `${against.join('; ')}. Posting stays paused and the partitions stay halted. Correct this, or add --force, and run the command again.`) // biome-ignore format: one line
+}
+
+/** Accepts the Kafka whose topic was read. Before the first partition is resolved: a relay takes it up at once. */
+async function acceptKafka(pool: Pool, { clusterId, topicId }: KafkaIdentity): Promise<void> {
+  await pool.query('update topic set kafka_cluster_id = $1, kafka_topic_id = $2', [clusterId, topicId])
 }
 
 /** Accepts the Postgres cluster that a dump was loaded into. */

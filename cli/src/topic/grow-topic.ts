@@ -35,6 +35,10 @@ export async function findObstacle({ pool, admin, topic, partitions }: Growth): 
   if (partitions < topic.partitions) {
     return `it has ${topic.partitions} partitions, and a topic never shrinks`
   }
+  const clusterId = await admin.readClusterId()
+  if (topic.kafka_cluster_id !== null && clusterId !== topic.kafka_cluster_id) {
+    return `Kafka is cluster ${clusterId}, and the events of this database are in cluster ${topic.kafka_cluster_id}: is KAFKA_BROKERS right?`
+  }
   const state = await admin.readTopic(topic.name)
   if (!state) return 'Kafka has no such topic: is KAFKA_BROKERS right?'
   if (state.partitions > partitions) {

@@ -25,6 +25,7 @@ export interface KafkaAdmin {
   readTopic(topic: string): Promise<TopicState | undefined>
   /** Raises the number of partitions to `count`. */
   addPartitions(topic: string, count: number): Promise<void>
+  readClusterId(): Promise<string>
   /** The number of brokers, and the settings of one of them. */
   readBrokers(): Promise<{ brokers: number; settings: BrokerSettings }>
 }
@@ -52,6 +53,7 @@ export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaA
       addPartitions: async (topic, count) => {
         await admin.createPartitions({ topicPartitions: [{ topic, count }] })
       },
+      readClusterId: async () => (await admin.describeCluster()).clusterId,
       readBrokers: () => readBrokers(admin),
     })
   } catch (error) {

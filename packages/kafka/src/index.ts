@@ -1,6 +1,15 @@
 export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
 export { type KafkaAccess, kafkaEnv, readKafkaAccess } from './kafka-access.ts'
+export {
+  describeDifference,
+  findDifference,
+  identifyNextProducer,
+  type KafkaIdentity,
+  pinnedOf,
+  readIdentity,
+} from './kafka-identity.ts'
 export { produceDirectly } from './produce-directly.ts'
+export { createReader, type Reader } from './protocol-reader.ts'
 export { parseOffset, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from './receipt.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'
 export {

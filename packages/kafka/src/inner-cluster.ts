@@ -13,12 +13,16 @@ export interface InnerCluster {
   /** The coordinator of a group, or of a transactional id if `coordinatorType` says so. */
   findGroupCoordinator(asked: { groupId: string; coordinatorType?: number }): Promise<InnerBroker & { nodeId: number }>
   findBroker(node: { nodeId: number }): Promise<InnerBroker>
+  /** Before the first metadata it has only the broker of the bootstrap address. */
+  brokerPool: { findConnectedBroker(): Promise<InnerBroker> }
 }
 
 export interface InnerBroker {
   offsetFetch(request: object): Promise<Answer<CommittedOffset>>
   listOffsets(request: object): Promise<Answer<{ partition: number; offset: string }>>
   fetch(request: object): Promise<Answer<FetchedPartition>>
+  /** For requests that kafkajs does not have. */
+  connectionPool: { send(exchange: { request: object; response: unknown }): Promise<unknown> }
 }
 
 interface Answer<Partition> {

@@ -17,7 +17,6 @@ interface Produce {
 }
 
 interface ProducingBroker extends InnerBroker {
-  connectionPool: { send(exchange: { request: object; response: unknown }): Promise<unknown> }
   produce(produce: Produce): Promise<unknown>
   disconnect(): Promise<void>
 }

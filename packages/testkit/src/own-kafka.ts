@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type KafkaEngine, type StartKafkaOptions, startKafka } from '@streamledger/engines'
 import { type DoorPorts, openOneOf, openWatchedKafkaDoor } from './kafka-door.ts'
@@ -11,6 +12,8 @@ export interface OwnKafka extends TestKafka {
   kill(): Promise<void>
   /** Starts it again after a kill, at the same address. */
   start(): Promise<void>
+  /** Kills it, and starts another, empty cluster at the same address. */
+  replace(): Promise<void>
 }
 
 /** One that is reached directly, and through a proxy: the run's own broker, which other tests use at the same time. */
@@ -37,6 +40,11 @@ export async function startOwnKafka(
     ...createTestKafka(brokers),
     kill: () => engine.kill(),
     start: async () => {
+      engine = await startKafka({ ...options, port })
+    },
+    replace: async () => {
+      await engine.kill()
+      rmSync(options.dataDir, { recursive: true, force: true })
       engine = await startKafka({ ...options, port })
     },
     remove: async () => {

@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadTopicOptions, readTopic, type TopicRecord } from '@streamledger/engines'
 import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
+import { waitFor } from './wait-for.ts'
 
 export type TestKafka = {
   readonly brokers: string
   /** Creates a topic with a unique name. */
   createTopic(partitions: number): Promise<string>
+  /** Deletes a topic and creates another one of the same name. */
+  createTopicAnew(topic: string, partitions: number): Promise<void>
   /** Adds partitions to a topic, as another tool might. */
   addPartitions(topic: string, count: number): Promise<void>
   /** Writes records into a topic's first partition, as another program might. */
@@ -31,10 +34,15 @@ export function createTestKafka(brokers: string): TestKafka {
     brokers,
     createTopic: async (partitions) => {
       const topic = `test-${randomUUID()}`
-      const topics = [{ topic, numPartitions: partitions }]
-      await withAdmin((admin) => admin.createTopics({ topics, waitForLeaders: true }))
+      await withAdmin((admin) => makeTopic(admin, topic, partitions))
       return topic
     },
+    createTopicAnew: (topic, partitions) =>
+      withAdmin(async (admin) => {
+        await admin.deleteTopics({ topics: [topic] })
+        await waitFor(async () => !(await admin.listTopics()).includes(topic))
+        await makeTopic(admin, topic, partitions)
+      }),
     addPartitions: (topic, count) =>
       withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
     write: async (topic, records) => {
@@ -54,4 +62,10 @@ export function createTestKafka(brokers: string): TestKafka {
       }),
     readAll: (topic, options) => readTopic(brokers, topic, options),
   }
+}
+
+/** kafkajs waits for the leaders only as long as the broker that it asks knows the topic already. */
+async function makeTopic(admin: Admin, topic: string, partitions: number): Promise<void> {
+  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
+  await waitFor(() => admin.fetchTopicOffsets(topic))
 }

@@ -1,9 +1,13 @@
 // The only file that publishes with kafkajs. It works around the errors of kafkajs.
 import {
+  identifyNextProducer,
   type KafkaAccess,
+  type KafkaIdentity,
+  openInnerCluster,
   parseOffset,
   parseReceipt,
   produceDirectly,
+  readIdentity,
   receiptGroupOf,
   rememberCoordinators,
   transactionalIdOf,
@@ -14,7 +18,14 @@ import { withDeadline } from './deadline.ts'
 import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
 import { createLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
-import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
+import {
+  type Batch,
+  type Kafka,
+  OffsetBehindError,
+  type Publisher,
+  type Receipt,
+  RecordsGoneError,
+} from './publisher.ts'
 
 export interface KafkaOptions {
   access: KafkaAccess
@@ -26,19 +37,41 @@ export interface KafkaOptions {
   transactionTimeoutMs: number
 }
 
+const ASKING = 'asking which Kafka this is'
+
 export async function connectKafka(options: KafkaOptions, logger: Logger): Promise<Kafka> {
   const { access, topic, installationId, stepTimeoutMs } = options
   const groupId = receiptGroupOf(installationId)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
   const log = createLog({ access, topic, stepTimeoutMs }, logger)
   await log.readEnds('everyone')
+  let identity: KafkaIdentity | undefined
 
   return {
+    get identity() {
+      return identity
+    },
+
+    async identify() {
+      const client = createKafkaClient(access, logger, stepTimeoutMs)
+      const cluster = openInnerCluster(client.kafka)
+      try {
+        identity = await step(
+          'asking which Kafka this is',
+          cluster.connect().then(() => readIdentity(cluster, topic)),
+        )
+        return identity
+      } finally {
+        client.cutOff()
+      }
+    },
+
     async openPublisher(partition) {
       await log.include(partition)
       const client = createKafkaClient(access, logger, stepTimeoutMs)
       rememberCoordinators(client.kafka)
       produceDirectly(client.kafka)
+      const identify = identifyNextProducer(client.kafka, topic)
       const producer = client.kafka.producer({
         transactionalId: transactionalIdOf(installationId, topic, partition),
         transactionTimeout: options.transactionTimeoutMs,
@@ -49,9 +82,13 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       })
       try {
         await step('connecting a producer', producer.connect())
+        const met = await step(ASKING, identify())
+        identity = met
+        // A broker may not know a new topic yet.
+        if (met.topicId === undefined) throw new Error(`Kafka has no topic ${topic}`)
         // The first transaction(), not connect(), sends InitProducerId, which fences older producers.
         const first = await step('fencing older producers', producer.transaction())
-        return createPublisher({ client, producer, first, partition, topic, groupId, step })
+        return createPublisher({ client, producer, first, identity: met, partition, topic, groupId, step })
       } catch (error) {
         await disconnect(client, producer)
         throw error
@@ -97,13 +134,15 @@ interface PublisherParts {
   producer: Producer
   /** The transaction that was opened to fence older producers; the first batch uses it. */
   first: Transaction
+  identity: KafkaIdentity
   partition: number
   topic: string
   groupId: string
   step<T>(what: string, promise: Promise<T>): Promise<T>
 }
 
-function createPublisher({ client, producer, first, partition, topic, groupId, step }: PublisherParts): Publisher {
+function createPublisher(parts: PublisherParts): Publisher {
+  const { client, producer, first, identity, partition, topic, groupId, step } = parts
   let opened: Transaction | undefined = first
 
   async function takeTransaction(): Promise<Transaction> {
@@ -125,11 +164,20 @@ function createPublisher({ client, producer, first, partition, topic, groupId, s
   }
 
   return {
-    async publish(batch) {
+    identity,
+
+    async publish(batch, after) {
       const transaction = await takeTransaction()
       // One send to one partition: with several leaders, kafkajs can lose or duplicate messages when it retries.
       const [sent] = await step('sending records', transaction.send({ topic, messages: messagesOf(batch, partition) }))
-      const offset = parseOffset(sent?.baseOffset ?? '') + batch.rows.length
+      const first = parseOffset(sent?.baseOffset ?? '')
+      if (first < after) {
+        await step('aborting', transaction.abort()).catch(() => {})
+        throw new OffsetBehindError(
+          `batch ${batch.seq} would begin at offset ${first}, before the end of the batch before at ${after}: the topic was deleted and created again, or lost its end`,
+        )
+      }
+      const offset = first + batch.rows.length
       const receipt = { seq: batch.seq, batchId: batch.batchId, offset }
       await commitWithReceipt(transaction, receipt)
       return receipt

@@ -1,7 +1,10 @@
 import {
   chooseReplicationFactor,
   createTopic,
+  describeDifference,
+  findDifference,
   type KafkaAccess,
+  type KafkaIdentity,
   messageBytesMin,
   readTopicState,
   type TopicState,
@@ -12,11 +15,14 @@ import type { Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
 import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
+import { OtherClusterError } from './publisher.ts'
 
 /** `partitions` comes from the database. */
 export interface TopicOptions extends WantedTopic {
   access: KafkaAccess
   stepTimeoutMs: number
+  /** The Kafka that has the events; undefined: not recorded yet. */
+  pinned?: KafkaIdentity | undefined
 }
 
 /** As configured: without a replication factor, the number of brokers decides. */
@@ -40,6 +46,7 @@ export async function prepareTopic({ replicationFactor, ...others }: TopicSettin
     await withDeadline('connecting to Kafka', stepTimeoutMs, admin.connect())
     const options = { ...others, replicationFactor: await chooseReplicationFactor(admin, replicationFactor) }
     await checkVersion(options, logger)
+    await checkCluster(admin, options)
     await makeTopic(admin, options, logger)
     const state = await readTopicState(admin, options.topic)
     if (!state) throw new Error(`topic ${options.topic} was made and is not there yet`)
@@ -73,6 +80,12 @@ async function checkVersion({ access, stepTimeoutMs }: TopicOptions, logger: Log
       'Kafka is 4.3 or 4.4: 4.3.x and 4.4.0 can lose a commit that they acknowledged (KAFKA-20734); see docs/runbook.md',
     )
   }
+}
+
+/** Before anything is changed there. */
+async function checkCluster(admin: Admin, { pinned }: TopicOptions): Promise<void> {
+  const met = { clusterId: (await admin.describeCluster()).clusterId, topicId: pinned?.topicId }
+  if (pinned && findDifference(pinned, met)) throw new OtherClusterError(describeDifference(pinned, met))
 }
 
 async function makeTopic(admin: Admin, options: TopicOptions, logger: Logger): Promise<void> {

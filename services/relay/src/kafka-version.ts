@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { KafkaAccess } from '@streamledger/kafka'
+import { createReader, type KafkaAccess, type Reader } from '@streamledger/kafka'
 import { withDeadline } from './deadline.ts'
 import { openSocket } from './kafka-socket.ts'
 
@@ -119,39 +119,4 @@ function readFeature(reader: Reader, wanted: string): number | undefined {
     }
   }
   return undefined
-}
-
-type Reader = ReturnType<typeof createReader>
-
-function createReader(buffer: Buffer, start: number) {
-  let at = start
-  const reader = {
-    skip(bytes: number): void {
-      at += bytes
-    },
-    int16(): number {
-      at += 2
-      return buffer.readInt16BE(at - 2)
-    },
-    varint(): number {
-      let value = 0
-      for (let shift = 0; ; shift += 7) {
-        const byte = buffer.readUInt8(at++)
-        value |= (byte & 0x7f) << shift
-        if (byte < 0x80) return value
-      }
-    },
-    text(): string {
-      const length = reader.varint() - 1
-      at += length
-      return buffer.toString('utf8', at - length, at)
-    },
-    skipTags(): void {
-      for (let left = reader.varint(); left > 0; left -= 1) {
-        reader.varint()
-        reader.skip(reader.varint())
-      }
-    },
-  }
-  return reader
 }

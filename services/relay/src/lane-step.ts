@@ -4,7 +4,7 @@ import type { Doorbell, Pace } from './doorbell.ts'
 import type { RelayMetrics } from './metrics.ts'
 import type { Outbox } from './outbox.ts'
 import type { PartitionLease } from './partition-lease.ts'
-import type { Batch, Kafka, Publisher, Receipt, Sight } from './publisher.ts'
+import { type Batch, type Kafka, OffsetBehindError, type Publisher, type Receipt, type Sight } from './publisher.ts'
 import type { ReadBack } from './read-back.ts'
 import type { StartRecordSpans } from './record-spans.ts'
 
@@ -58,6 +58,11 @@ export class LaneEndedError extends Error {
   override name = 'LaneEndedError'
 }
 
+/** The topic is another one than the lane has written to, or gone. */
+export class TopicChangedError extends Error {
+  override name = 'TopicChangedError'
+}
+
 /** The batch id of a receipt that belongs to no batch. */
 const NO_BATCH = '00000000-0000-0000-0000-000000000000'
 
@@ -65,8 +70,9 @@ export async function publish(deps: LaneDeps, lease: HeldLease, position: Positi
   const { metrics, startRecordSpans } = deps
   const spans = startRecordSpans?.(lease.partition, batch)
   lease.trace = spans?.first
-  const receipt = await position.publisher.publish(batch).catch((error) => {
+  const receipt = await position.publisher.publish(batch, position.nextOffset).catch((error) => {
     spans?.doubted()
+    if (error instanceof OffsetBehindError) return halt(deps, lease, batch.seq, error.message)
     throw error
   })
   spans?.acknowledged(receipt)

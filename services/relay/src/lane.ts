@@ -1,3 +1,4 @@
+import { describeDifference, findDifference } from '@streamledger/kafka'
 import { backOffMs, sleep } from '@streamledger/runtime'
 import { traceFields } from '@streamledger/tracing'
 import {
@@ -7,6 +8,7 @@ import {
   LaneEndedError,
   type Position,
   publish,
+  TopicChangedError,
   writeReceipt,
 } from './lane-step.ts'
 import { ForeignRowsError } from './outbox.ts'
@@ -75,6 +77,10 @@ export async function relayOnce(
     deps.readBack.hurry()
     await position.shown
     position.shown = undefined
+  }
+  // An idle lane notices nothing by itself.
+  if (deps.kafka.identity && findDifference(position.publisher.identity, deps.kafka.identity)) {
+    throw new TopicChangedError(describeDifference(position.publisher.identity, deps.kafka.identity))
   }
   lease.progressed()
   if (lease.receiptStale && !position.unconfirmed) await writeReceipt(deps, lease, position)

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { awaitDatabase, claimInstallation, createPool, prepareDatabase } from '@streamledger/db'
+import { awaitDatabase, claimInstallation, createPool, prepareDatabase, type Topic } from '@streamledger/db'
+import { pinnedOf } from '@streamledger/kafka'
 import {
   backOffMs,
   createLogger,
@@ -19,7 +20,7 @@ import { prepareTopic, TopicError } from './kafka-topic.ts'
 import { createRelayMetrics } from './metrics.ts'
 import { createOutbox } from './outbox.ts'
 import { createLeases } from './partition-lease.ts'
-import type { Kafka } from './publisher.ts'
+import { type Kafka, OtherClusterError } from './publisher.ts'
 import { ReadBack } from './read-back.ts'
 import { createRecordSpans } from './record-spans.ts'
 import { Relay } from './relay.ts'
@@ -61,7 +62,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   const topic = await awaitDatabase(url, () => claimInstallation(pool, claim), patience)
 
   const work = (async () => {
-    const kafka = await reachKafka(config, topic.partitions, logger, stop.signal)
+    const kafka = await reachKafka(config, topic, logger, stop.signal)
     if (!kafka) return
     running = true
     const instance = randomUUID()
@@ -81,10 +82,13 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       producerRowsMax: PRODUCER_ROWS_MAX,
       lease: config.lease,
     })
-    const watching = watchPartitions({ pool, kafka, logger, metrics, intervalMs: config.topicCheckMs }, stop.signal)
+    const watch = { pool, kafka, logger, metrics, intervalMs: config.topicCheckMs }
+    // The lanes end first, also where the watch fails because this is another Kafka.
+    const watching = watchPartitions(watch, stop.signal).finally(() => stop.abort())
+    watching.catch(() => {}) // not unhandled: it is awaited below
     await relay.run(stop.signal)
-    await watching
     await kafka.close()
+    await watching
   })()
   // Ends the process, for example when the topic cannot be used.
   work.catch((error) => process.emit('uncaughtException', error))
@@ -102,12 +106,12 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
 })
 
 /**
- * Retries until Kafka answers, because the broker may start after the relay. A TopicError is final: waiting does not
- * help.
+ * Retries until Kafka answers, because the broker may start after the relay. A TopicError or OtherClusterError is
+ * final: waiting does not help.
  */
 async function reachKafka(
   { kafka, topic, batch, installationId }: RelayConfig,
-  partitions: number,
+  stored: Topic,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Kafka | undefined> {
@@ -115,11 +119,12 @@ async function reachKafka(
   const { name, replicationFactor } = topic
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
-      const batchBytesMax = batch.bytesMax
-      await prepareTopic({ access, topic: name, partitions, replicationFactor, batchBytesMax, stepTimeoutMs }, logger)
+      const { partitions } = stored
+      const wanted = { topic: name, partitions, replicationFactor, batchBytesMax: batch.bytesMax }
+      await prepareTopic({ ...wanted, access, stepTimeoutMs, pinned: pinnedOf(stored) }, logger)
       return await connectKafka({ access, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }, logger)
     } catch (error) {
-      if (error instanceof TopicError) throw error
+      if (error instanceof TopicError || error instanceof OtherClusterError) throw error
       logger.warn({ err: error, attempt }, 'Kafka cannot be reached, trying again')
       await sleep(backOffMs(attempt, KAFKA_BACK_OFF), signal)
     }

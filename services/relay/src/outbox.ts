@@ -1,5 +1,6 @@
+import { pinnedOf } from '@streamledger/kafka'
 import type { Pool } from 'pg'
-import type { Batch, OutboxRow } from './publisher.ts'
+import type { Batch, KafkaIdentity, OutboxRow } from './publisher.ts'
 
 /** A partition's row in relay_partitions, read by the holder of its lease. */
 export interface Lane {
@@ -11,6 +12,8 @@ export interface Lane {
   nextOffset: number | undefined
   /** The end of the partition when an operator resolved it; undefined: not resolved by an operator. */
   resolvedEnd: number | undefined
+  /** The Kafka that has the events; undefined: not recorded yet. */
+  pinned?: KafkaIdentity | undefined
 }
 
 export interface Intent {
@@ -24,7 +27,7 @@ export interface Intent {
   bytesMax: number
 }
 
-/** The intent did not apply: the lease or the batch number has changed. */
+/** Nothing was applied: the lease or the batch number has changed, or the partition was confirmed further already. */
 export class LaneMovedError extends Error {
   override name = 'LaneMovedError'
 }
@@ -88,6 +91,7 @@ const INTEND = `
            floor_next_xid = case when is_reached then pg_current_xact_id() else p.floor_next_xid end
       from drawn, settled
      where p.partition = $1 and p.lease_token = $2 and p.batch_seq = $3 and p.halted_at is null
+       and coalesce($6 >= p.next_offset, true) -- what is confirmed never goes back
     returning old.batch_last_id as old_last_id, old.batch_snapshot as old_snapshot, old.floor_id as old_floor_id,
               new.batch_seq, new.batch_id
   ), published as (
@@ -129,7 +133,9 @@ export function createOutbox(pool: Pool) {
     /** Undefined: the lease is no longer ours. */
     async readLane(partition: number, token: string): Promise<Lane | undefined> {
       const { rows } = await pool.query(
-        'select batch_seq, batch_id, batch_rows, next_offset, resolved_end from relay_partitions where partition = $1 and lease_token = $2 and halted_at is null',
+        `select batch_seq, batch_id, batch_rows, next_offset, resolved_end, kafka_cluster_id, kafka_topic_id
+           from relay_partitions left join topic on true
+          where partition = $1 and lease_token = $2 and halted_at is null`,
         [partition, token],
       )
       const [row] = rows
@@ -141,7 +147,20 @@ export function createOutbox(pool: Pool) {
         batch,
         nextOffset: row.next_offset ?? undefined,
         resolvedEnd: row.resolved_end ?? undefined,
+        pinned: pinnedOf(row),
       }
+    },
+
+    /**
+     * Records which Kafka has the events, if that is not recorded yet. A receipt that fits proves it; without one only a
+     * database whose events are in no Kafka yet may take the first that it meets.
+     */
+    async pinKafka({ clusterId, topicId }: KafkaIdentity, isProven: boolean): Promise<void> {
+      await pool.query(
+        `update topic set kafka_cluster_id = $1, kafka_topic_id = $2
+          where kafka_cluster_id is null and ($3 or not exists (select from relay_partitions where next_offset > 0))`,
+        [clusterId, topicId, isProven],
+      )
     },
 
     /**
@@ -176,12 +195,19 @@ export function createOutbox(pool: Pool) {
       return rows
     },
 
-    /** Records that a receipt without a batch was written. */
+    /**
+     * Records that a receipt without a batch was written.
+     *
+     * @throws LaneMovedError
+     */
     async noteReceipt(partition: number, token: string, nextOffset: number): Promise<void> {
-      await pool.query(
-        'update relay_partitions set receipt_at = now(), next_offset = $3, resolved_end = null where partition = $1 and lease_token = $2',
+      const { rowCount } = await pool.query(
+        `update relay_partitions set receipt_at = now(), next_offset = $3, resolved_end = null
+          where partition = $1 and lease_token = $2 and coalesce($3 >= next_offset, true)`,
         [partition, token, nextOffset],
       )
+      if (rowCount !== 1)
+        throw new LaneMovedError(`partition ${partition} is no longer before ${nextOffset}, or its lease is gone`)
     },
 
     /**

@@ -1,6 +1,6 @@
-import type { Receipt } from '@streamledger/kafka'
+import type { KafkaIdentity, Receipt } from '@streamledger/kafka'
 
-export type { Receipt } from '@streamledger/kafka'
+export type { KafkaIdentity, Receipt } from '@streamledger/kafka'
 
 /** An outbox row as it is published. */
 export interface OutboxRow {
@@ -29,8 +29,15 @@ export interface Sight {
 
 /** One partition's writer. Opening one fences all earlier writers, so only one can commit at any time. */
 export interface Publisher {
-  /** Publishes a batch with its receipt in one Kafka transaction. After any error its outcome is unknown. */
-  publish(batch: Batch): Promise<Receipt>
+  /** The Kafka that this writer is connected to, as it was when the writer was opened. */
+  readonly identity: KafkaIdentity
+  /**
+   * Publishes a batch with its receipt in one Kafka transaction. `after` is the offset after the batch before. After any
+   * error its outcome is unknown, except:
+   *
+   * @throws OffsetBehindError if the batch would begin before that offset; it is then not published.
+   */
+  publish(batch: Batch, after: number): Promise<Receipt>
   /** Writes a receipt without records. After any error its outcome is unknown. */
   writeReceipt(receipt: Receipt): Promise<void>
   /**
@@ -47,8 +54,22 @@ export class RecordsGoneError extends Error {
   override name = 'RecordsGoneError'
 }
 
+/** The partition goes on before the end of what was confirmed. Waiting does not help. */
+export class OffsetBehindError extends Error {
+  override name = 'OffsetBehindError'
+}
+
+/** This is not the Kafka that has the events. The message says what to do; waiting does not help. */
+export class OtherClusterError extends Error {
+  override name = 'OtherClusterError'
+}
+
 /** What the relay's protocol needs of Kafka. */
 export interface Kafka {
+  /** As it was last asked, by `identify` or for a writer; undefined: not yet. */
+  readonly identity: KafkaIdentity | undefined
+  /** Asks over a new connection to the configured brokers. */
+  identify(): Promise<KafkaIdentity>
   /** Opens a partition's writer. When it resolves, older writers are fenced and their open transaction has ended. */
   openPublisher(partition: number): Promise<Publisher>
   /** What Kafka shows of each partition. */

@@ -1,5 +1,6 @@
+import { describeDifference, findDifference } from '@streamledger/kafka'
 import type { Lane } from './outbox.ts'
-import type { Receipt, Sight } from './publisher.ts'
+import type { KafkaIdentity, Receipt, Sight } from './publisher.ts'
 
 /** What a lane does about an open batch, which may or may not be in Kafka. */
 export type Verdict =
@@ -14,24 +15,38 @@ export type Verdict =
   | { kind: 'write_receipt'; offset: number }
   /** `behind`: Kafka may show more soon. A coordinator that is loading its group shows old receipts for a moment. */
   | { kind: 'halt'; reason: string; behind: boolean }
+  /** This is another cluster. The partition is not halted: it is well, in its own cluster. */
+  | { kind: 'refuse'; reason: string }
 
 /** What Kafka shows of a partition, with the offset after its last record. */
 export interface Shown extends Sight {
   end: number
+  /** Undefined: it was compared before. */
+  identity?: KafkaIdentity | undefined
 }
 
 /** Compares what Postgres intended with what Kafka shows. Pure; each case has a row in docs/architecture.md. */
 export function judge(lane: Lane, shown: Shown): Verdict {
+  const { pinned } = lane
+  const difference = shown.identity && findDifference(pinned, shown.identity)
+  if (pinned && shown.identity && difference) {
+    const reason = describeDifference(pinned, shown.identity)
+    // A broker may know a new topic late.
+    return difference === 'cluster' ? { kind: 'refuse', reason } : behind(reason)
+  }
   if (lane.resolvedEnd !== undefined && !lane.batch) return judgeResolved(lane, lane.resolvedEnd, shown)
   const { receipt, stable, end } = shown
   if (typeof receipt === 'string') return halt(`the receipt cannot be read: ${receipt}`)
   const { batch, batchSeq } = lane
+  const confirmed = lane.nextOffset ?? 0
   if (!receipt) {
-    const confirmed = lane.nextOffset ?? 0
     if (!batch && end < confirmed) {
       return behind(
         `there is no receipt, and the partition ends at ${end}, before the end of batch ${batchSeq} at ${confirmed}`,
       )
+    }
+    if (!batch && stable < confirmed) {
+      return behind(`there is no receipt, and consumers read only to ${stable} of the ${confirmed} that are confirmed`)
     }
     if (!batch) return { kind: 'write_receipt', offset: stable }
     return behind(`batch ${batchSeq} is open and there is no receipt of any batch`)
@@ -48,6 +63,12 @@ export function judge(lane: Lane, shown: Shown): Verdict {
   // A new leader may show an older end for a moment.
   if (end < receipt.offset) {
     return behind(`the partition ends at ${end}, before the end of batch ${receipt.seq} at ${receipt.offset}`)
+  }
+  const begin = batch && isOfLast ? receipt.offset - batch.rows : receipt.offset
+  if (begin < confirmed) {
+    return behind(
+      `the receipt of batch ${receipt.seq} is at offset ${receipt.offset}, and the batches up to offset ${confirmed} were confirmed before it`,
+    )
   }
   const isReadable = stable >= receipt.offset
   if (batch && isOfLast) {

@@ -11,7 +11,7 @@ import {
   writeReceipt,
 } from './lane-step.ts'
 import type { Lane } from './outbox.ts'
-import { type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
+import { OtherClusterError, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
 import { judge, type Verdict } from './recovery.ts'
 
 /** State that a lane keeps from one recovery to the next. */
@@ -54,12 +54,15 @@ export async function recover(deps: LaneDeps, lease: HeldLease, doubt: Doubt): P
     const lane = await outbox.readLane(partition, token)
     if (!lane) throw new LaneEndedError('the lease went to another replica')
     const sight = await readBack.until(partition, `partition ${partition}`, () => true)
-    const verdict = judge(lane, { ...sight, end: await kafka.readEndOffset(partition) })
+    const { identity } = publisher
+    const verdict = judge(lane, { ...sight, end: await kafka.readEndOffset(partition), identity })
     lease.progressed()
-    return await settle({ deps, lease, lane, doubt, publisher }, verdict).catch((error) => {
+    const position = await settle({ deps, lease, lane, doubt, publisher }, verdict).catch((error) => {
       if (error instanceof RecordsGoneError) return halt(deps, lease, lane.batchSeq, error.message)
       throw error
     })
+    if (!lane.pinned) await outbox.pinKafka(identity, typeof sight.receipt === 'object')
+    return position
   } catch (error) {
     await publisher.discard()
     throw error
@@ -82,6 +85,8 @@ async function settle(settling: Settling, verdict: Verdict): Promise<Position> {
       return settleBatch(settling, verdict)
     case 'halt':
       return haltUnlessBehind(settling, verdict)
+    case 'refuse':
+      throw new OtherClusterError(verdict.reason) // watch-partitions.ts ends the process
   }
 }
 

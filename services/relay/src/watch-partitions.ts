@@ -1,11 +1,13 @@
+import type { Topic } from '@streamledger/db'
+import { describeDifference, findDifference, pinnedOf } from '@streamledger/kafka'
 import { type Logger, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import type { RelayMetrics } from './metrics.ts'
-import type { Kafka } from './publisher.ts'
+import { type Kafka, OtherClusterError } from './publisher.ts'
 
 export interface WatchPartitions {
   pool: Pool
-  kafka: Pick<Kafka, 'countPartitions'>
+  kafka: Pick<Kafka, 'countPartitions' | 'identify'>
   logger: Logger
   metrics: RelayMetrics
   intervalMs: number
@@ -13,6 +15,9 @@ export interface WatchPartitions {
 
 /**
  * Reports, until aborted, topic partitions that the database does not post to because they were added by other means.
+ * Each look also says to the lanes which topic there is now: an idle lane would not notice that it was created again.
+ *
+ * @throws OtherClusterError if the brokers' addresses lead to another cluster than the one that has the events.
  */
 export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal): Promise<void> {
   let reported = 0
@@ -20,6 +25,7 @@ export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal
     try {
       reported = await watchOnce(deps, reported)
     } catch (error) {
+      if (error instanceof OtherClusterError) throw error
       deps.logger.warn({ err: error }, 'could not count the partitions, trying again')
     }
     await sleep(deps.intervalMs, signal)
@@ -28,9 +34,12 @@ export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal
 
 /** Returns the number of unknown partitions, and logs an error when it differs from `reported`. */
 async function watchOnce({ pool, kafka, logger, metrics }: WatchPartitions, reported: number): Promise<number> {
-  const found = await kafka.countPartitions()
-  const { rows } = await pool.query<{ name: string; partitions: number; paused: boolean }>('select * from topic')
+  const met = await kafka.identify()
+  const { rows } = await pool.query<Topic>('select * from topic')
   const [topic] = rows
+  const pinned = pinnedOf(topic)
+  if (pinned && findDifference(pinned, met) === 'cluster') throw new OtherClusterError(describeDifference(pinned, met))
+  const found = await kafka.countPartitions()
   // Paused means that the topic is growing: Kafka has the new partitions before the database.
   if (!topic || topic.paused) return reported
   const unknown = Math.max(0, found - topic.partitions)

@@ -52,12 +52,17 @@ export class FakeKafka implements Kafka {
     this.#publish(batch, marks)
   }
 
+  readonly identity = { clusterId: 'fake', topicId: 'fake' }
+
+  identify = async () => this.identity
+
   async countPartitions(): Promise<number> {
     return 1
   }
 
   async openPublisher() {
     return {
+      identity: this.identity,
       publish: async (batch: Batch) => {
         this.writers.push(`batch ${batch.seq}`)
         return this.#publish(batch, this.marks.shift())

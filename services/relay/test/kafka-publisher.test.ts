@@ -31,7 +31,7 @@ test('a fence ends what is before it, changes no receipt, and consumers do not s
   expect(await seen(kafka, ({ stable }) => stable > fence)).toEqual({ receipt: before, stable: 2 })
 
   const batch = makeBatch(1, 'a', 'b')
-  const receipt = await publisher.publish(batch)
+  const receipt = await publisher.publish(batch, 0)
   expect(receipt).toEqual({ seq: 1, batchId: batch.batchId, offset: 4 })
   // The two marks of one commit become visible by themselves, in either order.
   await seen(kafka, ({ stable }) => stable >= receipt.offset)
@@ -54,7 +54,7 @@ test("the log's end is past a transaction that is open, and the last stable offs
   const [kafka, foreign] = await Promise.all([openKafka(reader.brokers, topic), openKafka(reader.brokers, topic)])
   const open = await foreign.openPublisher(1)
   // Its receipt cannot be written, so what it has sent stays open.
-  const failing = open.publish({ ...makeBatch(1, 'open'), seq: Number.NaN, batchId: 'x'.repeat(5_000) })
+  const failing = open.publish({ ...makeBatch(1, 'open'), seq: Number.NaN, batchId: 'x'.repeat(5_000) }, 0)
   await expect(failing).rejects.toThrow()
   expect(await kafka.readEndOffset(1)).toBe(1)
   expect(await seen(kafka, () => true)).toEqual({ receipt: undefined, stable: 0 })

@@ -95,6 +95,22 @@ test('an intent on a stale number or a foreign lease deletes nothing and names n
   expect(await payloadsLeft(pool, partition)).toEqual(['a', 'b'])
 })
 
+test('what is confirmed never goes back: neither an intent nor a receipt by itself lowers the offset', async ({
+  database: { pool },
+}) => {
+  const outbox = createOutbox(pool)
+  const { partition, token, intent } = await makeLane(pool)
+  await insert(pool, partition, 'a')
+  await outbox.intend(intent(0, { nextOffset: 36 }))
+  await expect(outbox.intend(intent(1, { nextOffset: 17 }))).rejects.toThrow(LaneMovedError)
+  await expect(outbox.noteReceipt(partition, token, 17)).rejects.toThrow(LaneMovedError)
+  expect(await payloadsLeft(pool, partition)).toEqual(['a'])
+  expect(await outbox.readLane(partition, token)).toMatchObject({ batchSeq: 1, nextOffset: 36 })
+  await outbox.intend(intent(1, { nextOffset: 36 }))
+  await outbox.noteReceipt(partition, token, 37)
+  expect(await outbox.readLane(partition, token)).toMatchObject({ nextOffset: 37 })
+})
+
 test('an empty intent confirms the last batch and leaves none open', async ({ database: { pool } }) => {
   const outbox = createOutbox(pool)
   const { partition, token, intent } = await makeLane(pool)

@@ -15,7 +15,7 @@ async function makeDeletable(database: TestDatabase, reader: TestKafka, { isSent
   if (isSent) batches.push(open.batch)
   const offsets: number[] = []
   for (const batch of batches) {
-    const receipt = await publisher.publish(batch)
+    const receipt = await publisher.publish(batch, 0)
     await waitFor(async () => expect((await kafka.look()).get(partition)).toMatchObject({ receipt }))
     offsets.push(receipt.offset)
   }

@@ -42,7 +42,8 @@ describe('what a lane does about a batch in doubt', () => {
 
   test('writes the receipt again when it expired and nothing is in doubt', () => {
     expect(judge(lane(7), shown(undefined, { stable: 55 }))).toEqual({ kind: 'write_receipt', offset: 55 })
-    expect(judge(lane(0), shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
+    const unused = { ...lane(0), nextOffset: undefined }
+    expect(judge(unused, shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
   })
 
   test.each([
@@ -61,6 +62,45 @@ describe('what a lane does about a batch in doubt', () => {
     ['the same with the next one open', lane(7, BATCH), shown(receipt(6), { stable: 49 })],
   ])('halts on %s, which may pass', (_, stored, found) => {
     expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: true })
+  })
+
+  test.each([
+    ['a receipt that lies before what was confirmed', { ...lane(7), nextOffset: 51 }, shown(receipt(7))],
+    ['a receipt of the batch before that does', { ...lane(7, BATCH), nextOffset: 51 }, shown(receipt(6))],
+    ['an open batch that would have begun there', { ...lane(7, BATCH), nextOffset: 48 }, shown(receipt(7))],
+    [
+      'no receipt, and less to read than was confirmed',
+      { ...lane(7), nextOffset: 56 },
+      shown(undefined, { stable: 55 }),
+    ],
+  ])('halts on %s, which may pass: what is confirmed never goes back', (_, stored, found) => {
+    expect(judge(stored, found)).toMatchObject({ kind: 'halt', behind: true })
+  })
+
+  const pinned = { clusterId: 'c1', topicId: 't1' }
+  test('halts on a topic that was created again, whatever it shows, also where it was resolved before', () => {
+    const identity = { clusterId: 'c1', topicId: 't2' }
+    for (const stored of [lane(7), lane(7, BATCH), { ...lane(9), resolvedEnd: 60 }]) {
+      for (const found of [undefined, receipt(7), 'nonsense']) {
+        expect(judge({ ...stored, pinned }, { ...shown(found), identity })).toEqual({
+          ...{ kind: 'halt', behind: true },
+          reason:
+            'the topic was deleted and created again: its id is t2, and the events were published to the one with id t1',
+        })
+      }
+    }
+  })
+
+  test('refuses another cluster, and halts nothing: the partition is well where it is', () => {
+    const identity = { clusterId: 'c2', topicId: 't1' }
+    const verdict = judge({ ...lane(7), pinned }, { ...shown(receipt(7)), identity })
+    expect(verdict).toMatchObject({ kind: 'refuse', reason: expect.stringContaining('relay adopt-cluster') })
+  })
+
+  test('goes on with the Kafka that has the events, and with any while none is recorded', () => {
+    const goOn = { kind: 'go_on', nextOffset: 50 }
+    expect(judge({ ...lane(7), pinned }, { ...shown(receipt(7)), identity: pinned })).toEqual(goOn)
+    expect(judge(lane(7), { ...shown(receipt(7)), identity: pinned })).toEqual(goOn)
   })
 
   test('writes the receipt of a partition that an operator has resolved, whatever receipt there was', () => {

@@ -18,7 +18,9 @@ function watch({ pool }: TestDatabase, found: number) {
     topic.looks += 1
     return topic.found
   }
-  const ended = watchPartitions({ pool, kafka: { countPartitions }, logger, metrics, intervalMs: 1 }, stop.signal)
+  const identify = async () => ({ clusterId: 'one', topicId: 'one' })
+  const kafka = { countPartitions, identify }
+  const ended = watchPartitions({ pool, kafka, logger, metrics, intervalMs: 1 }, stop.signal)
   return {
     told,
     grow: (partitions: number) => {
