@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadTopicOptions, readTopic, type TopicRecord } from '@streamledger/engines'
-import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
+import kafkajs, { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
 
 export type TestKafka = {
   readonly brokers: string
-  /** Creates a topic with a unique name. */
-  createTopic(partitions: number): Promise<string>
+  /** Creates a topic with a unique name, and with these settings. */
+  createTopic(partitions: number, settings?: Record<string, string>): Promise<string>
+  /** Gives a topic these settings; all others become the broker's. */
+  configure(topic: string, settings: Record<string, string>): Promise<void>
   /** Adds partitions to a topic, as another tool might. */
   addPartitions(topic: string, count: number): Promise<void>
   /** Writes records into a topic's first partition, as another program might. */
@@ -29,12 +31,17 @@ export function createTestKafka(brokers: string): TestKafka {
   }
   return {
     brokers,
-    createTopic: async (partitions) => {
+    createTopic: async (partitions, settings = {}) => {
       const topic = `test-${randomUUID()}`
-      const topics = [{ topic, numPartitions: partitions }]
+      const topics = [{ topic, numPartitions: partitions, configEntries: entriesOf(settings) }]
       await withAdmin((admin) => admin.createTopics({ topics, waitForLeaders: true }))
       return topic
     },
+    configure: (topic, settings) =>
+      withAdmin((admin) => {
+        const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: entriesOf(settings) }
+        return admin.alterConfigs({ validateOnly: false, resources: [resource] })
+      }),
     addPartitions: (topic, count) =>
       withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
     write: async (topic, records) => {
@@ -55,3 +62,6 @@ export function createTestKafka(brokers: string): TestKafka {
     readAll: (topic, options) => readTopic(brokers, topic, options),
   }
 }
+
+const entriesOf = (settings: Record<string, string>) =>
+  Object.entries(settings).map(([name, value]) => ({ name, value }))

@@ -15,6 +15,8 @@ export interface Batch {
   seq: number
   batchId: string
   rows: OutboxRow[]
+  /** It has as many rows or bytes as it may have, so more rows may wait. */
+  isFull?: boolean | undefined
   /** Age of the oldest row when the batch was named; undefined: the batch is empty, or was found open by recovery. */
   oldestAgeMs?: number | undefined
 }
@@ -29,7 +31,10 @@ export interface Sight {
 
 /** One partition's writer. Opening one fences all earlier writers, so only one can commit at any time. */
 export interface Publisher {
-  /** Publishes a batch with its receipt in one Kafka transaction. After any error its outcome is unknown. */
+  /**
+   * Publishes a batch with its receipt in one Kafka transaction. After any error its outcome is unknown, except after a
+   * BatchRefusedError.
+   */
   publish(batch: Batch): Promise<Receipt>
   /** Writes a receipt without records. After any error its outcome is unknown. */
   writeReceipt(receipt: Receipt): Promise<void>
@@ -47,21 +52,36 @@ export class RecordsGoneError extends Error {
   override name = 'RecordsGoneError'
 }
 
+/** Kafka refused the batch, so nothing of it is in the topic. The message names the setting to change. */
+export class BatchRefusedError extends Error {
+  override name = 'BatchRefusedError'
+}
+
 /** What the relay's protocol needs of Kafka. */
 export interface Kafka {
   /** Opens a partition's writer. When it resolves, older writers are fenced and their open transaction has ended. */
   openPublisher(partition: number): Promise<Publisher>
-  /** What Kafka shows of each partition. */
-  look(): Promise<Map<number, Sight>>
+  /**
+   * The broker that leads a partition, as far as is known. Partitions with different leaders are looked at separately,
+   * so that a leader that does not answer delays no others.
+   */
+  leaderOf(partition: number): number
+  /** What Kafka shows of these partitions. A partition that has no leader is left out. */
+  look(partitions: readonly number[]): Promise<Map<number, Sight>>
   countPartitions(): Promise<number>
   /** The offset after the partition's last record, committed or not. */
   readEndOffset(partition: number): Promise<number>
   /**
    * The offset of the batch's first record, if it is committed between the two offsets, which are below the last stable
-   * offset.
+   * offset. Calls `progressed` after each part that it has read.
    *
    * @throws RecordsGoneError if it is not found and records between the two offsets were deleted.
    */
-  findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
+  findBatch(
+    partition: number,
+    batchId: string,
+    offsets: { from: number; to: number },
+    progressed: () => void,
+  ): Promise<number | undefined>
   close(): Promise<void>
 }
