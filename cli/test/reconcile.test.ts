@@ -38,6 +38,17 @@ test('a topic that has each transaction once passes, and says what was compared'
   expect(text.stdout).toContain('All is well.')
 })
 
+test.for(['gzip', 'snappy', 'lz4', 'zstd'])(
+  'a topic that Kafka compresses with %s is compared like any other',
+  async (type, { ledger, kafka }) => {
+    await kafka.configure(ledger.topic.name, { 'compression.type': type })
+    await post(ledger)
+    await publishOutbox(ledger)
+    const { code, json } = await reconcile(ledger)
+    expect({ code, json }).toMatchObject({ code: 0, json: { ok: true, events: 12, faults: NONE } })
+  },
+)
+
 type Change = (records: ForgedRecord[], wallet: number) => ForgedRecord[]
 const changed = (record: ForgedRecord, fields: object): ForgedRecord => ({
   ...record,

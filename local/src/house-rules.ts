@@ -28,7 +28,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   { folder: 'packages/tracing/', packages: ['runtime'], tests: ['runtime', 'testkit', 'tracing'] },
   { folder: 'packages/client/', packages: [], tests: ['db', 'testkit'] },
   { folder: 'packages/export-files/', packages: [], tests: [] },
-  { folder: 'packages/engines/', packages: [], tests: ['testkit'] },
+  { folder: 'packages/engines/', packages: ['kafka'], tests: ['kafka', 'testkit'] },
   { folder: 'packages/testkit/', packages: ['db', 'engines', 'events'], tests: ['testkit'] },
   { folder: 'db/', packages: [], tests: ['db', 'testkit', 'engines'] },
   {
@@ -120,6 +120,12 @@ function checkKafkajs(file: SourceFile): string[] {
     : []
 }
 
+/** A client that is made elsewhere could not read what a topic's compression.type has compressed. */
+function checkClients(file: SourceFile): string[] {
+  if (!/^(services|cli|bench|packages\/engines)\//.test(file.path) || isTest(file)) return []
+  return /\bnew (?:kafkajs\.)?Kafka\(/.test(file.text) ? ['createKafka of packages/kafka makes a client'] : []
+}
+
 /** A program reads the environment in one place. */
 function checkEnvironment(file: SourceFile): string[] {
   if (!/^(services|cli|db|packages\/(events|runtime))\//.test(file.path) || isTest(file)) return []
@@ -149,6 +155,7 @@ const SOURCE_RULES = [
   checkDirections,
   checkLayers,
   checkKafkajs,
+  checkClients,
   checkEnvironment,
   checkColumns,
   checkSize,

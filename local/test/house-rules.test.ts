@@ -53,6 +53,11 @@ test.each([
     file('cli/src/main.ts', "import { Kafka } from 'kafkajs'"),
     'kafkajs stays',
   ],
+  [
+    'a client of Kafka without codecs',
+    file('bench/src/main.ts', 'const kafka = new Kafka({ brokers })'),
+    'createKafka of packages/kafka',
+  ],
   ['an environment read in passing', file('services/api/src/index.ts', 'process.env.PORT'), 'reads the environment'],
   [
     'a prepared statement that returns whatever a table has',

@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Kafka, logLevel } from 'kafkajs'
+import { createKafka } from '@streamledger/kafka'
+import { logLevel } from 'kafkajs'
 import { createEventLog } from './event-log.ts'
 import type { ConsumerJob, ConsumerMessage } from './watch-topic.ts'
 
@@ -12,7 +13,7 @@ const END_POLL_MS = 20
 const END_TIMEOUT_MS = 60_000
 
 const { brokers, topic, file } = JSON.parse(process.argv[2] ?? '') as ConsumerJob
-const kafka = new Kafka({ clientId: 'streamledger-bench', brokers: brokers.split(','), logLevel: logLevel.ERROR })
+const kafka = createKafka({ clientId: 'streamledger-bench', brokers: brokers.split(','), logLevel: logLevel.ERROR })
 const groupId = `streamledger-bench-${randomUUID()}`
 const consumer = kafka.consumer({ groupId, readUncommitted: false })
 const log = createEventLog()

@@ -3,6 +3,7 @@
 // cannot decode as an empty one; and it needs a group, whose join takes three seconds and whose rebalance starts over.
 // The layers below the consumer implement the protocol well.
 import {
+  createKafka,
   type InnerBroker,
   type InnerCluster,
   type KafkaAccess,
@@ -10,7 +11,7 @@ import {
   openInnerCluster,
   readIdentity,
 } from '@streamledger/kafka'
-import { Kafka, logLevel } from 'kafkajs'
+import { logLevel } from 'kafkajs'
 
 export type FetchedPartition = Awaited<ReturnType<InnerBroker['fetch']>>['responses'][number]['partitions'][number]
 
@@ -50,6 +51,7 @@ export async function connectCluster(access: KafkaAccess, topic: string): Promis
   const leaderOf = (partition: number): Promise<InnerBroker> => {
     const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
     if (!found) throw new Error(`topic ${topic} has no partition ${partition}`)
+    if (found.leader < 0) throw new Error(`partition ${partition} of topic ${topic} has no leader`)
     return cluster.findBroker({ nodeId: found.leader })
   }
   return {
@@ -78,7 +80,7 @@ export async function connectCluster(access: KafkaAccess, topic: string): Promis
 }
 
 function createCluster(access: KafkaAccess): InnerCluster {
-  const kafka = new Kafka({
+  const kafka = createKafka({
     ...access,
     clientId: 'streamledger-cli',
     connectionTimeout: CONNECT_TIMEOUT_MS,

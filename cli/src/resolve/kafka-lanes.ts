@@ -1,4 +1,5 @@
 import {
+  createKafka,
   type KafkaAccess,
   openInnerCluster,
   parseReceipt,
@@ -6,7 +7,7 @@ import {
   receiptGroupOf,
   transactionalIdOf,
 } from '@streamledger/kafka'
-import { Kafka, logLevel } from 'kafkajs'
+import { type Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
 export interface LaneStream {
@@ -40,7 +41,7 @@ const LATEST = '-1'
 
 /** @throws CliError `unavailable` */
 export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafka) => Promise<T>): Promise<T> {
-  const kafka = new Kafka({
+  const kafka = createKafka({
     ...stream.kafka,
     clientId: 'streamledger-cli',
     connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -82,6 +83,7 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
     const { topic } = stream
     const led = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
     if (!led) throw new CliError('unsuitable', `Topic ${topic} has no partition ${partition}.`)
+    if (led.leader < 0) throw new CliError('unavailable', `Partition ${partition} of topic ${topic} has no leader.`)
     const broker = await cluster.findBroker({ nodeId: led.leader })
     const partitions = [{ partition, timestamp: LATEST }]
     const { responses } = await broker.listOffsets({

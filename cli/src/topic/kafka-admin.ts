@@ -1,12 +1,13 @@
 import {
   chooseReplicationFactor,
+  createKafka,
   createTopic,
   type KafkaAccess,
   readTopicState,
   type TopicState,
   type WantedTopic,
 } from '@streamledger/kafka'
-import kafkajs, { type Admin, Kafka, logLevel } from 'kafkajs'
+import kafkajs, { type Admin, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
@@ -36,7 +37,7 @@ export interface KafkaAdmin {
  * @throws CliError `unavailable`
  */
 export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
-  const admin = new Kafka({
+  const admin = createKafka({
     ...access,
     clientId: 'streamledger-cli',
     connectionTimeout: CONNECT_TIMEOUT_MS,

@@ -3,13 +3,19 @@
 //   node consumer-main.ts --once    stops at the end that the topic has now
 //   node consumer-main.ts --print   prints each event; may be combined with --once
 // Exit code: 0 no fault, 1 events were missing, duplicated or out of order.
-import { Kafka, logLevel } from 'kafkajs'
+import { promisify } from 'node:util'
+import { zstdDecompress } from 'node:zlib'
+import kafkajs, { Kafka, logLevel } from 'kafkajs'
 import { Progress } from './progress.ts'
 
 const { KAFKA_BROKERS = '127.0.0.1:19092', KAFKA_TOPIC: topic = 'transactions' } = process.env
 const { GROUP_ID: groupId = 'example-typescript', STATE_FILE = 'typescript-progress.json' } = process.env
 const print = process.argv.includes('--print')
 
+// kafkajs itself reads gzip only; the topic's owner may have the brokers compress with zstd.
+Object.assign(kafkajs.CompressionCodecs, {
+  [kafkajs.CompressionTypes.ZSTD]: () => ({ decompress: promisify(zstdDecompress) }),
+})
 const kafka = new Kafka({ clientId: groupId, brokers: KAFKA_BROKERS.split(','), logLevel: logLevel.ERROR })
 const progress = new Progress(STATE_FILE)
 const read = new Map<number, number>()

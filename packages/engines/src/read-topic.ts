@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Admin, type Consumer, type IHeaders, Kafka, type KafkaMessage, logLevel } from 'kafkajs'
+import { createKafka } from '@streamledger/kafka'
+import { type Admin, type Consumer, type IHeaders, type Kafka, type KafkaMessage, logLevel } from 'kafkajs'
 
 const POLL_INTERVAL_MS = 10
 const FETCH_WAIT_MS = 50
@@ -66,7 +67,7 @@ export function readTopicEnds(brokers: string, topic: string): Promise<TopicEnds
 }
 
 function connect(brokers: string): Kafka {
-  return new Kafka({
+  return createKafka({
     clientId: 'streamledger-reader',
     brokers: brokers.split(','),
     logLevel: logLevel.NOTHING,

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import { Kafka, logLevel } from 'kafkajs'
+import { createKafka } from '@streamledger/kafka'
+import { logLevel } from 'kafkajs'
 import { EngineError } from './engine-error.ts'
 import { fetchKafkaJars, kafkaVersion } from './fetch-kafka-jars.ts'
 import { findJava } from './find-java.ts'
@@ -182,7 +183,7 @@ async function becomeReady(engine: EngineProcess, brokers: string, { logFile, si
 /** Fails until the broker's answer to a metadata request names a controller. */
 async function describe(brokers: string, port: number): Promise<void> {
   if (await isPortFree(port)) throw new Error('the broker does not listen yet')
-  const kafka = new Kafka({
+  const kafka = createKafka({
     brokers: [brokers],
     logLevel: logLevel.NOTHING,
     retry: { retries: 0 },

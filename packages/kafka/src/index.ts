@@ -1,4 +1,11 @@
-export { type InnerBroker, type InnerCluster, type InnerMessage, openInnerCluster } from './inner-cluster.ts'
+export { createKafka } from './create-kafka.ts'
+export {
+  type InnerBroker,
+  type InnerCluster,
+  type InnerMessage,
+  isolateFailures,
+  openInnerCluster,
+} from './inner-cluster.ts'
 export { type KafkaAccess, kafkaEnv, readKafkaAccess } from './kafka-access.ts'
 export {
   describeDifference,

@@ -1,6 +1,7 @@
 // kafkajs below its public interface: connections, metadata and decoders, without its admin client and its consumer
 // (docs/decisions/0010 and 0011 say why). Written for the pinned version.
 import type { IHeaders, Kafka } from 'kafkajs'
+import { isolateIn } from './isolate-failures.ts'
 
 /** The parts of kafkajs's inner cluster that are used; they are not in its types. */
 export interface InnerCluster {
@@ -57,7 +58,14 @@ export interface InnerMessage {
 const METADATA_MAX_AGE_MS = 300_000
 
 export function openInnerCluster(kafka: Kafka): InnerCluster {
-  return findCreateCluster(kafka).create({ allowAutoTopicCreation: false, metadataMaxAge: METADATA_MAX_AGE_MS })
+  const { create } = findCreateCluster(kafka)
+  return isolateIn(create({ allowAutoTopicCreation: false, metadataMaxAge: METADATA_MAX_AGE_MS }))
+}
+
+/** Isolates failures in the clusters of this client's producers, consumers and admin clients, too. */
+export function isolateFailures(kafka: Kafka): void {
+  const { create, replace } = findCreateCluster(kafka)
+  replace((options) => isolateIn(create(options)))
 }
 
 /** Finds the function with which this client, and its producers and consumers, create a cluster. */

@@ -30,7 +30,7 @@ export async function readIdentity(cluster: InnerCluster, topic: string): Promis
     const buffer = encodeMetadata(topic)
     return { buf: buffer, buffer } // the fields of kafkajs's Encoder that are read
   }
-  const request = { apiKey: API_KEY, apiVersion: API_VERSION, apiName: 'Metadata', encode }
+  const request = { apiKey: API_KEY, apiVersion: API_VERSION, apiName: 'Metadata with topic ids', encode }
   const response = { decode: async (payload: Buffer) => payload, parse: async (payload: Buffer) => payload }
   return decodeMetadata((await broker.connectionPool.send({ request, response })) as Buffer)
 }

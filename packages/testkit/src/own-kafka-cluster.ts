@@ -12,18 +12,20 @@ export interface OwnKafkaCluster extends TestKafka, Omit<KafkaCluster, 'brokers'
   coordinatorOf(kind: 'transaction' | 'group', id: string): Promise<number>
 }
 
-export type StartOwnKafkaCluster = () => Promise<OwnKafkaCluster>
+export type StartOwnKafkaCluster = (settings?: Record<string, string>) => Promise<OwnKafkaCluster>
 
 /** The number of partitions of these topics, as configured in this package. */
 const COORDINATORS = 4
 const COORDINATOR_TOPICS = { transaction: '__transaction_state', group: '__consumer_offsets' }
 
-export async function startOwnKafkaCluster(): Promise<OwnKafkaCluster & { remove(): Promise<void> }> {
+export async function startOwnKafkaCluster(
+  settings: Record<string, string> = {},
+): Promise<OwnKafkaCluster & { remove(): Promise<void> }> {
   const runDir = makeRunDir()
   // As for the engines of the run: a second Ctrl-C leaves no process behind.
   const onExit = () => abandon(runDir)
   process.once('exit', onExit)
-  const cluster = await startKafkaCluster({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS })
+  const cluster = await startKafkaCluster({ dataDir: join(runDir, 'kafka'), jvmFlags: BROKER_FLAGS, settings })
   const kafka = new Kafka({ brokers: cluster.brokers.split(','), logLevel: logLevel.NOTHING })
   const leaderOf = async (topic: string, partition: number): Promise<number> => {
     const admin = kafka.admin()

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadTopicOptions, readTopic, type TopicRecord } from '@streamledger/engines'
-import { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
+import kafkajs, { type Admin, Kafka, logLevel, type Message } from 'kafkajs'
 import { waitFor } from './wait-for.ts'
 
 export type TestKafka = {
   readonly brokers: string
-  /** Creates a topic with a unique name. */
-  createTopic(partitions: number): Promise<string>
+  /** Creates a topic with a unique name, and with these settings. */
+  createTopic(partitions: number, settings?: Record<string, string>): Promise<string>
   /** Deletes a topic and creates another one of the same name. */
   createTopicAnew(topic: string, partitions: number): Promise<void>
+  /** Gives a topic these settings; all others become the broker's. */
+  configure(topic: string, settings: Record<string, string>): Promise<void>
   /** Adds partitions to a topic, as another tool might. */
   addPartitions(topic: string, count: number): Promise<void>
   /** Writes records into a topic's first partition, as another program might. */
@@ -32,9 +34,9 @@ export function createTestKafka(brokers: string): TestKafka {
   }
   return {
     brokers,
-    createTopic: async (partitions) => {
+    createTopic: async (partitions, settings = {}) => {
       const topic = `test-${randomUUID()}`
-      await withAdmin((admin) => makeTopic(admin, topic, partitions))
+      await withAdmin((admin) => makeTopic(admin, topic, partitions, settings))
       return topic
     },
     createTopicAnew: (topic, partitions) =>
@@ -42,6 +44,11 @@ export function createTestKafka(brokers: string): TestKafka {
         await admin.deleteTopics({ topics: [topic] })
         await waitFor(async () => !(await admin.listTopics()).includes(topic))
         await makeTopic(admin, topic, partitions)
+      }),
+    configure: (topic, settings) =>
+      withAdmin((admin) => {
+        const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries: entriesOf(settings) }
+        return admin.alterConfigs({ validateOnly: false, resources: [resource] })
       }),
     addPartitions: (topic, count) =>
       withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] })),
@@ -65,7 +72,16 @@ export function createTestKafka(brokers: string): TestKafka {
 }
 
 /** kafkajs waits for the leaders only as long as the broker that it asks knows the topic already. */
-async function makeTopic(admin: Admin, topic: string, partitions: number): Promise<void> {
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
+async function makeTopic(
+  admin: Admin,
+  topic: string,
+  partitions: number,
+  settings: Record<string, string> = {},
+): Promise<void> {
+  const topics = [{ topic, numPartitions: partitions, configEntries: entriesOf(settings) }]
+  await admin.createTopics({ topics, waitForLeaders: false })
   await waitFor(() => admin.fetchTopicOffsets(topic))
 }
+
+const entriesOf = (settings: Record<string, string>) =>
+  Object.entries(settings).map(([name, value]) => ({ name, value }))

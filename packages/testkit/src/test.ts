@@ -15,14 +15,14 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject } 
 const LOG_TAIL_CHARACTERS = 4_000
 
 /** What starts an engine that only one test knows; whatever it has started is removed after that test. */
-function removeAfter<Own extends { remove(): Promise<void> }>(
+function removeAfter<Own extends { remove(): Promise<void> }, Options extends unknown[]>(
   onCleanup: (remove: () => Promise<void>) => void,
-  start: () => Promise<Own>,
-): () => Promise<Own> {
+  start: (...options: Options) => Promise<Own>,
+): (...options: Options) => Promise<Own> {
   const started: Own[] = []
   onCleanup(async () => void (await Promise.all(started.map(({ remove }) => remove()))))
-  return async () => {
-    const own = await start()
+  return async (...options) => {
+    const own = await start(...options)
     started.push(own)
     return own
   }
@@ -58,7 +58,7 @@ export const test = base
     ({ engines: _ }, { onCleanup }): StartOwnPostgres => removeAfter(onCleanup, startOwnPostgres),
   )
   // For tests that kill it.
-  .extend('startKafka', ({ engines: _ }, { onCleanup }): StartOwnKafka => removeAfter(onCleanup, startOwnKafka))
+  .extend('startKafka', ({ engines: _ }, { onCleanup }): StartOwnKafka => removeAfter(onCleanup, () => startOwnKafka()))
   // For tests that cut it off, slow it down or make it silent.
   .extend(
     'startProxiedKafka',

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
-import type { KafkaAccess } from '@streamledger/kafka'
+import { createKafka, type KafkaAccess } from '@streamledger/kafka'
 import type { Logger } from '@streamledger/runtime'
-import { type ISocketFactory, Kafka, logLevel } from 'kafkajs'
+import { type ISocketFactory, type Kafka, logLevel } from 'kafkajs'
 import { openSocket } from './kafka-socket.ts'
 
 /** Header of a batch's first record. It makes a batch findable in the topic without its receipt. */
@@ -23,10 +23,22 @@ export interface KafkaClient {
   cutOff(): void
 }
 
+let clients = 0
+
+/**
+ * Each client begins with the next broker of the list: one that takes connections and does not answer would otherwise
+ * stop all clients that are made.
+ */
+function rotate(brokers: readonly string[]): string[] {
+  const first = clients++ % brokers.length
+  return [...brokers.slice(first), ...brokers.slice(0, first)]
+}
+
 export function createKafkaClient(access: KafkaAccess, logger: Logger, requestTimeoutMs: number): KafkaClient {
   const { socketFactory, cutOff } = trackSockets()
-  const kafka = new Kafka({
+  const kafka = createKafka({
     ...access,
+    brokers: rotate(access.brokers),
     socketFactory,
     clientId: 'streamledger-relay',
     connectionTimeout: CONNECT_TIMEOUT_MS,

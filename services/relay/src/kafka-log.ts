@@ -2,7 +2,7 @@
 // admin client of kafkajs returns the last stable offset instead of the end of the log, and sends five requests where
 // two are enough. Its consumer needs a group, and confuses aborted and committed records where two producers overlap.
 import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
-import type { Logger } from '@streamledger/runtime'
+import { type Logger, sleep } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
@@ -24,13 +24,18 @@ export interface LogRecord {
 }
 
 export interface KafkaLog {
-  /** Refreshes the metadata if this partition is not in it: the partition may be new. */
+  /** Rejects if the topic has no such partition. Asks for the partitions if this one is unknown: it may be new. */
   include(partition: number): Promise<void>
   countPartitions(): Promise<number>
-  /** The group's committed offsets for all partitions of the topic. */
-  readOffsets(groupId: string): Promise<CommittedOffset[]>
-  /** The end offset of each partition; for read_committed this is the last stable offset. */
-  readEnds(reader: 'everyone' | 'read_committed'): Promise<Map<number, number>>
+  /** The broker that leads the partition, as far as is known, or NO_LEADER. */
+  leaderOf(partition: number): number
+  /** The group's committed offsets of these partitions. */
+  readOffsets(groupId: string, partitions: readonly number[]): Promise<CommittedOffset[]>
+  /**
+   * The end offset of each partition; for read_committed this is the last stable offset. A partition whose leader does
+   * not lead it, or that has none, is left out.
+   */
+  readEnds(reader: 'everyone' | 'read_committed', partitions: readonly number[]): Promise<Map<number, number>>
   /** The partition's first offset that is not deleted. */
   readStart(partition: number): Promise<number>
   /** Some records from this offset on; at least one if any exist. */
@@ -38,6 +43,9 @@ export interface KafkaLog {
   close(): Promise<void>
 }
 
+export const NO_LEADER = -1
+/** Least time between two questions for the leaders. */
+const LEADERS_INTERVAL_MS = 250
 const ISOLATION = { everyone: 0, read_committed: 1 }
 const LATEST = '-1'
 const EARLIEST = '-2'
@@ -55,43 +63,132 @@ interface Connection {
   close(): void
 }
 
-/** Connects on first use, and reconnects after each error: the connection may be dead, or a leader may have moved. */
-export function createLog(
-  { access, topic, stepTimeoutMs }: { access: KafkaAccess; topic: string; stepTimeoutMs: number },
-  logger: Logger,
-): KafkaLog {
-  let current: Promise<Connection> | undefined
-  async function asking<T>(what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
-    current ??= openConnection(access, topic, logger, stepTimeoutMs)
-    const connection = current
-    try {
-      return await withDeadline(what, stepTimeoutMs, connection.then(ask))
-    } catch (error) {
-      if (current === connection) current = undefined
-      connection.then(({ close }) => close()).catch(() => {})
-      throw error
-    }
+export interface LogOptions {
+  access: KafkaAccess
+  topic: string
+  stepTimeoutMs: number
+}
+
+/**
+ * Has one connection for each leader, and one that asks for the leaders. So a leader that does not answer stops only the
+ * partitions that it leads.
+ */
+export function createLog(options: LogOptions, logger: Logger): KafkaLog {
+  const { topic } = options
+  const { asking, close } = keepConnections(options, logger, () => findLeadersSoon())
+  let leaders: ReadonlyMap<number, number> = new Map()
+  let finding: Promise<void> | undefined
+
+  /** Concurrent callers share one answer. */
+  function findLeaders(what = 'asking for the leaders'): Promise<void> {
+    finding ??= asking(NO_LEADER, what, async ({ cluster }) => {
+      await cluster.refreshMetadata()
+      const found = cluster.findTopicPartitionMetadata(topic)
+      leaders = new Map(found.map(({ partitionId, leader }) => [partitionId, leader]))
+    }).finally(() => {
+      finding = undefined
+    })
+    return finding
   }
+
+  let isDue = false
+  function findLeadersSoon(): void {
+    if (isDue) return
+    isDue = true
+    sleep(LEADERS_INTERVAL_MS)
+      .then(() => findLeaders())
+      .catch(() => {}) // the next question fails, too, and asks again
+      .finally(() => {
+        isDue = false
+      })
+  }
+
+  const leaderOf = (partition: number): number => leaders.get(partition) ?? NO_LEADER
+
+  async function include(partition: number): Promise<void> {
+    if (!leaders.has(partition)) await findLeaders('asking for the partition')
+    if (!leaders.has(partition)) throw new Error(`topic ${topic} has no partition ${partition}`)
+  }
+
+  async function readEnds(partitions: readonly number[], isolationLevel: number, timestamp: string) {
+    for (const partition of partitions) await include(partition)
+    const led = [...Map.groupBy(partitions, leaderOf)].filter(([leader]) => leader !== NO_LEADER)
+    const answers = await Promise.all(
+      led.map(([leader, asked]) =>
+        asking(leader, 'reading offsets', async ({ cluster }) => {
+          const broker = await cluster.findBroker({ nodeId: leader })
+          const topics = [{ topic, partitions: asked.map((partition) => ({ partition, timestamp })) }]
+          return broker.listOffsets({ isolationLevel, topics })
+        }),
+      ),
+    )
+    const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
+    if (found.length < partitions.length) findLeadersSoon()
+    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+  }
+
   return {
-    include: (partition) => asking('asking for the partition', (connection) => include(connection, topic, partition)),
-    countPartitions: () => asking('counting partitions', (connection) => countPartitions(connection, topic)),
-    readOffsets: (groupId) => asking('reading receipts', (connection) => readOffsets(connection, topic, groupId)),
-    readEnds: (reader) =>
-      asking('reading offsets', (connection) => listOffsets(connection, topic, ISOLATION[reader], LATEST)),
-    readStart: (partition) => asking('reading a start', (connection) => readStart(connection, topic, partition)),
-    fetch: (partition, offset) =>
-      asking('fetching', (connection) => fetchRecords(connection, topic, partition, offset)),
-    close: async () => void (await current?.then(({ close }) => close()).catch(() => {})),
+    include,
+    async countPartitions() {
+      await findLeaders('counting partitions')
+      return leaders.size
+    },
+    leaderOf,
+    async readOffsets(groupId, partitions) {
+      const leader = leaderOf(partitions[0] ?? NO_LEADER)
+      return asking(leader, 'reading receipts', (connection) => readOffsets(connection, topic, groupId, partitions))
+    },
+    readEnds: (reader, partitions) => readEnds(partitions, ISOLATION[reader], LATEST),
+    async readStart(partition) {
+      const start = (await readEnds([partition], ISOLATION.everyone, EARLIEST)).get(partition)
+      if (start === undefined) throw new Error(`partition ${partition} of topic ${topic} has no leader`)
+      return start
+    },
+    async fetch(partition, offset) {
+      await include(partition)
+      const leader = leaderOf(partition)
+      if (leader === NO_LEADER) {
+        findLeadersSoon()
+        throw new Error(`partition ${partition} of topic ${topic} has no leader`)
+      }
+      return asking(leader, 'fetching', ({ cluster }) => fetchRecords(cluster, { topic, leader, partition, offset }))
+    },
+    close,
   }
 }
 
-async function openConnection(
-  access: KafkaAccess,
-  topic: string,
-  logger: Logger,
-  timeoutMs: number,
-): Promise<Connection> {
-  const { kafka, cutOff } = createKafkaClient(access, logger, timeoutMs)
+/**
+ * Connects to a leader on first use, and again after each error: the connection may be dead, or the leader may have
+ * moved.
+ */
+function keepConnections(options: LogOptions, logger: Logger, onError: () => void) {
+  const { stepTimeoutMs } = options
+  const connections = new Map<number, Promise<Connection>>()
+  let isClosed = false
+  return {
+    async asking<T>(leader: number, what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
+      if (isClosed) throw new Error('the log is closed')
+      const connection = connections.get(leader) ?? openConnection(options, logger)
+      connections.set(leader, connection)
+      try {
+        return await withDeadline(what, stepTimeoutMs, connection.then(ask))
+      } catch (error) {
+        if (connections.get(leader) === connection) connections.delete(leader)
+        connection.then(({ close }) => close()).catch(() => {})
+        if (leader !== NO_LEADER) onError()
+        throw error
+      }
+    },
+    async close(): Promise<void> {
+      isClosed = true
+      const closing = [...connections.values()].map((connection) => connection.then(({ close }) => close()))
+      await Promise.allSettled(closing)
+    },
+  }
+}
+
+async function openConnection({ access, topic, stepTimeoutMs }: LogOptions, logger: Logger): Promise<Connection> {
+  const { kafka, cutOff } = createKafkaClient(access, logger, stepTimeoutMs)
   const cluster = openInnerCluster(kafka)
   const open = async (): Promise<void> => {
     await cluster.connect()
@@ -99,7 +196,7 @@ async function openConnection(
     await cluster.refreshMetadata()
   }
   try {
-    await withDeadline('connecting to Kafka', timeoutMs, open())
+    await withDeadline('connecting to Kafka', stepTimeoutMs, open())
   } catch (error) {
     cutOff()
     throw error
@@ -107,66 +204,32 @@ async function openConnection(
   return { cluster, coordinators: new Map(), close: cutOff }
 }
 
-async function include({ cluster }: Connection, topic: string, partition: number): Promise<void> {
-  const isKnown = () => cluster.findTopicPartitionMetadata(topic).some(({ partitionId }) => partitionId === partition)
-  if (!isKnown()) await cluster.refreshMetadata()
-  if (!isKnown()) throw new Error(`topic ${topic} has no partition ${partition}`)
-}
-
-async function countPartitions({ cluster }: Connection, topic: string): Promise<number> {
-  await cluster.refreshMetadata()
-  return cluster.findTopicPartitionMetadata(topic).length
-}
-
-async function readPartitions({ cluster }: Connection, topic: string) {
-  await cluster.refreshMetadataIfNecessary()
-  return cluster.findTopicPartitionMetadata(topic)
-}
-
-async function readOffsets(connection: Connection, topic: string, groupId: string): Promise<CommittedOffset[]> {
-  const { cluster, coordinators } = connection
+async function readOffsets(
+  { cluster, coordinators }: Connection,
+  topic: string,
+  groupId: string,
+  partitions: readonly number[],
+): Promise<CommittedOffset[]> {
   const nodeId = coordinators.get(groupId) ?? (await cluster.findGroupCoordinator({ groupId })).nodeId
   coordinators.set(groupId, nodeId)
   const broker = await cluster.findBroker({ nodeId })
-  const partitions = (await readPartitions(connection, topic)).map(({ partitionId }) => ({ partition: partitionId }))
-  const { responses } = await broker.offsetFetch({ groupId, topics: [{ topic, partitions }] })
+  const topics = [{ topic, partitions: partitions.map((partition) => ({ partition })) }]
+  const { responses } = await broker.offsetFetch({ groupId, topics })
   return responses.flatMap((response) => response.partitions)
 }
 
-async function listOffsets(
-  connection: Connection,
-  topic: string,
-  isolationLevel: number,
-  timestamp: string,
-): Promise<Map<number, number>> {
-  const byLeader = Map.groupBy(await readPartitions(connection, topic), ({ leader }) => leader)
-  const answers = await Promise.all(
-    [...byLeader].map(async ([nodeId, led]) => {
-      const partitions = led.map(({ partitionId }) => ({ partition: partitionId, timestamp }))
-      const broker = await connection.cluster.findBroker({ nodeId })
-      return broker.listOffsets({ isolationLevel, topics: [{ topic, partitions }] })
-    }),
-  )
-  const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
-  return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
-}
-
-async function readStart(connection: Connection, topic: string, partition: number): Promise<number> {
-  const start = (await listOffsets(connection, topic, ISOLATION.everyone, EARLIEST)).get(partition)
-  if (start === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
-  return start
+interface FetchAt {
+  topic: string
+  leader: number
+  partition: number
+  offset: number
 }
 
 async function fetchRecords(
-  connection: Connection,
-  topic: string,
-  partition: number,
-  offset: number,
+  cluster: InnerCluster,
+  { topic, leader, partition, offset }: FetchAt,
 ): Promise<LogRecord[]> {
-  const led = await readPartitions(connection, topic)
-  const nodeId = led.find(({ partitionId }) => partitionId === partition)?.leader
-  if (nodeId === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
-  const broker = await connection.cluster.findBroker({ nodeId })
+  const broker = await cluster.findBroker({ nodeId: leader })
   const partitions = [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES_MAX }]
   const { responses } = await broker.fetch({
     isolationLevel: ISOLATION.everyone,

@@ -1,8 +1,10 @@
 // The only file that publishes with kafkajs. It works around the errors of kafkajs.
 import {
   identifyNextProducer,
+  isolateFailures,
   type KafkaAccess,
   type KafkaIdentity,
+  messageBytesMin,
   openInnerCluster,
   parseOffset,
   parseReceipt,
@@ -20,6 +22,7 @@ import { createLog } from './kafka-log.ts'
 import { scanForBatch } from './kafka-scan.ts'
 import {
   type Batch,
+  BatchRefusedError,
   type Kafka,
   OffsetBehindError,
   type Publisher,
@@ -44,7 +47,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
   const groupId = receiptGroupOf(installationId)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
   const log = createLog({ access, topic, stepTimeoutMs }, logger)
-  await log.readEnds('everyone')
+  await log.countPartitions()
   let identity: KafkaIdentity | undefined
 
   return {
@@ -56,11 +59,12 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       const client = createKafkaClient(access, logger, stepTimeoutMs)
       const cluster = openInnerCluster(client.kafka)
       try {
-        identity = await step(
+        const asked = await step(
           'asking which Kafka this is',
           cluster.connect().then(() => readIdentity(cluster, topic)),
         )
-        return identity
+        identity = asked
+        return asked
       } finally {
         client.cutOff()
       }
@@ -69,6 +73,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
     async openPublisher(partition) {
       await log.include(partition)
       const client = createKafkaClient(access, logger, stepTimeoutMs)
+      isolateFailures(client.kafka)
       rememberCoordinators(client.kafka)
       produceDirectly(client.kafka)
       const identify = identifyNextProducer(client.kafka, topic)
@@ -95,8 +100,13 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       }
     },
 
-    async look() {
-      const [offsets, ends] = await Promise.all([log.readOffsets(groupId), log.readEnds('read_committed')])
+    leaderOf: (partition) => log.leaderOf(partition),
+
+    async look(partitions) {
+      const [offsets, ends] = await Promise.all([
+        log.readOffsets(groupId, partitions),
+        log.readEnds('read_committed', partitions),
+      ])
       const receipts = new Map(
         offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
       )
@@ -108,15 +118,15 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
     countPartitions: () => log.countPartitions(),
 
     async readEndOffset(partition) {
-      const end = (await log.readEnds('everyone')).get(partition)
-      if (end === undefined) throw new Error(`topic ${topic} has no partition ${partition}`)
+      const end = (await log.readEnds('everyone', [partition])).get(partition)
+      if (end === undefined) throw new Error(`partition ${partition} of topic ${topic} has no leader`)
       return end
     },
 
-    async findBatch(partition, batchId, { from, to }) {
+    async findBatch(partition, batchId, { from, to }, progressed) {
       const start = await log.readStart(partition)
       const offsets = { from: Math.max(from, start), to }
-      const found = await step('reading back a partition', scanForBatch(log, { partition, batchId, offsets }))
+      const found = await scanForBatch(log, { partition, batchId, offsets }, progressed)
       if (found === undefined && start > from) {
         throw new RecordsGoneError(
           `batch ${batchId} is not in the topic from offset ${start} on, and the records from ${from} to there were deleted`,
@@ -169,7 +179,10 @@ function createPublisher(parts: PublisherParts): Publisher {
     async publish(batch, after) {
       const transaction = await takeTransaction()
       // One send to one partition: with several leaders, kafkajs can lose or duplicate messages when it retries.
-      const [sent] = await step('sending records', transaction.send({ topic, messages: messagesOf(batch, partition) }))
+      const sending = transaction.send({ topic, messages: messagesOf(batch, partition) })
+      const [sent] = await step('sending records', sending).catch((error) => {
+        throw refusalOf(error, topic, batch) ?? error
+      })
       const first = parseOffset(sent?.baseOffset ?? '')
       if (first < after) {
         await step('aborting', transaction.abort()).catch(() => {})
@@ -207,6 +220,27 @@ function messagesOf({ batchId, rows }: Batch, partition: number) {
     partition,
     headers: index === 0 ? { ...headers, [BATCH_HEADER]: batchId } : headers,
   }))
+}
+
+/** The setting of a topic that is too low for a batch, by the type of Kafka's error. */
+const SETTING_TOO_LOW: Record<string, string> = {
+  MESSAGE_TOO_LARGE: 'max.message.bytes',
+  RECORD_LIST_TOO_LARGE: 'segment.bytes',
+}
+
+/**
+ * A setting that is lower than at the start. The batch is not split: the recovery of a batch relies on one record batch
+ * that holds all of it.
+ */
+function refusalOf(error: { type?: string }, topic: string, { seq, rows }: Batch): BatchRefusedError | undefined {
+  const setting = SETTING_TOO_LOW[error.type ?? '']
+  if (!setting) return undefined
+  const sizes = rows.map((row) => Buffer.byteLength(row.key + row.payload + JSON.stringify(row.headers)))
+  const wanted = messageBytesMin(sizes.reduce((sum, size) => sum + size, 0))
+  return new BatchRefusedError(
+    `Kafka refused batch ${seq} of ${rows.length} rows as too large: raise ${setting} of topic ${topic} to ${wanted} or more; the relay tries again until then`,
+    { cause: error },
+  )
 }
 
 /**

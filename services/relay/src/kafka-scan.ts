@@ -1,3 +1,4 @@
+import { backOffMs, sleep } from '@streamledger/runtime'
 import { BATCH_HEADER } from './kafka-client.ts'
 import type { KafkaLog, LogRecord } from './kafka-log.ts'
 
@@ -8,15 +9,24 @@ export interface BatchScan {
   offsets: { from: number; to: number }
 }
 
+/** So often the same offset is fetched before the scan fails; it then begins anew. */
+const FETCH_TRIES_MAX = 5
+const FETCH_BACK_OFF = { baseMs: 50, maxMs: 1_000 }
+
 /**
  * Returns the offset of a batch's first record if its transaction was committed. A transaction ends with the next
- * marker of the same producer, so other producers do not matter.
+ * marker of the same producer, so other producers do not matter. A scan may be long: only each fetch has a deadline,
+ * and `progressed` is called after each.
  */
-export async function scanForBatch(log: Pick<KafkaLog, 'fetch'>, scan: BatchScan): Promise<number | undefined> {
+export async function scanForBatch(
+  log: Pick<KafkaLog, 'fetch'>,
+  scan: BatchScan,
+  progressed: () => void,
+): Promise<number | undefined> {
   const { partition, batchId, offsets } = scan
   let found: LogRecord | undefined
   for (let next = offsets.from; next < offsets.to || found; ) {
-    const records = await log.fetch(partition, next)
+    const records = await fetchPatiently(log, partition, next, progressed)
     const last = records.at(-1)
     // There is always a record below the last stable offset, so an empty answer is an error.
     if (!last) throw new Error(`partition ${partition} shows nothing at offset ${next}, below its last stable offset`)
@@ -30,4 +40,23 @@ export async function scanForBatch(log: Pick<KafkaLog, 'fetch'>, scan: BatchScan
     next = last.offset + 1
   }
   return undefined
+}
+
+/** Tries again after an error, so that the scan keeps its position. */
+async function fetchPatiently(
+  log: Pick<KafkaLog, 'fetch'>,
+  partition: number,
+  offset: number,
+  progressed: () => void,
+): Promise<LogRecord[]> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await log.fetch(partition, offset)
+    } catch (error) {
+      if (tries === FETCH_TRIES_MAX) throw error
+      await sleep(backOffMs(tries, FETCH_BACK_OFF))
+    } finally {
+      progressed()
+    }
+  }
 }

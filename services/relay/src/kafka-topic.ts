@@ -3,6 +3,7 @@ import {
   createTopic,
   describeDifference,
   findDifference,
+  isolateFailures,
   type KafkaAccess,
   type KafkaIdentity,
   messageBytesMin,
@@ -10,7 +11,7 @@ import {
   type TopicState,
   type WantedTopic,
 } from '@streamledger/kafka'
-import type { Logger } from '@streamledger/runtime'
+import { type Logger, sleep } from '@streamledger/runtime'
 import type { Admin } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
@@ -35,13 +36,18 @@ export class TopicError extends Error {
   override name = 'TopicError'
 }
 
+const LEADERS_POLL_MS = 100
+
 /** They hold transaction states and receipts. Kafka creates them on first use. */
 const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 
 /** Creates the topic if it is missing, and checks that its settings are safe for the relay. */
 export async function prepareTopic({ replicationFactor, ...others }: TopicSettings, logger: Logger): Promise<void> {
   const { access, stepTimeoutMs } = others
-  const admin = createKafkaClient(access, logger, stepTimeoutMs).kafka.admin()
+  const { kafka } = createKafkaClient(access, logger, stepTimeoutMs)
+  // The relay starts also while a partition, of any topic, has no leader.
+  isolateFailures(kafka)
+  const admin = kafka.admin()
   try {
     await withDeadline('connecting to Kafka', stepTimeoutMs, admin.connect())
     const options = { ...others, replicationFactor: await chooseReplicationFactor(admin, replicationFactor) }
@@ -90,7 +96,19 @@ async function checkCluster(admin: Admin, { pinned }: TopicOptions): Promise<voi
 
 async function makeTopic(admin: Admin, options: TopicOptions, logger: Logger): Promise<void> {
   const { topic, partitions, replicationFactor } = options
-  if (await createTopic(admin, options)) logger.info({ topic, partitions, replicationFactor }, 'topic created')
+  if (!(await createTopic(admin, options))) return
+  logger.info({ topic, partitions, replicationFactor }, 'topic created')
+  await awaitLeaders(admin, options)
+}
+
+/** A new topic has no leaders for a moment; after the deadline the lanes wait for theirs. */
+async function awaitLeaders(admin: Admin, { topic, stepTimeoutMs }: TopicOptions): Promise<void> {
+  const deadline = performance.now() + stepTimeoutMs
+  while (performance.now() < deadline) {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    if (topics[0]?.partitions.every(({ leader }) => leader >= 0)) return
+    await sleep(LEADERS_POLL_MS)
+  }
 }
 
 /** Fails if partitions are missing. watch-partitions.ts reports extra ones. */

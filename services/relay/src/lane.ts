@@ -12,6 +12,7 @@ import {
   writeReceipt,
 } from './lane-step.ts'
 import { ForeignRowsError } from './outbox.ts'
+import { type Batch, BatchRefusedError } from './publisher.ts'
 import { type Doubt, recover } from './settle-doubt.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
@@ -37,10 +38,10 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
     try {
       position ??= await recover(deps, lease, doubt)
       doubt.behindSince = undefined
-      const rows = await relayOnce(deps, lease, position)
+      const batch = await relayOnce(deps, lease, position)
       failures = 0
       lease.resting()
-      await rest(deps, lease, position, rows, signal)
+      await rest(deps, lease, position, batch, signal)
       lease.progressed()
       if (position.sent >= deps.producerRowsMax) {
         await finish(deps, lease, position)
@@ -54,7 +55,9 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
       failures += 1
       deps.metrics.doubts.inc()
       const { partition, trace } = lease
-      deps.logger.warn({ err: error, partition, failures, ...traceFields(trace) }, 'outcome unknown, recovering')
+      const fields = { err: error, partition, failures, ...traceFields(trace) }
+      if (error instanceof BatchRefusedError) deps.logger.error(fields, 'batch refused, trying again')
+      else deps.logger.warn(fields, 'outcome unknown, recovering')
       lease.resting()
       await sleep(backOffMs(failures, RECOVERY_BACK_OFF), signal)
       lease.progressed()
@@ -64,14 +67,14 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
 }
 
 /**
- * Confirms the previous batch, names the next one (one statement does both) and publishes it. Returns its row count.
+ * Confirms the previous batch, names the next one (one statement does both), publishes it and returns it.
  */
 export async function relayOnce(
   deps: LaneDeps,
   lease: HeldLease,
   position: Position,
   rowsMax = deps.batch.rowsMax,
-): Promise<number> {
+): Promise<Batch> {
   // The intent deletes the rows of the previous batch. Without them that batch could not be published again.
   if (position.shown) {
     deps.readBack.hurry()
@@ -94,12 +97,12 @@ export async function relayOnce(
     .catch((error) => haltForeignRows(deps, lease, position, error))
   position.unconfirmed = false
   position.batchSeq = batch.seq
-  if (batch.rows.length === 0) return 0
+  if (batch.rows.length === 0) return batch
 
   lease.progressed()
   await publish(deps, lease, position, batch)
   deps.metrics.acknowledged(performance.now() - intendedAt, batch.oldestAgeMs)
-  return batch.rows.length
+  return batch
 }
 
 function haltForeignRows(deps: LaneDeps, lease: HeldLease, { batchSeq }: Position, error: unknown): Promise<never> {
@@ -112,16 +115,16 @@ function haltForeignRows(deps: LaneDeps, lease: HeldLease, { batchSeq }: Positio
  * rings.
  */
 async function rest(
-  { batch, pace }: LaneDeps,
+  { pace }: LaneDeps,
   lease: HeldLease,
   position: Position,
-  rows: number,
+  { rows, isFull }: Batch,
   signal: AbortSignal,
 ): Promise<void> {
-  if (rows >= batch.rowsMax) return
-  if (rows > 1) {
+  if (isFull) return
+  if (rows.length > 1) {
     lease.lingers = true
-    await sleep(Math.min(pace.lingerMs, (rows - 1) * LINGER_MS_PER_ROW), signal)
+    await sleep(Math.min(pace.lingerMs, (rows.length - 1) * LINGER_MS_PER_ROW), signal)
     lease.lingers = false
   } else await lease.bell.wait(position.unconfirmed ? CONFIRM_AFTER_MS : IDLE_MS, signal)
 }

@@ -72,7 +72,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       outbox: createOutbox(pool),
       leases: createLeases(pool, instance, config.lease.leaseMs),
       kafka,
-      readBack: new ReadBack(kafka.look, config.kafka.stepTimeoutMs),
+      readBack: new ReadBack(kafka, config.kafka.stepTimeoutMs),
       logger,
       metrics,
       startRecordSpans: tracing && createRecordSpans(tracing, config.topic.name),

@@ -99,7 +99,7 @@ const INTEND = `
      where o.partition = $1 and o.id > m.old_floor_id and o.id <= m.old_last_id
        and pg_visible_in_snapshot(o.xid, m.old_snapshot)
   )
-  select m.batch_seq, m.batch_id, exists (select from waiting where is_foreign) as is_foreign,
+  select m.batch_seq, m.batch_id, (select count(*) from chosen) < (select count(*) from waiting) as is_cut, exists (select from waiting where is_foreign) as is_foreign,
          1000 * extract(epoch from statement_timestamp() - (select min(created_at) from chosen))::float8 as oldest_age_ms,
          c.id, c.key, c.payload, c.headers
     from moved m left join chosen c on true
@@ -181,10 +181,12 @@ export function createOutbox(pool: Pool) {
         throw new ForeignRowsError('an outbox row is newer than every transaction of this database')
       }
       const { batch_seq: seq, batch_id: batchId, oldest_age_ms: oldestAgeMs } = first
+      const chosen = first.id === null ? [] : (rows as OutboxRow[])
       return {
         seq,
         batchId,
-        rows: first.id === null ? [] : (rows as OutboxRow[]),
+        rows: chosen,
+        isFull: chosen.length > 0 && (first.is_cut || chosen.length === rowsMax),
         oldestAgeMs: oldestAgeMs ?? undefined,
       }
     },

@@ -15,6 +15,8 @@ export interface Batch {
   seq: number
   batchId: string
   rows: OutboxRow[]
+  /** It has as many rows or bytes as it may have, so more rows may wait. */
+  isFull?: boolean | undefined
   /** Age of the oldest row when the batch was named; undefined: the batch is empty, or was found open by recovery. */
   oldestAgeMs?: number | undefined
 }
@@ -36,6 +38,7 @@ export interface Publisher {
    * error its outcome is unknown, except:
    *
    * @throws OffsetBehindError if the batch would begin before that offset; it is then not published.
+   * @throws BatchRefusedError if Kafka refuses the batch; it is then not published.
    */
   publish(batch: Batch, after: number): Promise<Receipt>
   /** Writes a receipt without records. After any error its outcome is unknown. */
@@ -64,6 +67,11 @@ export class OtherClusterError extends Error {
   override name = 'OtherClusterError'
 }
 
+/** Kafka refused the batch, so nothing of it is in the topic. The message names the setting to change. */
+export class BatchRefusedError extends Error {
+  override name = 'BatchRefusedError'
+}
+
 /** What the relay's protocol needs of Kafka. */
 export interface Kafka {
   /** As it was last asked, by `identify` or for a writer; undefined: not yet. */
@@ -72,17 +80,27 @@ export interface Kafka {
   identify(): Promise<KafkaIdentity>
   /** Opens a partition's writer. When it resolves, older writers are fenced and their open transaction has ended. */
   openPublisher(partition: number): Promise<Publisher>
-  /** What Kafka shows of each partition. */
-  look(): Promise<Map<number, Sight>>
+  /**
+   * The broker that leads a partition, as far as is known. Partitions with different leaders are looked at separately,
+   * so that a leader that does not answer delays no others.
+   */
+  leaderOf(partition: number): number
+  /** What Kafka shows of these partitions. A partition that has no leader is left out. */
+  look(partitions: readonly number[]): Promise<Map<number, Sight>>
   countPartitions(): Promise<number>
   /** The offset after the partition's last record, committed or not. */
   readEndOffset(partition: number): Promise<number>
   /**
    * The offset of the batch's first record, if it is committed between the two offsets, which are below the last stable
-   * offset.
+   * offset. Calls `progressed` after each part that it has read.
    *
    * @throws RecordsGoneError if it is not found and records between the two offsets were deleted.
    */
-  findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
+  findBatch(
+    partition: number,
+    batchId: string,
+    offsets: { from: number; to: number },
+    progressed: () => void,
+  ): Promise<number | undefined>
   close(): Promise<void>
 }

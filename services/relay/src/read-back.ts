@@ -1,5 +1,5 @@
 import { sleep } from '@streamledger/runtime'
-import type { Sight } from './publisher.ts'
+import type { Kafka, Sight } from './publisher.ts'
 
 /** Kafka does not show in time what it has acknowledged. */
 export class UnseenError extends Error {
@@ -17,20 +17,22 @@ interface Waiter {
 
 /** Longer than a commit takes to become visible under light load, and shorter than the pause of a busy lane. */
 const POLL_MS = 25
+/** Pause after an error: the next look opens a connection. */
+const AFTER_ERROR_MS = 200
 /** Polling interval after hurry(); it doubles with each poll, up to POLL_MS. */
 const HURRIED_MS = 3
 
-/** Polls Kafka until it shows what lanes wait for. One request serves all lanes. */
-export class ReadBack {
-  readonly #look: () => Promise<Map<number, Sight>>
-  readonly #timeoutMs: number
-  readonly #waiters = new Set<Waiter>()
-  #polling = false
-  #intervalMs = POLL_MS
-  #hurried = new AbortController()
+/** What the polls need of Kafka. */
+export type Looks = Pick<Kafka, 'leaderOf' | 'look'>
 
-  constructor(look: () => Promise<Map<number, Sight>>, timeoutMs: number) {
-    this.#look = look
+/** Polls Kafka until it shows what lanes wait for. One request serves all lanes whose partitions one broker leads. */
+export class ReadBack {
+  readonly #kafka: Looks
+  readonly #timeoutMs: number
+  readonly #polls = new Map<number, Poll>()
+
+  constructor(kafka: Looks, timeoutMs: number) {
+    this.#kafka = kafka
     this.#timeoutMs = timeoutMs
   }
 
@@ -41,6 +43,33 @@ export class ReadBack {
    * @throws UnseenError if that does not happen in time.
    */
   until(partition: number, what: string, holds: (sight: Sight) => boolean): Promise<Sight> {
+    const leader = this.#kafka.leaderOf(partition)
+    const poll = this.#polls.get(leader) ?? new Poll(this.#kafka.look, this.#timeoutMs)
+    this.#polls.set(leader, poll)
+    return poll.until(partition, what, holds)
+  }
+
+  /** Polls sooner, because a lane has nothing else to do than to wait. */
+  hurry(): void {
+    for (const poll of this.#polls.values()) poll.hurry()
+  }
+}
+
+/** Polls for the lanes of one leader: another leader, which may not answer, does not delay it. */
+class Poll {
+  readonly #look: Kafka['look']
+  readonly #timeoutMs: number
+  readonly #waiters = new Set<Waiter>()
+  #polling = false
+  #intervalMs = POLL_MS
+  #hurried = new AbortController()
+
+  constructor(look: Kafka['look'], timeoutMs: number) {
+    this.#look = look
+    this.#timeoutMs = timeoutMs
+  }
+
+  until(partition: number, what: string, holds: (sight: Sight) => boolean): Promise<Sight> {
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + this.#timeoutMs
       this.#waiters.add({ partition, what, holds, deadline, resolve, reject })
@@ -48,7 +77,6 @@ export class ReadBack {
     })
   }
 
-  /** Polls sooner, because a lane has nothing else to do than to wait. */
   hurry(): void {
     this.#intervalMs = Math.min(this.#intervalMs, HURRIED_MS)
     this.#hurried.abort()
@@ -60,7 +88,9 @@ export class ReadBack {
       await this.#pause()
       // Waiters added during the request wait for the next one: this answer may be older than their question.
       const asking = [...this.#waiters]
-      const looked = await this.#look().catch((error: unknown) => error)
+      const partitions = [...new Set(asking.map(({ partition }) => partition))]
+      const looked = await this.#look(partitions).catch((error: unknown) => error)
+      if (!(looked instanceof Map)) this.#intervalMs = AFTER_ERROR_MS
       for (const waiter of asking) this.#answer(waiter, looked)
     }
     this.#polling = false

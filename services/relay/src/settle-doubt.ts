@@ -100,9 +100,9 @@ function positionAt({ lane, publisher }: Settling, nextOffset: number): Position
  * aborted since, by a relay that died before it published them again, or by an operator with kafka-transactions.sh.
  */
 async function lookUpBatch(settling: Settling, { receipt, from }: InTopic): Promise<Position> {
-  const { deps, lane } = settling
+  const { deps, lease, lane } = settling
   const batchId = receipt.batchId
-  const offset = await deps.kafka.findBatch(lane.partition, batchId, { from, to: receipt.offset })
+  const offset = await deps.kafka.findBatch(lane.partition, batchId, { from, to: receipt.offset }, lease.progressed)
   return offset === undefined ? settleBatch(settling, { receipt, from }) : positionAt(settling, receipt.offset)
 }
 
@@ -139,7 +139,9 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
   if (now.kind === 'halt') return haltUnlessBehind(settling, now)
   // The batch takes as many offsets as it has rows, plus one for the marker. With less room it cannot be there.
   const hasRoom = fence >= from + batch.rows + 1
-  const offset = hasRoom ? await deps.kafka.findBatch(partition, batch.batchId, { from, to: fence }) : undefined
+  const offset = hasRoom
+    ? await deps.kafka.findBatch(partition, batch.batchId, { from, to: fence }, lease.progressed)
+    : undefined
   lease.progressed()
   if (offset === undefined) return publishAgain(settling, fence + 1)
   const found = { seq: lane.batchSeq, batchId: batch.batchId, offset: offset + batch.rows }

@@ -83,6 +83,8 @@ export class FakeKafka implements Kafka {
     }
   }
 
+  leaderOf = (): number => 1
+
   look = async (): Promise<Map<number, Sight>> => {
     const receipt = this.shown.length > 0 ? this.shown.shift() : this.#receipt
     return new Map(PARTITIONS.map((partition) => [partition, { receipt, stable: this.#stable() }]))

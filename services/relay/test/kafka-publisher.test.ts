@@ -12,7 +12,7 @@ function makeBatch(seq: number, ...payloads: string[]): Batch {
 /** What Kafka shows of partition 1 once this holds. */
 function seen(kafka: Kafka, holds: (sight: Sight) => boolean): Promise<Sight> {
   return waitFor(async () => {
-    const sight = (await kafka.look()).get(1)
+    const sight = (await kafka.look([1])).get(1)
     return sight !== undefined && holds(sight) ? sight : false
   }) as Promise<Sight>
 }
@@ -41,8 +41,8 @@ test('a fence ends what is before it, changes no receipt, and consumers do not s
     ['a', 2],
     ['b', 3],
   ])
-  expect(await kafka.findBatch(1, batch.batchId, { from: 0, to: 5 })).toBe(2)
-  expect(await kafka.findBatch(1, randomUUID(), { from: 0, to: 5 })).toBeUndefined()
+  expect(await kafka.findBatch(1, batch.batchId, { from: 0, to: 5 }, () => {})).toBe(2)
+  expect(await kafka.findBatch(1, randomUUID(), { from: 0, to: 5 }, () => {})).toBeUndefined()
   await publisher.discard()
   await kafka.close()
 })

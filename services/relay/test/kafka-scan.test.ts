@@ -16,7 +16,7 @@ function makeLog(lines: Line[], page = 2) {
 }
 
 const scan = (lines: Line[], to = 100 + lines.length) =>
-  scanForBatch(makeLog(lines), { partition: 0, batchId: 'wanted', offsets: { from: 100, to } })
+  scanForBatch(makeLog(lines), { partition: 0, batchId: 'wanted', offsets: { from: 100, to } }, () => {})
 
 test.for<[string, Line[], number | undefined]>([
   [
@@ -115,4 +115,25 @@ test('the mark of a batch is read also where it lies past the end of the scan', 
 
 test('an answer that is empty where something must be is an error, and no word on the batch', async () => {
   await expect(scan([['a', 'other']], 110)).rejects.toThrow('shows nothing at offset 101')
+})
+
+test('a scan keeps its position over fetches that fail, and reports each fetch as progress', async () => {
+  const rows = Array.from({ length: 20 }, (): Line => ['a', 'other'])
+  const log = makeLog([...rows, ['a', 'wanted'], ['a', 'commit']])
+  let fetches = 0
+  const fetch = async (partition: number, offset: number) => {
+    fetches += 1
+    if (fetches % 2 === 0) throw new Error('not now')
+    return log.fetch(partition, offset)
+  }
+  let progress = 0
+  const wanted = { partition: 0, batchId: 'wanted', offsets: { from: 100, to: 122 } }
+  const found = await scanForBatch({ fetch }, wanted, () => {
+    progress += 1
+  })
+  expect(found).toBe(120)
+  expect(progress).toBe(fetches)
+
+  const down = { fetch: () => Promise.reject(new Error('down')) }
+  await expect(scanForBatch(down, wanted, () => {})).rejects.toThrow('down')
 })

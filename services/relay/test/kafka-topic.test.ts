@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { createLogger } from '@streamledger/runtime'
-import { expect, test } from '@streamledger/testkit'
+import { expect, test, waitFor } from '@streamledger/testkit'
 import { Kafka as KafkaClient, logLevel } from 'kafkajs'
 import { prepareTopic, TopicError } from '../src/kafka-topic.ts'
-import { makeInstallation, relayEnvironment } from './system.ts'
+import { countOutbox, examine, insertRows, makeInstallation, relayEnvironment } from './system.ts'
 
 const BATCH_BYTES_MAX = 16_384
 const logger = createLogger({ service: 'test', level: 'silent' })
@@ -67,3 +67,24 @@ test('a relay whose topic does not suit ends, and says why, rather than to try a
   expect(await relay.exited).toEqual({ code: 1, signal: null })
   expect(relay.logs).toContain('has 1 partitions and the database posts to 2: add the missing ones')
 })
+
+test('a batch that a lowered setting refuses is named with the setting, and is published when that is raised', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const { pool, url } = await createDatabase()
+  const installation = await makeInstallation(pool, 1)
+  const relay = await spawnService('services/relay/src/main.ts', relayEnvironment({ url }, kafka.brokers, installation))
+  await relay.ready()
+  await insertRows(pool, installation, { keys: 1, rows: 1 })
+  await waitFor(async () => (await countOutbox(pool)) === 0, { timeoutMs: 30_000 })
+  const { topic } = installation
+  await kafka.configure(topic, { 'max.message.bytes': '1000' })
+  await insertRows(pool, installation, { keys: 1, rows: 100, from: 2 })
+  await waitFor(() => expect(relay.logs).toContain('batch refused, trying again'), { timeoutMs: 30_000 })
+  const [, wanted] = new RegExp(`raise max.message.bytes of topic ${topic} to (\\d+) or more`).exec(relay.logs) ?? []
+  await kafka.configure(topic, { 'max.message.bytes': String(wanted) })
+  await waitFor(async () => (await countOutbox(pool)) === 0, { timeoutMs: 30_000 })
+  expect(examine(await kafka.readAll(topic))).toEqual({ distinct: 101, doubled: 0, outOfOrder: 0 })
+}, 120_000)

@@ -118,3 +118,24 @@ test('a receipt that Kafka is about to forget is written until it shows: the old
   stop.abort()
   await ended
 })
+
+test('a lane pauses after a batch only if it has taken all rows that waited, by their bytes, too', async ({
+  database,
+}) => {
+  const lane = await makeOpenBatch(database)
+  for (let row = 10; row < 40; row += 1) await insertRow(database.pool, lane.partition, `row ${row}`)
+  const kafka = new FakeKafka(lane.before)
+  // Each row has 6 bytes, and 2 for its empty headers; the first one, "after it", has 2 more.
+  const { stop, lease, ended } = run(database, lane, kafka, { batch: { rowsMax: 1_000, bytesMax: 80 } })
+  let pauses = 0
+  Object.defineProperty(lease, 'lingers', {
+    set: (lingers) => {
+      if (lingers) pauses += 1
+    },
+  })
+  await waitFor(async () => (await readOutbox(database, lane)).length === 0)
+  stop.abort()
+  await ended
+  expect(kafka.writers).toEqual(['fence', 'batch 7', 'batch 8', 'batch 9', 'batch 10', 'batch 11'])
+  expect(pauses).toBeLessThanOrEqual(1)
+})

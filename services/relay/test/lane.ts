@@ -53,6 +53,7 @@ export interface RunOptions {
   producerRowsMax?: number
   stepTimeoutMs?: number
   receiptStale?: boolean
+  batch?: typeof LIMITS
 }
 
 export function run(
@@ -64,6 +65,7 @@ export function run(
     stepTimeoutMs = 200,
     producerRowsMax = 1_000_000,
     receiptStale = false,
+    batch = LIMITS,
   }: RunOptions = {},
 ) {
   const stop = new AbortController()
@@ -72,15 +74,15 @@ export function run(
   const deps = {
     outbox: createOutbox(pool),
     kafka,
-    readBack: new ReadBack(kafka.look, stepTimeoutMs),
+    readBack: new ReadBack(kafka, stepTimeoutMs),
     logger: createLogger({ service: 'test', level: 'silent' }),
     metrics: createRelayMetrics(createRegistry('test'), pool),
-    batch: LIMITS,
+    batch,
     pace: { pollMs: 5, pollIdleMs: 100, lingerMs: 0 },
     receiptPatienceMs,
     producerRowsMax,
   }
-  return { stop, bell: lease.bell, ended: runLane(deps, lease, stop.signal) }
+  return { stop, lease, bell: lease.bell, ended: runLane(deps, lease, stop.signal) }
 }
 
 export async function readHalt({ pool }: TestDatabase, { partition }: OpenBatch): Promise<string | null> {

@@ -16,6 +16,6 @@ export async function openKafka(brokers: string, topic: string): Promise<Kafka> 
     },
     createLogger({ service: 'test', level: 'silent' }),
   )
-  await waitFor(async () => (await kafka.look()).size > 0, { timeoutMs: 30_000 })
+  await waitFor(async () => (await kafka.look([0])).size > 0, { timeoutMs: 30_000 })
   return kafka
 }

@@ -16,7 +16,7 @@ async function makeDeletable(database: TestDatabase, reader: TestKafka, { isSent
   const offsets: number[] = []
   for (const batch of batches) {
     const receipt = await publisher.publish(batch, 0)
-    await waitFor(async () => expect((await kafka.look()).get(partition)).toMatchObject({ receipt }))
+    await waitFor(async () => expect((await kafka.look([partition])).get(partition)).toMatchObject({ receipt }))
     offsets.push(receipt.offset)
   }
   await publisher.discard()
