@@ -67,7 +67,7 @@ async function postTransactions(api: ApiClient): Promise<Transaction[]> {
   const debited = debit.json as Transaction
   show(`${naira(debited.amount)} out, balance ${naira(debited.balance)}, trans_id ${debited.trans_id}`)
 
-  step('The same debit again, as a client sends it that never saw the answer')
+  step('The same debit again, from a client that missed the answer')
   const replay = await api.call('POST', '/transactions', { body: order, status: 201 })
   agree(replay.headers.get('idempotent-replayed'), 'true', 'the replay does not say that it is one')
   agree(replay.text, debit.text, 'the replay is not the same answer')
