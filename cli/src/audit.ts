@@ -1,4 +1,4 @@
-import { createLogger, createRegistry, RELEASE, startOpsServer } from '@streamledger/runtime'
+import { createLogger, createRegistry, flushLog, RELEASE, startOpsServer } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { AuditState } from './audit/audit-state.ts'
 import { type AuditConfig, loadAuditConfig } from './audit/config.ts'
@@ -75,7 +75,7 @@ async function serve(config: AuditConfig, pool: Pool, { since, signal }: Run): P
   } finally {
     await ops.close()
     state.close()
-    logger.flush()
+    await flushLog(logger)
   }
 }
 

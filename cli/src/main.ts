@@ -2,7 +2,10 @@
 // The entry point of the command line.
 import { run } from './run.ts'
 
-process.exitCode = await run(process.argv.slice(2), {
+// Without a listener, an output that cannot be written would end the command with a stack trace.
+for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
+
+const exitCode = await run(process.argv.slice(2), {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -12,3 +15,5 @@ process.exitCode = await run(process.argv.slice(2), {
     return stop.signal
   },
 })
+// All output that matters is written. The rest, as a progress line that has no reader, must not delay the exit.
+process.exit(exitCode)

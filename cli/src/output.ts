@@ -36,11 +36,26 @@ export function createProgress(stderr: NodeJS.WriteStream, { forced }: { forced:
   }
 }
 
-/** Resolves when the text is written: a process that exits earlier would lose the end of it in a pipe. */
-export function writeText(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // The reader may close the pipe early, as `head` does. That is not an error of the command.
+/** How long a command that was stopped waits for a reader of its output. */
+const STOPPED_TIMEOUT_MS = 2_000
+
+/**
+ * Resolves when the text is written: a process that exits earlier would lose the end of it in a pipe. Resolves with the
+ * error if it cannot be written. A reader may take its time, as a pager does, until the command is stopped.
+ */
+export function writeText(
+  stream: NodeJS.WriteStream,
+  text: string,
+  stopped?: AbortSignal,
+): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
-    stream.once('error', () => resolve())
-    stream.write(text.endsWith('\n') ? text : `${text}\n`, () => resolve())
+    const giveUp = () => void setTimeout(resolve, STOPPED_TIMEOUT_MS)
+    if (stopped?.aborted) giveUp()
+    else stopped?.addEventListener('abort', giveUp, { once: true })
+    stream.write(text.endsWith('\n') ? text : `${text}\n`, (error) => {
+      // The reader may close the pipe early, as `head` does. That is not an error of the command.
+      const failure = error as NodeJS.ErrnoException | null | undefined
+      resolve(failure && failure.code !== 'EPIPE' ? failure : undefined)
+    })
   })
 }

@@ -14,6 +14,11 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
   // Read first: a program that asked for JSON gets JSON even if its arguments are wrong.
   const wantsJson = args.includes('--json')
   const progress = createProgress(stderr, { forced: args.includes('--progress') })
+  let stopped: AbortSignal | undefined
+  const catchOwnStop = (): AbortSignal => {
+    stopped = catchStop()
+    return stopped
+  }
   try {
     const { command, options } = parseArguments(args)
     if (!command && options.version) {
@@ -24,15 +29,18 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
       await writeText(command || options.help ? stdout : stderr, renderHelp(command))
       return command || options.help ? EXIT.well : EXIT.failed
     }
-    const result = await command.run({ options, env, progress, catchStop })
+    const result = await command.run({ options, env, progress, catchStop: catchOwnStop })
     progress.clear()
-    await writeText(stdout, wantsJson ? JSON.stringify(result.json, undefined, 2) : result.text)
-    return result.exitCode
+    const text = wantsJson ? JSON.stringify(result.json, undefined, 2) : result.text
+    const failure = await writeText(stdout, text, stopped)
+    if (!failure) return result.exitCode
+    await writeText(stderr, `The result could not be written: ${failure.message}`, stopped)
+    return EXIT.failed
   } catch (error) {
     progress.clear()
     const { code, message } = explain(error)
-    await writeText(stderr, message)
-    if (wantsJson) await writeText(stdout, JSON.stringify({ ok: false, error: { code, message } }, undefined, 2))
+    await writeText(stderr, message, stopped)
+    if (wantsJson) await writeText(stdout, JSON.stringify({ ok: false, error: { code, message } }, undefined, 2), stopped)
     return EXIT.failed
   }
 }

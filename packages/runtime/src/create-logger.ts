@@ -1,5 +1,6 @@
-import { destination, type Logger, type LoggerOptions as PinoOptions, pino, stdTimeFunctions } from 'pino'
+import { type Logger, type LoggerOptions as PinoOptions, pino, stdTimeFunctions } from 'pino'
 import { describeError } from './describe-error.ts'
+import { LogSink } from './log-sink.ts'
 
 export type { Logger } from 'pino'
 
@@ -21,7 +22,10 @@ const SECRET_NAMES = [
   'email',
   'secret',
 ]
-const BUFFER_BYTES = 4_096
+/** How long the end of a program waits for its last log lines to be written. */
+const FLUSH_TIMEOUT_MS = 1_000
+
+const sinks = new Map<1 | 2, LogSink>()
 
 /** Logs JSON lines. They are buffered, so that a request does not wait, and flushed twice a second and at exit. */
 export function createLogger({ service, level, stream = 'stdout' }: LoggerOptions): Logger {
@@ -33,8 +37,21 @@ export function createLogger({ service, level, stream = 'stdout' }: LoggerOption
     serializers: { err: describeError },
     redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.headers.${name}`]), censor: '[redacted]' },
   }
-  return pino(
-    options,
-    destination({ dest: stream === 'stdout' ? 1 : 2, sync: false, minLength: BUFFER_BYTES, periodicFlush: 500 }),
-  )
+  return pino(options, sinkOf(stream === 'stdout' ? 1 : 2))
+}
+
+/** Waits until the log lines are written, for a second at most. */
+export async function flushLog(logger: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
+    logger.flush(() => resolve())
+  })
+  clearTimeout(timer)
+}
+
+function sinkOf(fd: 1 | 2): LogSink {
+  const sink = sinks.get(fd) ?? new LogSink(fd)
+  sinks.set(fd, sink)
+  return sink
 }

@@ -1,7 +1,7 @@
 export type { BackOffOptions } from './back-off.ts'
 export { backOffMs, sleep } from './back-off.ts'
 export type { Logger, LoggerOptions } from './create-logger.ts'
-export { createLogger } from './create-logger.ts'
+export { createLogger, flushLog } from './create-logger.ts'
 export { describeError } from './describe-error.ts'
 export { growYoungSpace, keepHeapSmall } from './keep-heap-small.ts'
 export { logPreparation } from './log-preparation.ts'

@@ -1,7 +1,8 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { countDroppedLines } from './log-sink.ts'
 import { RELEASE } from './release.ts'
 
-/** A registry with Node's own metrics and the release; one per service. */
+/** A registry with the metrics that every process has: Node's own, the release, lost log lines. One per service. */
 export function createRegistry(service: string): Registry {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
@@ -12,5 +13,14 @@ export function createRegistry(service: string): Registry {
     labelNames: ['version'],
     registers: [registry],
   }).set({ version: RELEASE }, 1)
+  new Counter({
+    name: 'streamledger_log_lines_dropped_total',
+    help: 'Log lines that were not written, because the disk was full or nobody read them in time.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(countDroppedLines())
+    },
+  })
   return registry
 }

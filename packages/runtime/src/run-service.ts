@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { collectGarbage } from './collect-garbage.ts'
-import type { Logger } from './create-logger.ts'
+import { flushLog, type Logger } from './create-logger.ts'
 import { RELEASE } from './release.ts'
 
 export interface RunningService {
@@ -24,6 +24,7 @@ export async function runService(
     else logger.info({ signal }, 'stopping')
     await running?.stop()
     logger.info('stopped')
+    await flushLog(logger)
   })
   logger.info({ version: RELEASE, node: process.version }, 'starting')
   try {
@@ -31,6 +32,7 @@ export async function runService(
     collectGarbage()
   } catch (error) {
     logger.fatal({ err: error }, 'could not start')
+    await flushLog(logger)
     process.exit(1)
   }
 }
