@@ -6,7 +6,8 @@ import { countOutbox, type Installation, insertRows, makeInstallation, relayEnvi
 const RELAY = 'services/relay/src/main.ts'
 const KEYS = 8
 const PARTITIONS = 2
-const SOON = { RELAY_RECEIPT_PATIENCE_MS: '500', RELAY_LEASE_MS: '1000' }
+// A topic of a test takes no larger batches.
+const SOON = { RELAY_RECEIPT_PATIENCE_MS: '500', RELAY_LEASE_MS: '1000', RELAY_BATCH_BYTES_MAX: '500000' }
 const LOOKS_OFTEN = { RELAY_TOPIC_CHECK_MS: '100' }
 const NEVER_LOOKS = { RELAY_TOPIC_CHECK_MS: '3600000' }
 const PATIENT = { timeoutMs: 40_000 }
