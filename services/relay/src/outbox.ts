@@ -126,10 +126,15 @@ export const STATEMENTS = { intend: INTEND, withRows: WITH_ROWS } as const
 /** All SQL of the relay for rows and batches. */
 export function createOutbox(pool: Pool) {
   return {
-    /** Undefined: the lease is no longer ours. */
+    /**
+     * Undefined: the lease is no longer ours. It writes, so that its commit waits for a standby, if commits do: an intent
+     * whose own wait was cut off may be on none, and would be published without a transaction if the primary was lost.
+     */
     async readLane(partition: number, token: string): Promise<Lane | undefined> {
       const { rows } = await pool.query(
-        'select batch_seq, batch_id, batch_rows, next_offset, resolved_end from relay_partitions where partition = $1 and lease_token = $2 and halted_at is null',
+        `update relay_partitions set lease_token = lease_token
+          where partition = $1 and lease_token = $2 and halted_at is null
+         returning batch_seq, batch_id, batch_rows, next_offset, resolved_end`,
         [partition, token],
       )
       const [row] = rows
