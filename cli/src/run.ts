@@ -40,7 +40,8 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
     progress.clear()
     const { code, message } = explain(error)
     await writeText(stderr, message, stopped)
-    if (wantsJson) await writeText(stdout, JSON.stringify({ ok: false, error: { code, message } }, undefined, 2), stopped)
+    if (wantsJson)
+      await writeText(stdout, JSON.stringify({ ok: false, error: { code, message } }, undefined, 2), stopped)
     return EXIT.failed
   }
 }

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { createAdmission } from './durability.ts'
 
 export interface PoolOptions {
   applicationName: string
@@ -15,6 +16,8 @@ export interface PoolOptions {
    * Prepares Kysely's statements once per connection: parsing and planning a look-up takes longer than executing it.
    */
   prepare?: boolean
+  /** Admits a connection only when a standby has what its server recovered, if commits wait for a standby. */
+  admitDurable?: boolean
   onError?: (error: Error) => void
 }
 
@@ -23,12 +26,15 @@ const CLIENT_GRACE_MS = 2_000
 
 /** Opens a pool. Nothing connects until the first query, so a service can start while its database is down. */
 export function createPool(url: string, options: PoolOptions): pg.Pool {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 3_000
+  const access = { connectionString: url, application_name: options.applicationName }
+  const admit = createAdmission({ ...access, connectionTimeoutMillis: connectTimeoutMs }, connectTimeoutMs)
   const pool = new pg.Pool({
     Client: options.prepare ? PreparingClient : DisposableClient,
-    connectionString: url,
-    application_name: options.applicationName,
+    ...access,
+    ...(options.admitDurable ? { onConnect: admit } : {}),
     max: options.connectionsMax,
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 3_000,
+    connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: options.statementTimeoutMs,
     query_timeout: options.statementTimeoutMs + CLIENT_GRACE_MS,
     lock_timeout: options.lockTimeoutMs ?? options.statementTimeoutMs,
@@ -54,6 +60,9 @@ class DisposableClient extends pg.Client {
     // To cancel a statement, Kysely opens a client outside of the pool without an error listener: if the server closed
     // it then, the process would end.
     this.on('error', () => {})
+    this.on('notice', ({ message = '', routine }) => {
+      if (routine === SYNC_REP_WAIT) this.#fail(message)
+    })
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: pg's own type has nine overloads, none of which this is about.
@@ -65,6 +74,12 @@ class DisposableClient extends pg.Client {
       })
     }
     return result
+  }
+
+  /** Ends the statement under way with an error, as if Postgres had sent one: its outcome is unknown. */
+  #fail(message: string): void {
+    const { connection } = this as unknown as { connection: { emit(event: 'errorMessage', error: Error): void } }
+    connection.emit('errorMessage', Object.assign(new Error(message), { code: QUERY_CANCELED }))
   }
 
   #cut(): void {
@@ -97,6 +112,12 @@ function nameOf(text: string): string | undefined {
 
 /** pg's error message after query_timeout. */
 const QUERY_TIMEOUT = 'Query read timeout'
+/**
+ * The routine of Postgres that waits for a standby. Where an operator cancels a session in its wait, Postgres says that the
+ * commit has succeeded, and adds a warning from here.
+ */
+const SYNC_REP_WAIT = 'SyncRepWaitForLSN'
+const QUERY_CANCELED = '57014'
 const INT8 = 20
 const TIMESTAMPTZ = 1184
 /** Postgres's format if the session's time zone is UTC, the usual case. Several times faster than pg's own parser. */

@@ -55,14 +55,17 @@ async function expectExit(service: ServiceProcess, code: number): Promise<void> 
   expect(await Promise.race([service.exited, overdue])).toEqual({ code, signal: null })
 }
 
-test.for(sinks)('a service whose log goes to $name serves, counts lost lines and stops', async (sink, { spawnService }) => {
-  const service = await startTalking(spawnService, sink)
-  await service.ready()
-  await waitFor(async () => (await readMetric(service, 'streamledger_log_lines_dropped_total')) > 0)
-  expect((await fetch(`${service.opsUrl}/health/live`)).status).toBe(200)
-  service.signal('SIGTERM')
-  await expectExit(service, 0)
-})
+test.for(sinks)(
+  'a service whose log goes to $name serves, counts lost lines and stops',
+  async (sink, { spawnService }) => {
+    const service = await startTalking(spawnService, sink)
+    await service.ready()
+    await waitFor(async () => (await readMetric(service, 'streamledger_log_lines_dropped_total')) > 0)
+    expect((await fetch(`${service.opsUrl}/health/live`)).status).toBe(200)
+    service.signal('SIGTERM')
+    await expectExit(service, 0)
+  },
+)
 
 test.for(sinks)('a service whose log goes to $name, and whose start fails, exits', async (sink, { spawnService }) => {
   await expectExit(await startTalking(spawnService, sink, { START_FAILS: 'yes' }), 1)

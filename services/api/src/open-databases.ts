@@ -19,7 +19,12 @@ export function openDatabases(config: ApiConfig['database'], logger: Logger): Da
     connectTimeoutMs: config.connectTimeoutMs,
     onError: (error: Error) => logger.warn({ reason: error.message }, 'a connection to the database broke'),
   }
-  const main = createDatabase(config.url, { ...options, connectionsMax: config.connectionsMax, prepare: true })
+  const main = createDatabase(config.url, {
+    ...options,
+    connectionsMax: config.connectionsMax,
+    prepare: true,
+    admitDurable: true,
+  })
   // Planning its write takes longer than executing it, and there is only one good plan.
   const posting = createDatabase(config.url, {
     ...options,

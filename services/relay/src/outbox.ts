@@ -130,12 +130,16 @@ export const STATEMENTS = { intend: INTEND, withRows: WITH_ROWS } as const
 /** All SQL of the relay for rows and batches. */
 export function createOutbox(pool: Pool) {
   return {
-    /** Undefined: the lease is no longer ours. */
+    /**
+     * Undefined: the lease is no longer ours. It writes, so that its commit waits for a standby, if commits do: an intent
+     * whose own wait was cut off may be on none, and would be published without a transaction if the primary was lost.
+     */
     async readLane(partition: number, token: string): Promise<Lane | undefined> {
       const { rows } = await pool.query(
-        `select batch_seq, batch_id, batch_rows, next_offset, resolved_end, kafka_cluster_id, kafka_topic_id
-           from relay_partitions left join topic on true
-          where partition = $1 and lease_token = $2 and halted_at is null`,
+        `update relay_partitions p set lease_token = lease_token
+          where partition = $1 and lease_token = $2 and halted_at is null
+         returning batch_seq, batch_id, batch_rows, next_offset, resolved_end,
+                   (select kafka_cluster_id from topic), (select kafka_topic_id from topic)`,
         [partition, token],
       )
       const [row] = rows

@@ -1,15 +1,26 @@
 import { type Db, type LedgerTransaction, transactionColumns } from '@streamledger/db'
 import { LedgerError } from './errors.ts'
 import { ownWallet } from './own-wallet.ts'
+import { isSynchronous, type Vouch, vouchFor } from './vouch.ts'
 
-/** @throws LedgerError `transaction_not_found`, also for a transaction of another user */
-export async function getTransaction(db: Db, user_id: number, transaction_id: number): Promise<LedgerTransaction> {
+/**
+ * Returns a transaction, once it is as durable as a commit.
+ *
+ * @throws LedgerError `transaction_not_found`, also for a transaction of another user
+ */
+export async function getTransaction(
+  db: Db,
+  vouch: Vouch,
+  user_id: number,
+  transaction_id: number,
+): Promise<LedgerTransaction> {
   const transaction = await db
     .selectFrom('transactions')
     .select(transactionColumns)
+    .select(isSynchronous)
     .where('id', '=', transaction_id)
     .where('wallet_id', '=', ownWallet(user_id))
     .executeTakeFirst()
   if (!transaction) throw new LedgerError('transaction_not_found')
-  return transaction
+  return vouchFor(vouch, transaction)
 }

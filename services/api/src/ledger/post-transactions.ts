@@ -1,9 +1,10 @@
 import type { Pool } from 'pg'
 import { type PostTransaction, repeat } from './decide.ts'
-import { type Decision, decideBatch } from './decide-batch.ts'
+import { type DecidedBatch, type Decision, decideBatch } from './decide-batch.ts'
 import type { LedgerMemory } from './ledger-memory.ts'
 import { type LedgerRead, type RequestRead, readLedger } from './read-ledger.ts'
 import { createTransactionIds } from './transaction-ids.ts'
+import { createVouch } from './vouch.ts'
 import { type LedgerWritten, type WriteOptions, writeLedger } from './write-ledger.ts'
 
 /**
@@ -27,17 +28,18 @@ const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
  */
 export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTransactions {
   const ids = createTransactionIds(pool)
+  const vouch = createVouch((statement) => pool.query(statement))
 
   async function read(requests: readonly PostTransaction[]): Promise<LedgerRead> {
     const { topic, wallets } = memory.take(requests)
     const unknown = requests.filter(({ user_id }) => !wallets.has(user_id))
-    if (topic && unknown.length === 0) return { topic, requests: recall(requests) }
+    if (topic && unknown.length === 0) return { topic, requests: recall(requests), synchronous: false }
     const ledger = await readLedger(pool, unknown)
     // A pause refuses only new requests. Every trans_id must be looked up, because recorded ones are answered as
     // before.
     if (ledger.topic.paused && unknown.length < requests.length) return readLedger(pool, requests)
     const found = ledger.requests.values()
-    return { topic: ledger.topic, requests: recall(requests, () => found.next().value as RequestRead) }
+    return { ...ledger, requests: recall(requests, () => found.next().value as RequestRead) }
 
     function recall(requests: readonly PostTransaction[], otherwise?: () => RequestRead): RequestRead[] {
       return requests.map(({ user_id }) => {
@@ -53,11 +55,27 @@ export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTr
     const batch = decideBatch(ledger, requests, { now: new Date(), ids: drawn })
     // The one commit.
     const written = batch.write.entries.length > 0 ? await writeLedger(pool, batch.write, options) : NOTHING
+    if (isReadAlone(ledger, batch, written)) await vouch()
     const settled = batch.decisions.map((decision) => settle(decision, written))
     memory.learn(ledger, batch.write, written)
     return settled
   }
 }
+
+/**
+ * Whether a recorded outcome was found, and no commit came after that. A commit would have waited for a standby, if
+ * commits do, and with it the outcome.
+ */
+function isReadAlone({ synchronous, requests }: LedgerRead, { write }: DecidedBatch, written: LedgerWritten): boolean {
+  // A lock on a wallet's row is written to the WAL, also if the wallet is left as it is.
+  const isCommitted = write.wallets.some(({ after }) => !isSkipped(written, after.id))
+  if (isCommitted) return false
+  return written.recorded.size > 0 || (synchronous && requests.some(({ recorded }) => recorded))
+}
+
+/** Another transaction held the wallet's lock. */
+const isSkipped = ({ unwritten }: LedgerWritten, id: number): boolean =>
+  unwritten.has(id) && unwritten.get(id) === undefined
 
 function settle({ request, decided, wallet, place }: Decision, written: LedgerWritten): Settled {
   if (!wallet || !written.unwritten.has(wallet.id)) return decided

@@ -1,4 +1,4 @@
-import type { Entry, RefusalCode } from '@streamledger/db'
+import { type Entry, IS_SYNCHRONOUS, type RefusalCode } from '@streamledger/db'
 import type { Pool } from 'pg'
 import type { PostTransaction, Recorded, WalletState } from './decide.ts'
 
@@ -26,6 +26,8 @@ export interface LedgerRead {
   topic: Topic
   /** One entry per request, in their order; requests of one wallet share one wallet object. */
   requests: RequestRead[]
+  /** Commits wait for a standby: what is recorded must not be answered before a standby has it. */
+  synchronous: boolean
 }
 
 // The limits in the laterals force the plan, independent of statistics: one probe of a unique index per request.
@@ -36,7 +38,7 @@ const READ = `
          t.id as t_id, t.sequence as t_sequence, t.balance as t_balance,
          f.code as f_code, f.balance as f_balance,
          coalesce(t.entry, f.entry) as r_entry, coalesce(t.amount, f.amount) as r_amount,
-         coalesce(t.created_at, f.created_at) as r_created_at
+         coalesce(t.created_at, f.created_at) as r_created_at, ${IS_SYNCHRONOUS} as synchronous
     from unnest($1::bigint[], $2::text[]) with ordinality as request (user_id, trans_id, place)
    cross join topic
     left join lateral (
@@ -66,6 +68,7 @@ interface Row extends Topic {
   r_entry: Entry
   r_amount: number
   r_created_at: Date
+  synchronous: boolean
 }
 
 /** Reads the wallets of these requests, what is already recorded for each trans_id, and the topic, in one snapshot. */
@@ -78,9 +81,10 @@ export async function readLedger(pool: Pool, requests: readonly PostTransaction[
   const [first] = rows
   if (!first || rows.length !== requests.length)
     throw new Error('the topic row is missing: was the installation claimed?')
-  const { generation, partitions, paused, event_source } = first
+  const { generation, partitions, paused, event_source, synchronous } = first
   const wallets = new Map<number, WalletRead>()
   return {
+    synchronous,
     topic: { generation, partitions, paused, event_source },
     requests: rows.map((row, index) => ({
       wallet: walletOf(row, wallets),

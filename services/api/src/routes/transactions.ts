@@ -1,11 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
+import { sql } from 'kysely'
 import { busy } from '../ledger/errors.ts'
 import { getOutcome } from '../ledger/get-outcome.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
+import { createVouch } from '../ledger/vouch.ts'
 import type { Refusals } from '../plugins/refusals.ts'
 import { traceContextOf } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
@@ -47,6 +49,7 @@ const listed = answer(TransactionList, 'A page.', {
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
   const { db, posting, cursors, refusals } = options
   const pages = createTransactionPages(db)
+  const vouch = createVouch((statement) => sql.raw(statement).execute(db))
   const base = `${app.prefix}/transactions`
 
   app.post(
@@ -107,7 +110,8 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         response: { 200: answer(TransactionView, 'The transaction.'), ...problems(401, 404) },
       },
     },
-    async (request) => toTransactionView(await getTransaction(db, request.user.id, request.params.transaction_id)),
+    async (request) =>
+      toTransactionView(await getTransaction(db, vouch, request.user.id, request.params.transaction_id)),
   )
 
   app.get(
@@ -123,6 +127,6 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
         response: { 200: answer(OutcomeView, 'The final outcome: accepted or refused.'), ...problems(401, 404) },
       },
     },
-    async (request) => toOutcomeView(await getOutcome(db, request.user.id, request.params.trans_id)),
+    async (request) => toOutcomeView(await getOutcome(db, vouch, request.user.id, request.params.trans_id)),
   )
 }
