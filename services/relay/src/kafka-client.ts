@@ -23,6 +23,19 @@ export interface KafkaClient {
   cutOff(): void
 }
 
+/**
+ * kafkajs asks the first broker of the list for all others. So that the next client does not believe the same broker, its
+ * list begins with the next one.
+ */
+export function rotateBrokers(access: KafkaAccess): () => KafkaAccess {
+  const { brokers } = access
+  let next = 0
+  return () => {
+    const first = next++ % brokers.length
+    return { ...access, brokers: [...brokers.slice(first), ...brokers.slice(0, first)] }
+  }
+}
+
 export function createKafkaClient(access: KafkaAccess, logger: Logger, requestTimeoutMs: number): KafkaClient {
   const { socketFactory, cutOff } = trackSockets()
   const kafka = new Kafka({

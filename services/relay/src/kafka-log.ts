@@ -5,7 +5,7 @@ import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluste
 import type { Logger } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { createKafkaClient } from './kafka-client.ts'
+import { createKafkaClient, rotateBrokers } from './kafka-client.ts'
 
 export interface CommittedOffset {
   partition: number
@@ -35,6 +35,8 @@ export interface KafkaLog {
   readStart(partition: number): Promise<number>
   /** Some records from this offset on; at least one if any exist. */
   fetch(partition: number, offset: number): Promise<LogRecord[]>
+  /** What is asked from now on is asked over new connections. */
+  renew(): void
   close(): Promise<void>
 }
 
@@ -61,8 +63,9 @@ export function createLog(
   logger: Logger,
 ): KafkaLog {
   let current: Promise<Connection> | undefined
+  const nextAccess = rotateBrokers(access)
   async function asking<T>(what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
-    current ??= openConnection(access, topic, logger, stepTimeoutMs)
+    current ??= openConnection(nextAccess(), topic, logger, stepTimeoutMs)
     const connection = current
     try {
       return await withDeadline(what, stepTimeoutMs, connection.then(ask))
@@ -81,6 +84,11 @@ export function createLog(
     readStart: (partition) => asking('reading a start', (connection) => readStart(connection, topic, partition)),
     fetch: (partition, offset) =>
       asking('fetching', (connection) => fetchRecords(connection, topic, partition, offset)),
+    renew: () => {
+      // What is under way is answered, or given up, within one step.
+      current?.then(({ close }) => setTimeout(close, stepTimeoutMs).unref()).catch(() => {})
+      current = undefined
+    },
     close: async () => void (await current?.then(({ close }) => close()).catch(() => {})),
   }
 }

@@ -11,10 +11,17 @@ import {
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
-import { createLog } from './kafka-log.ts'
-import { scanForBatch } from './kafka-scan.ts'
-import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
+import {
+  BATCH_HEADER,
+  createKafkaClient,
+  FENCE_HEADER,
+  type KafkaClient,
+  RETRY,
+  rotateBrokers,
+} from './kafka-client.ts'
+import { createLog, type KafkaLog } from './kafka-log.ts'
+import { scanForBatch, scanForOtherRecord } from './kafka-scan.ts'
+import { type Batch, type Kafka, type Publisher, type Receipt, RecordsGoneError, type Sight } from './publisher.ts'
 
 export interface KafkaOptions {
   access: KafkaAccess
@@ -30,13 +37,14 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
   const { access, topic, installationId, stepTimeoutMs } = options
   const groupId = receiptGroupOf(installationId)
   const step = <T>(what: string, promise: Promise<T>): Promise<T> => withDeadline(what, stepTimeoutMs, promise)
+  const nextAccess = rotateBrokers(access)
   const log = createLog({ access, topic, stepTimeoutMs }, logger)
   await log.readEnds('everyone')
 
   return {
     async openPublisher(partition) {
       await log.include(partition)
-      const client = createKafkaClient(access, logger, stepTimeoutMs)
+      const client = createKafkaClient(nextAccess(), logger, stepTimeoutMs)
       rememberCoordinators(client.kafka)
       produceDirectly(client.kafka)
       const producer = client.kafka.producer({
@@ -58,15 +66,18 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       }
     },
 
-    async look() {
-      const [offsets, ends] = await Promise.all([log.readOffsets(groupId), log.readEnds('read_committed')])
-      const receipts = new Map(
-        offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
-      )
-      // A partition missing from one answer is left out: a missing answer does not mean that there is no receipt.
-      const both = [...ends].filter(([partition]) => receipts.has(partition))
-      return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
+    look: () => look(log, groupId),
+
+    async lookAnew() {
+      const fresh = createLog({ access: nextAccess(), topic, stepTimeoutMs }, logger)
+      try {
+        return await look(fresh, groupId)
+      } finally {
+        void fresh.close()
+      }
     },
+
+    renew: () => log.renew(),
 
     countPartitions: () => log.countPartitions(),
 
@@ -88,8 +99,23 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       return found
     },
 
+    async findOtherRecord(partition, batchId, { from, to }) {
+      const offsets = { from: Math.max(from, await log.readStart(partition)), to }
+      return step('reading back a partition', scanForOtherRecord(log, { partition, batchId, offsets }))
+    },
+
     close: () => log.close(),
   }
+}
+
+async function look(log: KafkaLog, groupId: string): Promise<Map<number, Sight>> {
+  const [offsets, ends] = await Promise.all([log.readOffsets(groupId), log.readEnds('read_committed')])
+  const receipts = new Map(
+    offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
+  )
+  // A partition missing from one answer is left out: a missing answer does not mean that there is no receipt.
+  const both = [...ends].filter(([partition]) => receipts.has(partition))
+  return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
 }
 
 interface PublisherParts {

@@ -1,5 +1,4 @@
 import { backOffMs, sleep } from '@streamledger/runtime'
-import { traceFields } from '@streamledger/tracing'
 import {
   type HeldLease,
   halt,
@@ -10,7 +9,8 @@ import {
   writeReceipt,
 } from './lane-step.ts'
 import { ForeignRowsError } from './outbox.ts'
-import { type Doubt, recover } from './settle-doubt.ts'
+import { UnseenError } from './read-back.ts'
+import { type Doubt, NO_DOUBT, ReceiptBehindError, recover } from './settle-doubt.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
 /**
@@ -30,11 +30,14 @@ const LINGER_MS_PER_ROW = 4
 export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSignal): Promise<void> {
   let position: Position | undefined // undefined: earlier batches are in doubt, recover first
   let failures = 0
-  const doubt: Doubt = { behindSince: undefined }
+  const doubt: Doubt = { ...NO_DOUBT }
   while (!signal.aborted) {
     try {
-      position ??= await recover(deps, lease, doubt)
-      doubt.behindSince = undefined
+      if (!position) {
+        position = await recover(deps, lease, doubt)
+        lease.reached()
+        Object.assign(doubt, NO_DOUBT)
+      }
       const rows = await relayOnce(deps, lease, position)
       failures = 0
       lease.resting()
@@ -45,14 +48,19 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
         position = undefined
       }
     } catch (error) {
+      if (!(error instanceof LaneEndedError)) {
+        failures += 1
+        deps.metrics.doubts.inc()
+        lease.failed(error)
+      }
       lease.progressed()
       await position?.publisher.discard()
       position = undefined
       if (error instanceof LaneEndedError) return
-      failures += 1
-      deps.metrics.doubts.inc()
-      const { partition, trace } = lease
-      deps.logger.warn({ err: error, partition, failures, ...traceFields(trace) }, 'outcome unknown, recovering')
+      if (error instanceof ReceiptBehindError) doubt.looks += 1
+      // Between two old answers, Kafka did not answer at all: the patience is for a Kafka that answers.
+      else Object.assign(doubt, NO_DOUBT)
+      if (error instanceof ReceiptBehindError || error instanceof UnseenError) deps.kafka.renew()
       lease.resting()
       await sleep(backOffMs(failures, RECOVERY_BACK_OFF), signal)
       lease.progressed()
@@ -75,6 +83,7 @@ export async function relayOnce(
     deps.readBack.hurry()
     await position.shown
     position.shown = undefined
+    lease.reached()
   }
   lease.progressed()
   if (lease.receiptStale && !position.unconfirmed) await writeReceipt(deps, lease, position)

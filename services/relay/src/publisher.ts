@@ -53,6 +53,13 @@ export interface Kafka {
   openPublisher(partition: number): Promise<Publisher>
   /** What Kafka shows of each partition. */
   look(): Promise<Map<number, Sight>>
+  /** The same, over connections of its own that begin with another broker. */
+  lookAnew(): Promise<Map<number, Sight>>
+  /**
+   * What is read from now on is read over new connections that begin with another broker. A broker that the others have
+   * lost, and that the relay still reaches, answers from an old state for ever, and without an error.
+   */
+  renew(): void
   countPartitions(): Promise<number>
   /** The offset after the partition's last record, committed or not. */
   readEndOffset(partition: number): Promise<number>
@@ -63,5 +70,11 @@ export interface Kafka {
    * @throws RecordsGoneError if it is not found and records between the two offsets were deleted.
    */
   findBatch(partition: number, batchId: string, offsets: { from: number; to: number }): Promise<number | undefined>
+  /** The offset of a committed record between the two offsets that is not of this batch. */
+  findOtherRecord(
+    partition: number,
+    batchId: string,
+    offsets: { from: number; to: number },
+  ): Promise<number | undefined>
   close(): Promise<void>
 }

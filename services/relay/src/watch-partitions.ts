@@ -1,4 +1,4 @@
-import { type Logger, sleep } from '@streamledger/runtime'
+import { type Logger, OutageLog, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import type { RelayMetrics } from './metrics.ts'
 import type { Kafka } from './publisher.ts'
@@ -15,12 +15,14 @@ export interface WatchPartitions {
  * Reports, until aborted, topic partitions that the database does not post to because they were added by other means.
  */
 export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal): Promise<void> {
+  const outage = new OutageLog(deps.logger, 'the partitions can be counted again')
   let reported = 0
   while (!signal.aborted) {
     try {
       reported = await watchOnce(deps, reported)
+      outage.ended()
     } catch (error) {
-      deps.logger.warn({ err: error }, 'could not count the partitions, trying again')
+      outage.failed('could not count the partitions, trying again', error)
     }
     await sleep(deps.intervalMs, signal)
   }
