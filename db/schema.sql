@@ -203,6 +203,7 @@ create table relay_instances (
   id uuid not null,
   started_at timestamp with time zone not null default now(),
   heartbeat_at timestamp with time zone not null default now(),
+  failing_since timestamp with time zone,
   constraint relay_instances_pk PRIMARY KEY (id)
 );
 

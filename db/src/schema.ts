@@ -119,6 +119,7 @@ export interface RelayInstancesTable {
   id: string
   started_at: DefaultNow
   heartbeat_at: DefaultNow
+  failing_since: Date | null
 }
 
 export interface RelayPartitionsTable {

@@ -57,7 +57,10 @@ const LANES = `
    order by partition`
 
 /** A relay writes a heartbeat each time it checks its leases; 60 s is the longest lease that can be configured. */
-const RELAYS = `select count(*)::int as relays from relay_instances where heartbeat_at > now() - interval '60 seconds'`
+const RELAYS = `
+  select count(*)::int as relays from relay_instances
+   where heartbeat_at > now() - interval '60 seconds' and heartbeat_at < now() + interval '60 seconds'`
+const LEASE_S_MAX = 60
 
 /** Reads all partitions in one statement, so that the numbers of a partition are consistent. */
 export async function readOutboxState(pool: Pool): Promise<OutboxState> {
@@ -66,6 +69,9 @@ export async function readOutboxState(pool: Pool): Promise<OutboxState> {
   const { rows: counts } = await pool.query<{ relays: number }>(RELAYS)
   return { topic, paused, paused_reason, relays: counts[0]?.relays ?? 0, lanes: lanes.map(toLane) }
 }
+
+/** A lease that lies further ahead than any can was written by a clock that has gone back: relays take it. */
+const isExpired = (inS: number): boolean => inS <= 0 || inS > LEASE_S_MAX
 
 function toLane(row: Row): LaneStatus {
   const { partition, rows, known, lease_owner, lease_expires_in_s } = row
@@ -87,7 +93,7 @@ function toLane(row: Row): LaneStatus {
     lease:
       lease_owner === null
         ? null
-        : { owner: lease_owner, expires_in_s: round(lease_expires_in_s), expired: lease_expires_in_s <= 0 },
+        : { owner: lease_owner, expires_in_s: round(lease_expires_in_s), expired: isExpired(lease_expires_in_s) },
     halted: halted_at === null ? null : { since: halted_at, reason: halted_reason },
     known,
   }

@@ -9,7 +9,7 @@ import { type OwnKafka, startOwnKafka } from './own-kafka.ts'
 const run = promisify(execFile)
 const STORE_PASSWORD = 'of-the-key-store'
 
-/** A Kafka with a second listener that requires TLS, a username and a password. */
+/** A Kafka with a second listener that requires TLS, a username and a password. Everything is allowed until an ACL exists. */
 export interface SecuredKafka extends OwnKafka {
   readonly securedBrokers: string
   /** PEM file of the authority that signed its certificate. */
@@ -18,6 +18,10 @@ export interface SecuredKafka extends OwnKafka {
   readonly plain: Credentials
   /** Credentials for SCRAM-SHA-512. */
   readonly scram: Credentials
+  /** Changes the password of the SCRAM user. Connections that are open stay open. */
+  setScramPassword(password: string): Promise<void>
+  /** From the next start on, the certificate is of another authority. */
+  replaceCertificate(): Promise<void>
 }
 
 interface Credentials {
@@ -40,6 +44,12 @@ export async function startSecuredKafka(): Promise<SecuredKafka & { remove(): Pr
   await addScramUser(kafka.brokers, scram)
   return {
     ...{ ...kafka, securedBrokers: `127.0.0.1:${port}`, caFile, plain, scram },
+    setScramPassword: (password) => addScramUser(kafka.brokers, { ...scram, password }),
+    replaceCertificate: async () => {
+      rmSync(keyStore)
+      const { caFile: other } = await makeCertificate(folder, 'other-ca.pem')
+      rmSync(other)
+    },
     remove: async () => {
       await kafka.remove()
       rmSync(folder, { recursive: true, force: true })
@@ -48,11 +58,11 @@ export async function startSecuredKafka(): Promise<SecuredKafka & { remove(): Pr
 }
 
 /** Uses Java's keytool: Node can create keys, but no certificates. */
-async function makeCertificate(folder: string): Promise<{ keyStore: string; caFile: string }> {
+async function makeCertificate(folder: string, caName = 'ca.pem'): Promise<{ keyStore: string; caFile: string }> {
   const java = await findJava()
   const keytool = java.includes('/') ? join(dirname(java), 'keytool') : 'keytool'
   const keyStore = join(folder, 'broker.p12')
-  const caFile = join(folder, 'ca.pem')
+  const caFile = join(folder, caName)
   const store = ['-alias', 'broker', '-keystore', keyStore, '-storepass', STORE_PASSWORD, '-storetype', 'PKCS12']
   const names = ['-dname', 'CN=broker', '-ext', 'san=ip:127.0.0.1', '-keyalg', 'EC', '-validity', '2']
   await run(keytool, ['-genkeypair', ...store, ...names])
@@ -63,6 +73,10 @@ async function makeCertificate(folder: string): Promise<{ keyStore: string; caFi
 function securitySettings(keyStore: string, { username, password }: Credentials): Record<string, string> {
   const modules = 'org.apache.kafka.common.security'
   return {
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    // Clients without a name, and the broker itself.
+    'super.users': 'User:ANONYMOUS',
+    'allow.everyone.if.no.acl.found': 'true',
     'listener.name.secured.ssl.keystore.type': 'PKCS12',
     'listener.name.secured.ssl.keystore.location': keyStore,
     'listener.name.secured.ssl.keystore.password': STORE_PASSWORD,

@@ -40,6 +40,8 @@ export interface KafkaLog {
   readStart(partition: number): Promise<number>
   /** Some records from this offset on; at least one if any exist. */
   fetch(partition: number, offset: number): Promise<LogRecord[]>
+  /** What is asked from now on is asked over new connections. */
+  renew(): void
   close(): Promise<void>
 }
 
@@ -75,7 +77,7 @@ export interface LogOptions {
  */
 export function createLog(options: LogOptions, logger: Logger): KafkaLog {
   const { topic } = options
-  const { asking, close } = keepConnections(options, logger, () => findLeadersSoon())
+  const { asking, renew, close } = keepConnections(options, logger, () => findLeadersSoon())
   let leaders: ReadonlyMap<number, number> = new Map()
   let finding: Promise<void> | undefined
 
@@ -153,6 +155,7 @@ export function createLog(options: LogOptions, logger: Logger): KafkaLog {
       }
       return asking(leader, 'fetching', ({ cluster }) => fetchRecords(cluster, { topic, leader, partition, offset }))
     },
+    renew,
     close,
   }
 }
@@ -178,6 +181,12 @@ function keepConnections(options: LogOptions, logger: Logger, onError: () => voi
         if (leader !== NO_LEADER) onError()
         throw error
       }
+    },
+    renew(): void {
+      // What is under way is answered, or given up, within one step.
+      for (const connection of connections.values())
+        connection.then(({ close }) => setTimeout(close, stepTimeoutMs).unref()).catch(() => {})
+      connections.clear()
     },
     async close(): Promise<void> {
       isClosed = true

@@ -18,8 +18,8 @@ import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
-import { createLog } from './kafka-log.ts'
-import { scanForBatch } from './kafka-scan.ts'
+import { createLog, type KafkaLog } from './kafka-log.ts'
+import { scanForBatch, scanForOtherRecord } from './kafka-scan.ts'
 import {
   type Batch,
   BatchRefusedError,
@@ -28,6 +28,7 @@ import {
   type Publisher,
   type Receipt,
   RecordsGoneError,
+  type Sight,
 } from './publisher.ts'
 
 export interface KafkaOptions {
@@ -102,18 +103,18 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
 
     leaderOf: (partition) => log.leaderOf(partition),
 
-    async look(partitions) {
-      const [offsets, ends] = await Promise.all([
-        log.readOffsets(groupId, partitions),
-        log.readEnds('read_committed', partitions),
-      ])
-      const receipts = new Map(
-        offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
-      )
-      // A partition missing from one answer is left out: a missing answer does not mean that there is no receipt.
-      const both = [...ends].filter(([partition]) => receipts.has(partition))
-      return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
+    look: (partitions) => look(log, groupId, partitions),
+
+    async lookAnew() {
+      const fresh = createLog({ access, topic, stepTimeoutMs }, logger)
+      try {
+        return await lookByLeader(fresh, groupId)
+      } finally {
+        void fresh.close()
+      }
     },
+
+    renew: () => log.renew(),
 
     countPartitions: () => log.countPartitions(),
 
@@ -135,8 +136,36 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       return found
     },
 
+    async findOtherRecord(partition, batchId, { from, to }, progressed) {
+      const offsets = { from: Math.max(from, await log.readStart(partition)), to }
+      return scanForOtherRecord(log, { partition, batchId, offsets }, progressed)
+    },
+
     close: () => log.close(),
   }
+}
+
+async function look(log: KafkaLog, groupId: string, partitions: readonly number[]): Promise<Map<number, Sight>> {
+  const [offsets, ends] = await Promise.all([
+    log.readOffsets(groupId, partitions),
+    log.readEnds('read_committed', partitions),
+  ])
+  const receipts = new Map(
+    offsets.map(({ partition, offset, metadata }) => [partition, parseReceipt(offset, metadata)]),
+  )
+  // A partition missing from one answer is left out: a missing answer does not mean that there is no receipt.
+  const both = [...ends].filter(([partition]) => receipts.has(partition))
+  return new Map(both.map(([partition, stable]) => [partition, { receipt: receipts.get(partition), stable }]))
+}
+
+/** Looks at all partitions, and leaves out those of a leader that does not answer, unless no leader does. */
+async function lookByLeader(log: KafkaLog, groupId: string): Promise<Map<number, Sight>> {
+  const partitions = Array.from({ length: await log.countPartitions() }, (_, partition) => partition)
+  const groups = [...Map.groupBy(partitions, log.leaderOf).values()]
+  const looks = await Promise.allSettled(groups.map((group) => look(log, groupId, group)))
+  const answered = looks.filter((each) => each.status === 'fulfilled')
+  if (answered.length === 0) throw looks.find((each) => each.status === 'rejected')?.reason
+  return new Map(answered.flatMap(({ value }) => [...value]))
 }
 
 interface PublisherParts {

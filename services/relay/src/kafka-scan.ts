@@ -60,3 +60,37 @@ async function fetchPatiently(
     }
   }
 }
+
+/**
+ * Returns the offset of a record that was committed between the two offsets and is not of this batch. A record that no
+ * marker ends was not written in a transaction, and counts as committed.
+ */
+export async function scanForOtherRecord(
+  log: Pick<KafkaLog, 'fetch'>,
+  { partition, batchId, offsets }: BatchScan,
+  progressed: () => void,
+): Promise<number | undefined> {
+  const others = new Map<string, number>()
+  const ofBatch = new Set<string>()
+  for (let next = offsets.from; next < offsets.to; ) {
+    const records = await fetchPatiently(log, partition, next, progressed)
+    const last = records.at(-1)
+    if (!last) throw new Error(`partition ${partition} shows nothing at offset ${next}, below its last stable offset`)
+    for (const { offset, producerId, mark, headers } of records) {
+      if (offset >= offsets.to) break
+      if (mark === 'commit' && others.has(producerId)) return others.get(producerId)
+      if (mark) {
+        others.delete(producerId)
+        ofBatch.delete(producerId)
+        continue
+      }
+      // Only the first record of a batch has its id; the others come right after it.
+      const id = headers[BATCH_HEADER]?.toString()
+      if (id === batchId) ofBatch.add(producerId)
+      const isOther = id === undefined ? !ofBatch.has(producerId) : id !== batchId
+      if (isOther && !others.has(producerId)) others.set(producerId, offset)
+    }
+    next = last.offset + 1
+  }
+  return others.values().next().value
+}

@@ -37,6 +37,10 @@ export interface HeldLease extends PartitionLease {
   progressed(): void
   /** The lane waits for rows or for its next retry; it cannot be stuck until the next step. */
   resting(): void
+  /** Kafka did what the lane asked of it. */
+  reached(): void
+  /** A step failed, and its outcome is unknown. */
+  failed(error: unknown): void
 }
 
 /** Where a lane stands between two batches. */
@@ -64,7 +68,7 @@ export class TopicChangedError extends Error {
 }
 
 /** The batch id of a receipt that belongs to no batch. */
-const NO_BATCH = '00000000-0000-0000-0000-000000000000'
+export const NO_BATCH = '00000000-0000-0000-0000-000000000000'
 
 export async function publish(deps: LaneDeps, lease: HeldLease, position: Position, batch: Batch): Promise<void> {
   const { metrics, startRecordSpans } = deps

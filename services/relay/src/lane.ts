@@ -1,6 +1,5 @@
 import { describeDifference, findDifference } from '@streamledger/kafka'
 import { backOffMs, sleep } from '@streamledger/runtime'
-import { traceFields } from '@streamledger/tracing'
 import {
   type HeldLease,
   halt,
@@ -12,8 +11,9 @@ import {
   writeReceipt,
 } from './lane-step.ts'
 import { ForeignRowsError } from './outbox.ts'
-import { type Batch, BatchRefusedError } from './publisher.ts'
-import { type Doubt, recover } from './settle-doubt.ts'
+import type { Batch } from './publisher.ts'
+import { UnseenError } from './read-back.ts'
+import { type Doubt, NO_DOUBT, ReceiptBehindError, recover } from './settle-doubt.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
 /**
@@ -33,11 +33,14 @@ const LINGER_MS_PER_ROW = 4
 export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSignal): Promise<void> {
   let position: Position | undefined // undefined: earlier batches are in doubt, recover first
   let failures = 0
-  const doubt: Doubt = { behindSince: undefined }
+  const doubt: Doubt = { ...NO_DOUBT }
   while (!signal.aborted) {
     try {
-      position ??= await recover(deps, lease, doubt)
-      doubt.behindSince = undefined
+      if (!position) {
+        position = await recover(deps, lease, doubt)
+        lease.reached()
+        Object.assign(doubt, NO_DOUBT)
+      }
       const batch = await relayOnce(deps, lease, position)
       failures = 0
       lease.resting()
@@ -48,16 +51,19 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
         position = undefined
       }
     } catch (error) {
+      if (!(error instanceof LaneEndedError)) {
+        failures += 1
+        deps.metrics.doubts.inc()
+        lease.failed(error)
+      }
       lease.progressed()
       await position?.publisher.discard()
       position = undefined
       if (error instanceof LaneEndedError) return
-      failures += 1
-      deps.metrics.doubts.inc()
-      const { partition, trace } = lease
-      const fields = { err: error, partition, failures, ...traceFields(trace) }
-      if (error instanceof BatchRefusedError) deps.logger.error(fields, 'batch refused, trying again')
-      else deps.logger.warn(fields, 'outcome unknown, recovering')
+      if (error instanceof ReceiptBehindError) doubt.looks += 1
+      // Between two old answers, Kafka did not answer at all: the patience is for a Kafka that answers.
+      else Object.assign(doubt, NO_DOUBT)
+      if (error instanceof ReceiptBehindError || error instanceof UnseenError) deps.kafka.renew()
       lease.resting()
       await sleep(backOffMs(failures, RECOVERY_BACK_OFF), signal)
       lease.progressed()
@@ -80,6 +86,7 @@ export async function relayOnce(
     deps.readBack.hurry()
     await position.shown
     position.shown = undefined
+    lease.reached()
   }
   // An idle lane notices nothing by itself.
   if (deps.kafka.identity && findDifference(position.publisher.identity, deps.kafka.identity)) {

@@ -8,6 +8,7 @@ import {
   keepHeapSmall,
   type Logger,
   logPreparation,
+  OutageLog,
   readConfig,
   runService,
   sleep,
@@ -37,19 +38,22 @@ const PRODUCER_ROWS_MAX = 2 ** 30
 const KAFKA_BACK_OFF = { baseMs: 200, maxMs: 5_000 }
 
 await runService(logger, config.service.drainTimeoutMs, async () => {
+  const brokenConnections = new OutageLog(logger, 'database connections are made again')
   const pool = createPool(config.database.url, {
     applicationName: 'streamledger relay',
     connectionsMax: CONNECTIONS_MAX,
     statementTimeoutMs: config.database.statementTimeoutMs,
     planOnce: true,
-    onError: (error) => logger.warn({ err: error }, 'a database connection broke'),
+    onError: (error) => brokenConnections.failed('a database connection broke', error),
   })
+  pool.on('connect', () => brokenConnections.ended())
   const registry = createRegistry('relay')
   const metrics = createRelayMetrics(registry, pool)
   const tracing = await startTracing(config.tracing, { service: 'relay', logger, registry })
   const stop = new AbortController()
-  let running = false
-  const ops = await startOpsServer({ ready: () => running && !stop.signal.aborted, registry }, config.service.ops)
+  let relay: Relay | undefined
+  const ready = (): boolean => relay !== undefined && !relay.isAway && !stop.signal.aborted
+  const ops = await startOpsServer({ ready, registry }, config.service.ops)
 
   const { url, startTimeoutMs } = config.database
   const patience = { startTimeoutMs, ...logPreparation(logger) }
@@ -64,11 +68,10 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
   const work = (async () => {
     const kafka = await reachKafka(config, topic, logger, stop.signal)
     if (!kafka) return
-    running = true
     const instance = randomUUID()
     // `instance` is the lease_owner in relay_partitions.
     logger.info({ instance, partitions: topic.partitions }, 'relay is running')
-    const relay = new Relay({
+    relay = new Relay({
       outbox: createOutbox(pool),
       leases: createLeases(pool, instance, config.lease.leaseMs),
       kafka,
@@ -117,15 +120,19 @@ async function reachKafka(
 ): Promise<Kafka | undefined> {
   const { access, stepTimeoutMs, transactionTimeoutMs } = kafka
   const { name, replicationFactor } = topic
+  const outage = new OutageLog(logger, 'Kafka is reached')
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     try {
       const { partitions } = stored
       const wanted = { topic: name, partitions, replicationFactor, batchBytesMax: batch.bytesMax }
       await prepareTopic({ ...wanted, access, stepTimeoutMs, pinned: pinnedOf(stored) }, logger)
-      return await connectKafka({ access, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }, logger)
+      const options = { access, topic: name, installationId, stepTimeoutMs, transactionTimeoutMs }
+      const connected = await connectKafka(options, logger)
+      outage.ended()
+      return connected
     } catch (error) {
       if (error instanceof TopicError || error instanceof OtherClusterError) throw error
-      logger.warn({ err: error, attempt }, 'Kafka cannot be reached, trying again')
+      outage.failed('Kafka cannot be reached, trying again', error, { attempt })
       await sleep(backOffMs(attempt, KAFKA_BACK_OFF), signal)
     }
   }

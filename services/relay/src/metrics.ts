@@ -25,6 +25,11 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
       help: 'Partitions of the topic that the database does not post to.',
       registers,
     }),
+    steppedDown: new Gauge({
+      name: 'streamledger_relay_stepped_down',
+      help: '1 while this replica holds no partitions because it cannot use Kafka and another replica can.',
+      registers,
+    }),
     leases: new Gauge({ name: 'streamledger_relay_leases', help: 'Partitions this replica holds.', registers }),
   }
 }

@@ -87,6 +87,13 @@ export interface Kafka {
   leaderOf(partition: number): number
   /** What Kafka shows of these partitions. A partition that has no leader is left out. */
   look(partitions: readonly number[]): Promise<Map<number, Sight>>
+  /** What Kafka shows of all partitions whose leaders answer, over connections of its own that begin with another broker. */
+  lookAnew(): Promise<Map<number, Sight>>
+  /**
+   * What is read from now on is read over new connections that begin with another broker. A broker that the others have
+   * lost, and that the relay still reaches, answers from an old state for ever, and without an error.
+   */
+  renew(): void
   countPartitions(): Promise<number>
   /** The offset after the partition's last record, committed or not. */
   readEndOffset(partition: number): Promise<number>
@@ -97,6 +104,13 @@ export interface Kafka {
    * @throws RecordsGoneError if it is not found and records between the two offsets were deleted.
    */
   findBatch(
+    partition: number,
+    batchId: string,
+    offsets: { from: number; to: number },
+    progressed: () => void,
+  ): Promise<number | undefined>
+  /** The offset of a committed record between the two offsets that is not of this batch. */
+  findOtherRecord(
     partition: number,
     batchId: string,
     offsets: { from: number; to: number },

@@ -12,6 +12,8 @@ export type Verdict =
    * on.
    */
   | { kind: 'settle'; receipt: Receipt; from: number }
+  /** The open batch has no receipt, nor has any other. If that stays so, settle it by what is in the topic. */
+  | { kind: 'receipt_gone'; from: number; reason: string }
   | { kind: 'write_receipt'; offset: number }
   /** `behind`: Kafka may show more soon. A coordinator that is loading its group shows old receipts for a moment. */
   | { kind: 'halt'; reason: string; behind: boolean }
@@ -49,7 +51,11 @@ export function judge(lane: Lane, shown: Shown): Verdict {
       return behind(`there is no receipt, and consumers read only to ${stable} of the ${confirmed} that are confirmed`)
     }
     if (!batch) return { kind: 'write_receipt', offset: stable }
-    return behind(`batch ${batchSeq} is open and there is no receipt of any batch`)
+    const reason = `batch ${batchSeq} is open and there is no receipt of any batch`
+    if (lane.nextOffset === undefined) return behind(reason)
+    // What is confirmed must be readable, as below. This is also false if the partition ends before it.
+    if (stable < confirmed) return behind(`${reason}, and consumers read only to ${stable} of ${confirmed}`)
+    return { kind: 'receipt_gone', from: confirmed, reason }
   }
   if (receipt.seq === batchSeq && batch && batch.batchId !== receipt.batchId) {
     return halt(`the receipt of batch ${batchSeq} is for ${receipt.batchId}, and the open batch is ${batch.batchId}`)

@@ -1,8 +1,13 @@
-import { type Logger, sleep } from '@streamledger/runtime'
+import { backOffMs, type Logger, OutageLog, sleep } from '@streamledger/runtime'
+import { traceFields } from '@streamledger/tracing'
 import { Doorbell, pollDelayMs } from './doorbell.ts'
 import { runLane } from './lane.ts'
 import type { HeldLease, LaneDeps } from './lane-step.ts'
+import { LaneMovedError } from './outbox.ts'
 import type { ClaimedLease, Leases } from './partition-lease.ts'
+import { BatchRefusedError } from './publisher.ts'
+import { ReceiptBehindError } from './settle-doubt.ts'
+import { Standing } from './step-down.ts'
 
 export interface RelayDeps extends LaneDeps {
   leases: Leases
@@ -14,6 +19,9 @@ const RENEWALS_PER_LEASE = 3
 
 /** Pause after another replica was faster to take an expired lease. */
 const SHARE_INTERVAL_MS_MIN = 50
+
+/** Pauses while the outbox cannot be read. An idle lane then still reads it by itself, now and then. */
+const RING_BACK_OFF = { baseMs: 100, maxMs: 2_000 }
 
 interface RunningLane extends HeldLease {
   /** When the lane's current step began, by the clock of this process; infinity while it rests. */
@@ -28,10 +36,25 @@ export class Relay {
   readonly #lanes = new Map<number, RunningLane>()
   readonly #handOvers = new Set<Promise<void>>()
   readonly #logger: Logger
+  readonly #standing: Standing
+  /** Lanes whose last step failed. */
+  readonly #inDoubt = new Set<RunningLane>()
+  readonly #laneOutage: OutageLog
+  readonly #shareOutage: OutageLog
+  readonly #ringOutage: OutageLog
 
   constructor(deps: RelayDeps) {
     this.#deps = deps
     this.#logger = deps.logger
+    this.#standing = new Standing(deps.kafka, deps.lease.stepTimeoutMs)
+    this.#laneOutage = new OutageLog(deps.logger, 'no partition of this replica is in doubt any more')
+    this.#shareOutage = new OutageLog(deps.logger, 'partitions are shared again')
+    this.#ringOutage = new OutageLog(deps.logger, 'the outbox is read again')
+  }
+
+  /** Whether it holds no partitions because it cannot use Kafka, and another replica can. */
+  get isAway(): boolean {
+    return this.#standing.isAway
   }
 
   /** Runs until aborted; resolves when every lane has confirmed its last batch and every lease is free. */
@@ -51,8 +74,10 @@ export class Relay {
       let againInMs = intervalMs
       try {
         againInMs = Math.min(intervalMs, await this.shareOnce())
+        this.#shareOutage.ended()
       } catch (error) {
-        this.#logger.warn({ err: error }, 'could not share partitions, trying again')
+        this.#standing.postgresFailed()
+        this.#shareOutage.failed('could not share partitions, trying again', error)
       }
       await sleep(againInMs, signal)
     }
@@ -62,7 +87,16 @@ export class Relay {
   async shareOnce(): Promise<number> {
     const { leases, metrics } = this.#deps
     await this.#renew()
-    const { share, nextExpiryMs } = await leases.survey()
+    if (this.isAway) {
+      if (!this.#standing.comeBack(await leases.anotherLives())) return Number.POSITIVE_INFINITY
+      metrics.steppedDown.set(0)
+      this.#logger.info('Kafka answers this replica again, it takes its partitions back')
+    }
+    const { share, nextExpiryMs, anotherIsWell } = await leases.survey(this.#standing.isFailing)
+    if (this.#standing.stepDown(anotherIsWell)) {
+      await this.#stepDown()
+      return Number.POSITIVE_INFINITY
+    }
     const kept = [...this.#lanes.values()].filter((lane) => !lane.stop.signal.aborted)
     // Not awaited: a lane that is slow to finish must not delay the renewal of the others.
     for (const lane of kept.slice(share)) this.#handOver(lane)
@@ -70,8 +104,25 @@ export class Relay {
       for (const lease of await leases.claim(share - kept.length)) this.#startLane(lease)
     }
     metrics.leases.set(this.#lanes.size)
+    if (this.#lanes.size >= share) this.#standing.keepOnly(this.#lanes)
     const lacks = share > this.#lanes.size && nextExpiryMs !== null
     return lacks ? Math.max(SHARE_INTERVAL_MS_MIN, nextExpiryMs + 1) : Number.POSITIVE_INFINITY
+  }
+
+  /** Gives all partitions to the other replicas, and does not count as one until it returns. */
+  async #stepDown(): Promise<void> {
+    const { leases, metrics } = this.#deps
+    metrics.steppedDown.set(1)
+    metrics.leases.set(0)
+    this.#logger.error(
+      { partitions: [...this.#lanes.keys()] },
+      'this replica cannot use Kafka and another can: it gives its partitions up, and tries again at growing pauses',
+    )
+    for (const lane of [...this.#lanes.values()]) {
+      this.#lanes.delete(lane.partition)
+      this.#handOver(lane, { waits: false })
+    }
+    await leases.leave()
   }
 
   /** The lease of a lane that is stuck in one step is not renewed. It expires, and another replica takes over. */
@@ -86,6 +137,7 @@ export class Relay {
       if (lease) lane.receiptStale = lease.receiptStale
       else {
         this.#logger.warn({ partition: lane.partition }, 'lease lost')
+        if (lane.stepSince <= deadline) this.#standing.failed(lane.partition, lane.stepSince)
         this.#lanes.delete(lane.partition)
         lane.stop.abort()
       }
@@ -109,45 +161,80 @@ export class Relay {
       resting: () => {
         lane.stepSince = Number.POSITIVE_INFINITY
       },
+      reached: () => {
+        this.#standing.reached(lane.partition)
+        this.#leaveDoubt(lane)
+      },
+      failed: (error) => this.#failed(lane, error),
     }
     this.#lanes.set(lease.partition, lane)
     this.#logger.info({ partition: lease.partition, takenOver }, 'lease taken')
     lane.ended = runLane(this.#deps, lane, stop.signal)
       .catch((error) => this.#logger.error({ err: error, partition: lease.partition }, 'lane failed'))
       .finally(() => {
+        this.#leaveDoubt(lane)
         if (this.#lanes.get(lease.partition) === lane) this.#lanes.delete(lease.partition)
       })
   }
 
-  #handOver(lane: RunningLane): void {
-    const handOver = this.#stopLane(lane).finally(() => this.#handOvers.delete(handOver))
+  #failed(lane: RunningLane, error: unknown): void {
+    const { partition, trace, stepSince } = lane
+    const isRefused = error instanceof BatchRefusedError
+    const message = isRefused ? 'batch refused, trying again' : 'outcome unknown, recovering'
+    const fields = { partition, ...traceFields(trace) }
+    // The lease or the batch is another one. That is no outage, and the log has a line for each lane.
+    if (error instanceof LaneMovedError) {
+      this.#logger.warn({ err: error, ...fields }, message)
+      return
+    }
+    this.#inDoubt.add(lane)
+    this.#laneOutage.failed(message, error, fields)
+    // Kafka answers, only too little. In another replica the patience would start again, and a batch would be refused, too.
+    if (!isRefused && !(error instanceof ReceiptBehindError) && this.#lanes.get(partition) === lane) {
+      this.#standing.failed(partition, stepSince)
+    }
+  }
+
+  #leaveDoubt(lane: RunningLane): void {
+    this.#inDoubt.delete(lane)
+    if (this.#inDoubt.size === 0) this.#laneOutage.ended()
+  }
+
+  /** `waits`: for the end of the lane. A lane that fails may need long for that, and has nothing to hand over. */
+  #handOver(lane: RunningLane, { waits }: { waits: boolean } = { waits: true }): void {
+    const handOver = this.#stopLane(lane, waits).finally(() => this.#handOvers.delete(handOver))
     this.#handOvers.add(handOver)
   }
 
-  async #stopLane(lane: RunningLane): Promise<void> {
+  async #stopLane(lane: RunningLane, waits: boolean): Promise<void> {
     lane.stop.abort()
-    await lane.ended
+    if (waits) await lane.ended
     await this.#deps.leases
       .release(lane)
       .catch((error) =>
         this.#logger.warn({ err: error, partition: lane.partition }, 'could not release the lease, it will expire'),
       )
+    await lane.ended
   }
 
   /** Asks Postgres which lanes have rows, and rings their bells. */
   async #ring(signal: AbortSignal): Promise<void> {
     const { outbox, pace } = this.#deps
     let rangAt = performance.now()
+    let failures = 0
     while (!signal.aborted) {
       try {
         const waiting = [...this.#lanes.values()].filter((lane) => !lane.lingers).map(({ partition }) => partition)
         const rung = waiting.length > 0 ? await outbox.partitionsWithRows(waiting) : []
+        if (waiting.length > 0) this.#ringOutage.ended()
         for (const partition of rung) this.#lanes.get(partition)?.bell.ring()
         // A lane that lingers has rows, too.
         if (rung.length > 0 || waiting.length < this.#lanes.size) rangAt = performance.now()
+        failures = 0
       } catch (error) {
-        this.#logger.warn({ err: error }, 'could not read the outbox, trying again')
-        await sleep(pace.pollIdleMs, signal)
+        failures += 1
+        this.#ringOutage.failed('could not read the outbox, trying again', error)
+        await sleep(backOffMs(failures, RING_BACK_OFF), signal)
       }
       await sleep(pollDelayMs(performance.now() - rangAt, pace), signal)
     }

@@ -5,6 +5,7 @@ import {
   isShown,
   type LaneDeps,
   LaneEndedError,
+  NO_BATCH,
   type Position,
   publish,
   seeReceipt,
@@ -18,14 +19,24 @@ import { judge, type Verdict } from './recovery.ts'
 export interface Doubt {
   /** When Kafka first showed less than Postgres intended, by performance.now(). */
   behindSince: number | undefined
+  /** How often it has shown that since, each time over other connections. */
+  looks: number
 }
+
+export const NO_DOUBT: Doubt = { behindSince: undefined, looks: 0 }
+
+/**
+ * A partition is halted at the fourth look at the earliest: three of the four begin with the next of KAFKA_BROKERS, where
+ * the first broker may be one that the others have lost.
+ */
+const LOOKS_BEFORE_HALT = 3
 
 /**
  * Kafka shows an old state. After an unclean restart a broker answers for a group, without an error, before it has
  * loaded all offsets (seen with Apache Kafka 4.4.0: for half a second it returned receipts hundreds of batches old, or
  * none). Waiting is safe. To halt or to publish again because of such an answer would be wrong.
  */
-class ReceiptBehindError extends Error {
+export class ReceiptBehindError extends Error {
   override name = 'ReceiptBehindError'
 }
 
@@ -83,6 +94,12 @@ async function settle(settling: Settling, verdict: Verdict): Promise<Position> {
       return lookUpBatch(settling, verdict)
     case 'settle':
       return settleBatch(settling, verdict)
+    case 'receipt_gone': {
+      waitForReceipt(settling, verdict.reason)
+      const { batchSeq } = settling.lane
+      const receipt = { seq: batchSeq - 1, batchId: NO_BATCH, offset: verdict.from }
+      return settleBatch(settling, { receipt, from: verdict.from })
+    }
     case 'halt':
       return haltUnlessBehind(settling, verdict)
     case 'refuse':
@@ -137,6 +154,7 @@ async function settleBatch(settling: Settling, { receipt, from }: InTopic): Prom
   // ones.
   const now = judge(lane, { ...sight, end: fence + 1 })
   if (now.kind === 'halt') return haltUnlessBehind(settling, now)
+  if (now.kind === 'receipt_gone') await checkAlone(settling, now, fence)
   // The batch takes as many offsets as it has rows, plus one for the marker. With less room it cannot be there.
   const hasRoom = fence >= from + batch.rows + 1
   const offset = hasRoom
@@ -164,6 +182,29 @@ async function completeReceipt({ deps, lease, publisher }: Settling, receipt: Re
   )
 }
 
+/**
+ * Checks that the topic alone decides about an open batch when all receipts are gone. The caller has fenced the partition,
+ * so what is in it up to the fence stays as it is.
+ *
+ * Without a receipt nothing says whether Postgres went back in time. If it did, the batches that it has forgotten are in
+ * the topic after the last one that it knows as confirmed. So this halts if any record is there that is not of the open
+ * batch. Records of other programs halt it, too.
+ */
+async function checkAlone(
+  settling: Settling,
+  { from, reason }: Extract<Verdict, { kind: 'receipt_gone' }>,
+  fence: number,
+): Promise<void> {
+  waitForReceipt(settling, reason)
+  const { deps, lease, lane } = settling
+  const { partition, batchSeq, batch } = lane
+  const batchId = batch?.batchId ?? NO_BATCH
+  const other = await deps.kafka.findOtherRecord(partition, batchId, { from, to: fence }, lease.progressed)
+  lease.progressed()
+  if (other !== undefined) await halt(deps, lease, batchSeq, `${reason}, and the record at ${other} is of another`)
+  deps.logger.warn({ partition, batchSeq, from, to: fence }, 'all receipts are gone, the topic decides')
+}
+
 /** Publishes the open batch again, after the topic has shown that no committed copy of it exists. */
 async function publishAgain(settling: Settling, nextOffset: number): Promise<Position> {
   const { deps, lease, lane } = settling
@@ -180,15 +221,16 @@ async function publishAgain(settling: Settling, nextOffset: number): Promise<Pos
   return position
 }
 
-/**
- * Halts, unless Kafka may still catch up: until `receiptPatienceMs` has passed it throws ReceiptBehindError, to retry.
- */
-function haltUnlessBehind(
-  { deps, lease, lane, doubt }: Settling,
-  { behind, reason }: Extract<Verdict, { kind: 'halt' }>,
-): Promise<never> {
+/** Halts, unless Kafka may still catch up. */
+function haltUnlessBehind(settling: Settling, { behind, reason }: Extract<Verdict, { kind: 'halt' }>): Promise<never> {
+  if (behind) waitForReceipt(settling, reason)
+  return halt(settling.deps, settling.lease, settling.lane.batchSeq, reason)
+}
+
+/** Throws ReceiptBehindError while Kafka may still catch up. */
+function waitForReceipt({ deps, doubt }: Settling, reason: string): void {
   const now = performance.now()
   doubt.behindSince ??= now
-  if (behind && now - doubt.behindSince < deps.receiptPatienceMs) throw new ReceiptBehindError(reason)
-  return halt(deps, lease, lane.batchSeq, reason)
+  const isEarly = now - doubt.behindSince < deps.receiptPatienceMs
+  if (isEarly || doubt.looks < LOOKS_BEFORE_HALT) throw new ReceiptBehindError(reason)
 }

@@ -1,6 +1,6 @@
 import type { Topic } from '@streamledger/db'
 import { describeDifference, findDifference, pinnedOf } from '@streamledger/kafka'
-import { type Logger, sleep } from '@streamledger/runtime'
+import { type Logger, OutageLog, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import type { RelayMetrics } from './metrics.ts'
 import { type Kafka, OtherClusterError } from './publisher.ts'
@@ -20,13 +20,15 @@ export interface WatchPartitions {
  * @throws OtherClusterError if the brokers' addresses lead to another cluster than the one that has the events.
  */
 export async function watchPartitions(deps: WatchPartitions, signal: AbortSignal): Promise<void> {
+  const outage = new OutageLog(deps.logger, 'the partitions can be counted again')
   let reported = 0
   while (!signal.aborted) {
     try {
       reported = await watchOnce(deps, reported)
+      outage.ended()
     } catch (error) {
       if (error instanceof OtherClusterError) throw error
-      deps.logger.warn({ err: error }, 'could not count the partitions, trying again')
+      outage.failed('could not count the partitions, trying again', error)
     }
     await sleep(deps.intervalMs, signal)
   }

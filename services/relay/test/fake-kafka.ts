@@ -24,6 +24,8 @@ export class FakeKafka implements Kafka {
   /** Receipts that are shown instead of the newest, one a look. */
   readonly shown: (Receipt | undefined)[] = []
   readonly writers: string[] = []
+  /** How often it was asked to be read over new connections. */
+  renewals = 0
   /** Whether Kafka answers as if no marker were ever written. */
   stuck = false
   #receipt: Receipt | undefined
@@ -85,9 +87,15 @@ export class FakeKafka implements Kafka {
 
   leaderOf = (): number => 1
 
-  look = async (): Promise<Map<number, Sight>> => {
+  lookAnew = async (): Promise<Map<number, Sight>> => {
     const receipt = this.shown.length > 0 ? this.shown.shift() : this.#receipt
     return new Map(PARTITIONS.map((partition) => [partition, { receipt, stable: this.#stable() }]))
+  }
+
+  look = (): Promise<Map<number, Sight>> => this.lookAnew()
+
+  renew(): void {
+    this.renewals += 1
   }
 
   async readEndOffset(): Promise<number> {
@@ -98,6 +106,17 @@ export class FakeKafka implements Kafka {
     return this.log.find(
       ({ batch, offset, state }) =>
         batch?.batchId === batchId && state === 'committed' && offset >= from && offset < to,
+    )?.offset
+  }
+
+  async findOtherRecord(
+    _: number,
+    batchId: string,
+    { from, to }: { from: number; to: number },
+  ): Promise<number | undefined> {
+    return this.log.find(
+      ({ batch, offset, state }) =>
+        batch?.batchId !== batchId && state === 'committed' && offset >= from && offset < to,
     )?.offset
   }
 

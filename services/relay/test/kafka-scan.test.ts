@@ -1,7 +1,7 @@
 import { expect, test } from '@streamledger/testkit'
 import { BATCH_HEADER } from '../src/kafka-client.ts'
 import type { LogRecord } from '../src/kafka-log.ts'
-import { scanForBatch } from '../src/kafka-scan.ts'
+import { scanForBatch, scanForOtherRecord } from '../src/kafka-scan.ts'
 
 type Line = [producerId: string, what: 'commit' | 'abort' | string]
 
@@ -136,4 +136,75 @@ test('a scan keeps its position over fetches that fail, and reports each fetch a
 
   const down = { fetch: () => Promise.reject(new Error('down')) }
   await expect(scanForBatch(down, wanted, () => {})).rejects.toThrow('down')
+})
+
+/** `wanted` is the first record of the batch, `row` a later one or one of another program. */
+const scanOthers = (lines: Line[]) => {
+  const { fetch } = makeLog(lines)
+  const withoutIds = async (partition: number, offset: number) =>
+    (await fetch(partition, offset)).map((record) => {
+      const id = record.headers[BATCH_HEADER]?.toString() ?? ''
+      return ['row', 'fence'].includes(id) ? { ...record, headers: {} } : record
+    })
+  const offsets = { from: 100, to: 100 + lines.length }
+  return scanForOtherRecord({ fetch: withoutIds }, { partition: 0, batchId: 'wanted', offsets }, () => {})
+}
+
+test.for<[string, Line[], number | undefined]>([
+  ['nothing is there', [], undefined],
+  [
+    'only the batch is',
+    [
+      ['a', 'wanted'],
+      ['a', 'row'],
+      ['a', 'commit'],
+    ],
+    undefined,
+  ],
+  [
+    'the others were aborted',
+    [
+      ['a', 'other'],
+      ['a', 'row'],
+      ['a', 'abort'],
+      ['a', 'wanted'],
+      ['a', 'row'],
+      ['a', 'commit'],
+      ['a', 'fence'],
+      ['a', 'abort'],
+    ],
+    undefined,
+  ],
+  [
+    'another batch follows',
+    [
+      ['a', 'wanted'],
+      ['a', 'row'],
+      ['a', 'commit'],
+      ['a', 'other'],
+      ['a', 'commit'],
+    ],
+    103,
+  ],
+  [
+    'another program wrote in a transaction that overlaps',
+    [
+      ['a', 'wanted'],
+      ['b', 'row'],
+      ['a', 'commit'],
+      ['b', 'commit'],
+    ],
+    101,
+  ],
+  [
+    'another program wrote without a transaction',
+    [
+      ['a', 'wanted'],
+      ['-1', 'row'],
+      ['a', 'commit'],
+    ],
+    101,
+  ],
+])('the records that are not of a batch: %s', async ([, lines, found]) => {
+  expect(await scanOthers(lines)).toBe(found)
 })

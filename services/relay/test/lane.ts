@@ -70,7 +70,7 @@ export function run(
 ) {
   const stop = new AbortController()
   const nothing = () => {}
-  const lease: HeldLease = { partition, token, bell: new Doorbell(), lingers: false, receiptStale, progressed: nothing, resting: nothing } // biome-ignore format: one line
+  const lease: HeldLease = { partition, token, bell: new Doorbell(), lingers: false, receiptStale, progressed: nothing, resting: nothing, reached: nothing, failed: nothing } // biome-ignore format: one line
   const deps = {
     outbox: createOutbox(pool),
     kafka,

@@ -46,8 +46,24 @@ describe('what a lane does about a batch in doubt', () => {
     expect(judge(unused, shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
   })
 
+  test('settles the open batch by the topic alone when there is no receipt, and what is confirmed can be read', () => {
+    expect(judge(lane(7, BATCH), shown(undefined, { stable: 40, end: 40 }))).toMatchObject({
+      ...{ kind: 'receipt_gone', from: 40 },
+      reason: 'batch 7 is open and there is no receipt of any batch',
+    })
+  })
+
   test.each([
-    ['no receipt at all while a batch is open', lane(7, BATCH), shown(undefined)],
+    [
+      'no receipt at all while a batch is open, and a confirmed one that consumers cannot read',
+      lane(7, BATCH),
+      shown(undefined, { stable: 39 }),
+    ],
+    [
+      'the same, where it is not known up to where batches are confirmed',
+      { ...lane(7, BATCH), nextOffset: undefined },
+      shown(undefined),
+    ],
     ['a receipt too far behind', lane(7, BATCH), shown(receipt(5))],
     ['a receipt behind with no batch open', lane(7), shown(receipt(6))],
     [
