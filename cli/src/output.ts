@@ -49,7 +49,7 @@ export function writeText(
   stopped?: AbortSignal,
 ): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
-    const giveUp = () => void setTimeout(resolve, STOPPED_TIMEOUT_MS)
+    const giveUp = () => void setTimeout(() => resolve(undefined), STOPPED_TIMEOUT_MS)
     if (stopped?.aborted) giveUp()
     else stopped?.addEventListener('abort', giveUp, { once: true })
     stream.write(text.endsWith('\n') ? text : `${text}\n`, (error) => {

@@ -7,7 +7,7 @@ export const IS_SYNCHRONOUS = `current_setting('synchronous_standby_names') <> '
  * SQL: commits something, and so waits until a standby has it and all that was committed before.
  *
  * A commit becomes visible when its wait ends. But a commit whose wait was cut off is visible, too: after a restart of the
- * primary, or after an operator has ended the session. Whoever has read it must not answer before this.
+ * primary, or after an operator has ended the session. What was read must not be answered before this.
  * pg_current_xact_id() is there for its error: on a standby it says that the database is read-only.
  */
 export const BARRIER = `

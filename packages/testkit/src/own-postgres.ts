@@ -72,7 +72,8 @@ export async function startOwnPostgres(): Promise<OwnPostgres & { remove(): Prom
     const primary_conninfo = `host=127.0.0.1 port=${port} user=${username} password=${password} application_name=${STANDBY}`
     const startStandby = async () => {
       standby = await startPostgres({
-        ...{ dataDir: standbyDir, port: standby?.port },
+        dataDir: standbyDir,
+        ...(standby ? { port: standby.port } : {}),
         settings: { primary_conninfo, wal_retrieve_retry_interval: '100ms' },
       })
       return standby

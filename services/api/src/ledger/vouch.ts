@@ -1,4 +1,4 @@
-import { BARRIER, IS_SYNCHRONOUS } from '@streamledger/db'
+import { BARRIER, type Db, IS_SYNCHRONOUS } from '@streamledger/db'
 import { sql } from 'kysely'
 import { gather } from './gather.ts'
 
@@ -18,6 +18,8 @@ export function createVouch(execute: (statement: string) => Promise<unknown>): V
     await pass('all')
   }
 }
+
+export const createVouchOf = (db: Db): Vouch => createVouch((statement) => sql.raw(statement).execute(db))
 
 /** Selected beside a row that must be vouched for, so that an asynchronous system pays nothing. */
 export const isSynchronous = sql.raw<boolean>(IS_SYNCHRONOUS).as('synchronous')

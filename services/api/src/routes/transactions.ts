@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
-import { sql } from 'kysely'
 import { busy } from '../ledger/errors.ts'
 import { getOutcome } from '../ledger/get-outcome.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
-import { createVouch } from '../ledger/vouch.ts'
+import { createVouchOf } from '../ledger/vouch.ts'
 import type { Refusals } from '../plugins/refusals.ts'
 import { traceContextOf } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
@@ -49,7 +48,7 @@ const listed = answer(TransactionList, 'A page.', {
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
   const { db, posting, cursors, refusals } = options
   const pages = createTransactionPages(db)
-  const vouch = createVouch((statement) => sql.raw(statement).execute(db))
+  const vouch = createVouchOf(db)
   const base = `${app.prefix}/transactions`
 
   app.post(

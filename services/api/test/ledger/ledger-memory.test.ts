@@ -16,6 +16,7 @@ const walletOf = (user_id: number): WalletRead => ({
 
 const readOf = (users: readonly number[], topic = TOPIC): LedgerRead => ({
   topic,
+  synchronous: false,
   requests: users.map((user) => ({ wallet: walletOf(user), recorded: undefined })),
 })
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect, readMetric, type ServiceProcess, type SpawnService, test, waitFor } from '@streamledger/testkit'
 import { onTestFinished } from 'vitest'
 
-const MAIN = 'packages/runtime/test/fixtures/talkative-service.ts'
+const MAIN = 'local/test/fixtures/talkative-service.ts'
 /** More than the timeouts of the stop together, and less than a user waits. */
 const EXIT_TIMEOUT_MS = 10_000
 
