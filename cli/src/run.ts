@@ -19,23 +19,26 @@ export async function run(args: readonly string[], { env, stdout, stderr, catchS
     stopped = catchStop()
     return stopped
   }
+  const answer = async (text: string, exitCode: ExitCode): Promise<ExitCode> => {
+    const failure = await writeText(stdout, text, stopped)
+    if (!failure) return exitCode
+    await writeText(stderr, `The result could not be written: ${failure.message}`, stopped)
+    return EXIT.failed
+  }
   try {
     const { command, options } = parseArguments(args)
     if (!command && options.version) {
-      await writeText(stdout, wantsJson ? JSON.stringify({ version: RELEASE }) : RELEASE)
-      return EXIT.well
+      return await answer(wantsJson ? JSON.stringify({ version: RELEASE }) : RELEASE, EXIT.well)
     }
     if (!command || options.help) {
-      await writeText(command || options.help ? stdout : stderr, renderHelp(command))
-      return command || options.help ? EXIT.well : EXIT.failed
+      if (command || options.help) return await answer(renderHelp(command), EXIT.well)
+      await writeText(stderr, renderHelp(command))
+      return EXIT.failed
     }
     const result = await command.run({ options, env, progress, catchStop: catchOwnStop })
     progress.clear()
     const text = wantsJson ? JSON.stringify(result.json, undefined, 2) : result.text
-    const failure = await writeText(stdout, text, stopped)
-    if (!failure) return result.exitCode
-    await writeText(stderr, `The result could not be written: ${failure.message}`, stopped)
-    return EXIT.failed
+    return await answer(text, result.exitCode)
   } catch (error) {
     progress.clear()
     const { code, message } = explain(error)
