@@ -16,6 +16,7 @@ const UNAVAILABLE = new Set([
   '57014', // query_canceled, raised by statement_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25006', // read_only_sql_transaction: a standby that has not been promoted
+  '55000', // object_not_in_prerequisite_state: the same, for a function that needs the end of the WAL
 ])
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
 /** pg reports these without a code. */

@@ -1,5 +1,9 @@
-import { isUnavailable } from '@streamledger/db'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isUnavailable, migrate } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
+import { startPostgres } from '@streamledger/engines'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { inTransaction } from '../src/transaction.ts'
@@ -39,6 +43,25 @@ test('a connection that is cut between two statements of a transaction is an err
   })
   await expect(transaction.catch((error) => isUnavailable(error))).resolves.toBe(true)
   await close()
+})
+
+test('a standby that has not been promoted is unavailable, also for a function that needs the end of the WAL', async ({
+  onTestFinished,
+}) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'standby-'))
+  onTestFinished(() => rmSync(dataDir, { recursive: true }))
+  const primary = await startPostgres({ dataDir })
+  await migrate(primary.url)
+  await primary.stop()
+  writeFileSync(join(dataDir, 'pgdata', 'standby.signal'), '')
+  const standby = await startPostgres({ dataDir })
+  onTestFinished(() => standby.kill())
+  const { pool, close } = createDatabase(standby.url, options)
+  onTestFinished(close)
+  for (const statement of ['select keep_ids_apart()', 'lock table wallets', `select nextval('transactions_id_seq')`]) {
+    const failure = await pool.query(statement).catch((error) => error)
+    expect({ statement, failure: String(failure), is: isUnavailable(failure) }).toMatchObject({ is: true })
+  }
 })
 
 test('a mistake of ours is not', async ({ database: { pool } }) => {
