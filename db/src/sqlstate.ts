@@ -23,6 +23,7 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EH
 const NETWORK_MESSAGES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
+  'timeout expired', // the same, of a client outside of a pool
   'Query read timeout',
   'Client has encountered a connection error',
 ]

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isUnavailable, migrate } from '@streamledger/db'
@@ -6,6 +8,7 @@ import { createDatabase } from '@streamledger/db/database'
 import { startPostgres } from '@streamledger/engines'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
+import pg from 'pg'
 import { inTransaction } from '../src/transaction.ts'
 
 const options = { applicationName: 'sqlstate', connectionsMax: 2, statementTimeoutMs: 200, connectTimeoutMs: 300 }
@@ -14,6 +17,23 @@ test('a server that cannot be reached is unavailable', async () => {
   const { pool, close } = createDatabase('postgres://nobody@127.0.0.1:9/none', options)
   await expect(pool.query('select 1').catch((error) => isUnavailable(error))).resolves.toBe(true)
   await close()
+})
+
+test('a server that accepts a connection and says nothing is unavailable', async ({ onTestFinished }) => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => sockets.add(socket.on('error', () => {}))).listen(0, '127.0.0.1')
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  await once(server, 'listening')
+  const url = `postgres://nobody@127.0.0.1:${(server.address() as AddressInfo).port}/none`
+  const { pool, close } = createDatabase(url, options)
+  await expect(pool.query('select 1').catch((error) => isUnavailable(error))).resolves.toBe(true)
+  await close()
+  // A client outside of a pool has an error of its own for this.
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: options.connectTimeoutMs })
+  await expect(client.connect().catch((error) => isUnavailable(error))).resolves.toBe(true)
 })
 
 test('a statement that runs too long, a connection that is cut and a pool that is exhausted are unavailable', async ({

@@ -2,7 +2,13 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createDatabase } from '@streamledger/db/database'
-import { executeStatement, fetchKafkaJars, type KafkaCluster, type RunLock, startKafkaCluster } from '@streamledger/engines'
+import {
+  executeStatement,
+  fetchKafkaJars,
+  type KafkaCluster,
+  type RunLock,
+  startKafkaCluster,
+} from '@streamledger/engines'
 import type pg from 'pg'
 import { Replica, type Role } from '../stack/replica.ts'
 import { installPatroni } from './install-patroni.ts'

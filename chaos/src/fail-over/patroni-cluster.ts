@@ -37,8 +37,8 @@ export interface PatroniClusterOptions {
 export const NODES = ['pg1', 'pg2', 'pg3'] as const
 export const USER = 'streamledger'
 const SCOPE = 'streamledger'
-/** The least that Patroni accepts: the leader's key in etcd lives for 20 s. */
-const DCS = { ttl: 20, loop_wait: 1, retry_timeout: 3, synchronous_mode: true }
+/** The leader's key in etcd lives for 20 s, the least that Patroni accepts. A shorter retry_timeout demotes primaries of a busy machine. */
+const DCS = { ttl: 20, loop_wait: 1, retry_timeout: 5, synchronous_mode: true }
 const PARAMETERS = {
   unix_socket_directories: '',
   shared_buffers: '32MB',
@@ -48,7 +48,7 @@ const PARAMETERS = {
   timezone: 'UTC',
   log_timezone: 'UTC',
 }
-const BOOT_MAX_MS = 120_000
+const BOOT_MAX_MS = 240_000
 const STOP_MAX_MS = 30_000
 const REST_TIMEOUT_MS = 1_000
 const SWITCH_OVER_TIMEOUT_MS = 30_000
@@ -319,6 +319,9 @@ function configure({ name, home, ports, inbound, outbound, passwords, programs }
     postgresql: {
       ...{ listen: `127.0.0.1:${ports.postgres}`, connect_address: postgres },
       ...{ data_dir: join(home, 'data'), bin_dir: programs.postgresBin, pgpass: join(home, 'pgpass') },
+      // A pg_rewind that was cut off, by another fail-over, leaves files that nothing can use: the node is copied anew.
+      remove_data_directory_on_rewind_failure: true,
+      remove_data_directory_on_diverged_timelines: true,
       authentication: {
         superuser: { username: USER, password: passwords.superuser },
         replication: { username: 'standby', password: passwords.replication },
