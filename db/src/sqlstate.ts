@@ -16,12 +16,14 @@ const UNAVAILABLE = new Set([
   '57014', // query_canceled, raised by statement_timeout
   '25P03', // idle_in_transaction_session_timeout
   '25006', // read_only_sql_transaction: a standby that has not been promoted
+  '55000', // object_not_in_prerequisite_state: the same, for a function that needs the end of the WAL
 ])
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
 /** pg reports these without a code. */
 const NETWORK_MESSAGES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',
+  'timeout expired', // the same, of a client outside of a pool
   'Query read timeout',
   'Client has encountered a connection error',
 ]

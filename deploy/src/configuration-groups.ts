@@ -195,7 +195,8 @@ export const TOOL_GROUPS: readonly {
       },
       TEST_WITHOUT: {
         by: 'npm test, npm run test:crash',
-        description: 'Programs whose tests are left out, separated by commas: `java`, `python`, `prometheus`, `helm`.',
+        description:
+          'Programs whose tests are left out, separated by commas: `java`, `python`, `prometheus`, `helm`, `patroni`.',
         when: 'When this machine lacks one of them. The last lines of a run say what was left out.',
       },
     },

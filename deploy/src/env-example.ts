@@ -74,7 +74,7 @@ export const TEST_VARIABLES: Readonly<Record<string, { description: string; defa
     default: '',
   },
   TEST_WITHOUT: {
-    description: 'Programs whose tests are left out, separated by commas: java, python, prometheus, helm.',
+    description: 'Programs whose tests are left out, separated by commas: java, python, prometheus, helm, patroni.',
     default: '',
   },
 }

@@ -24,6 +24,7 @@ const DIR = resolve(import.meta.dirname, '../../../.local/drill')
 const NAMES = Object.keys(ACTS) as Act[]
 
 export const USAGE = `npm run drill -- [options]
+npm run drill -- fail-over [options]      (another drill, with Patroni; it has its own --help)
 
 Rehearses backup and restore on its own system: takes base backups and archives the WAL of a Postgres under load, and then
 restores from them. It checks everything that docs/runbook.md promises about this. The acts, in their order:

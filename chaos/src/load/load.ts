@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type Order, readProblem, toAnswer } from './answer.ts'
 import type { AnswerFile } from './answer-file.ts'
 import type { Reply } from './call-api.ts'
+import { lookUp } from './look-up.ts'
 import { sendOrder } from './send-order.ts'
 import type { User } from './sign-up.ts'
 
@@ -29,9 +30,15 @@ const AMOUNT_MAX = 1_000
 const REMEMBERED_MAX = 5_000
 const RETRY_PAUSE_MS = { min: 50, max: 250 }
 
-/** Clients that send again under the same trans_id, on one API after another, until they have a final answer. */
+/**
+ * Clients that send again under the same trans_id, on one API after another, until they have a final answer. After each try that
+ * failed they look the outcome up, too: what a look-up says must be the final answer.
+ */
 export class Load {
-  readonly counts = { answered: 0, refused: 0, replays: 0, altered: 0, tries: 0, cut_off: 0, replayed_after_retry: 0 }
+  readonly counts = {
+    ...{ answered: 0, refused: 0, replays: 0, altered: 0 },
+    ...{ tries: 0, cut_off: 0, replayed_after_retry: 0, looked_up: 0 },
+  }
   readonly #options: LoadOptions
   readonly #agent = new Agent({ keepAlive: true })
   readonly #inFlight = new Map<string, number>()
@@ -133,10 +140,16 @@ export class Load {
   }
 
   async #insist(order: Order): Promise<Answer | undefined> {
-    const reply = await this.#send(order)
-    if (!reply) return undefined
+    const outcomes = new Set<string>()
     try {
-      return toAnswer(order, reply.status, reply.body.toString())
+      const reply = await this.#send(order, outcomes)
+      if (!reply) return undefined
+      const answer = toAnswer(order, reply.status, reply.body.toString())
+      for (const outcome of outcomes) {
+        if (outcome === answer.body) continue
+        this.#options.onWrong(`trans_id ${order.trans_id}: looked up as ${outcome}, then answered ${answer.body}`)
+      }
+      return answer
     } catch (error) {
       this.#options.onWrong((error as Error).message)
       return undefined
@@ -144,7 +157,7 @@ export class Load {
   }
 
   /** Retries until there is a final answer; a 503 or a broken connection is not final. */
-  async #send(order: Order): Promise<Reply | undefined> {
+  async #send(order: Order, outcomes?: Set<string>): Promise<Reply | undefined> {
     for (let tries = 1; !this.#abandoned; tries++) {
       const urls = this.#options.apiUrls()
       const target = urls[this.#turn++ % Math.max(1, urls.length)]
@@ -159,9 +172,20 @@ export class Load {
           if (tries > 1 && reply.replayed) this.counts.replayed_after_retry += 1
           return reply
         }
+        if (outcomes) await this.#lookUp(order, outcomes)
       }
       await delay(randomInt(RETRY_PAUSE_MS.min, RETRY_PAUSE_MS.max))
     }
     return undefined
+  }
+
+  /** Adds what an API knows of this order. */
+  async #lookUp(order: Order, outcomes: Set<string>): Promise<void> {
+    const urls = this.#options.apiUrls()
+    const target = urls[this.#turn % Math.max(1, urls.length)]
+    const outcome = target && (await lookUp(this.#agent, target.url, order))
+    if (outcome === undefined) return
+    this.counts.looked_up += 1
+    outcomes.add(outcome)
   }
 }

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest'
 import type { InnerBroker, InnerCluster } from '../src/inner-cluster.ts'
 import { isolateIn } from '../src/isolate-failures.ts'
 
-const LIST_OFFSETS = 2
-const METADATA = 3
+const LIST_OFFSETS = 'ListOffsets'
+const METADATA = 'Metadata'
 const NO_LEADER = { partitionErrorCode: 5, partitionId: 0, leader: -1 }
 const LED = { partitionErrorCode: 0, partitionId: 1, leader: 1 }
 
 /** Parses a decoded answer as a connection of an isolated cluster does. */
-async function parse(apiKey: number, decoded: object): Promise<object> {
+async function parse(apiName: string, decoded: object): Promise<object> {
   const response = {
     decode: async () => decoded,
     parse: (_: object): Promise<object> => Promise.reject(new Error('as kafkajs does')),
@@ -18,7 +18,7 @@ async function parse(apiKey: number, decoded: object): Promise<object> {
   const connectionPoolBuilder = { build: async () => ({ send }) }
   isolateIn({ brokerPool: { brokers: {} }, connectionPoolBuilder } as unknown as InnerCluster)
   const connections = await connectionPoolBuilder.build()
-  return connections.send({ request: { apiKey }, response })
+  return connections.send({ request: { apiName }, response })
 }
 
 test('a partition with an error stays in the metadata, and a topic with an error fails it', async () => {
@@ -36,7 +36,7 @@ test('a partition with an error is left out of the offsets, unless all have one'
   const answer = (...partitions: object[]) => ({ responses: [{ topic: 't', partitions }] })
   expect(await parse(LIST_OFFSETS, answer(moved, good))).toEqual(answer(good))
   await expect(parse(LIST_OFFSETS, answer(moved))).rejects.toMatchObject({ type: 'NOT_LEADER_FOR_PARTITION' })
-  await expect(parse(1, answer(good))).rejects.toThrow('as kafkajs does')
+  await expect(parse('Fetch', answer(good))).rejects.toThrow('as kafkajs does')
 })
 
 test('a coordinator is asked for at a broker that can be reached', async () => {

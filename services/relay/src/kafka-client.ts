@@ -23,22 +23,27 @@ export interface KafkaClient {
   cutOff(): void
 }
 
-let clients = 0
+let turns = 0
+
+/** Which broker of the list comes first, if each time it is the next one. */
+export const nextTurn = (): number => turns++
 
 /**
- * Each client begins with the next broker of the list: one that takes connections and does not answer would otherwise
- * stop all clients that are made.
+ * `turn`: the client begins with this broker of the list, counted around. kafkajs asks the first one for all others, so one
+ * that takes connections and does not answer would stop every client that begins with it.
  */
-function rotate(brokers: readonly string[]): string[] {
-  const first = clients++ % brokers.length
-  return [...brokers.slice(first), ...brokers.slice(0, first)]
-}
-
-export function createKafkaClient(access: KafkaAccess, logger: Logger, requestTimeoutMs: number): KafkaClient {
+export function createKafkaClient(
+  access: KafkaAccess,
+  logger: Logger,
+  requestTimeoutMs: number,
+  turn = nextTurn(),
+): KafkaClient {
+  const { brokers } = access
+  const first = turn % brokers.length
   const { socketFactory, cutOff } = trackSockets()
   const kafka = createKafka({
     ...access,
-    brokers: rotate(access.brokers),
+    brokers: [...brokers.slice(first), ...brokers.slice(0, first)],
     socketFactory,
     clientId: 'streamledger-relay',
     connectionTimeout: CONNECT_TIMEOUT_MS,

@@ -5,7 +5,7 @@ import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluste
 import { type Logger, sleep } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { createKafkaClient } from './kafka-client.ts'
+import { createKafkaClient, nextTurn } from './kafka-client.ts'
 
 export interface CommittedOffset {
   partition: number
@@ -167,16 +167,21 @@ export function createLog(options: LogOptions, logger: Logger): KafkaLog {
 function keepConnections(options: LogOptions, logger: Logger, onError: () => void) {
   const { stepTimeoutMs } = options
   const connections = new Map<number, Promise<Connection>>()
+  // All connections begin with the same broker until one fails: else an even number of them would come back to it.
+  let turn = nextTurn()
   let isClosed = false
   return {
     async asking<T>(leader: number, what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {
       if (isClosed) throw new Error('the log is closed')
-      const connection = connections.get(leader) ?? openConnection(options, logger)
+      const connection = connections.get(leader) ?? openConnection(options, logger, turn)
       connections.set(leader, connection)
       try {
         return await withDeadline(what, stepTimeoutMs, connection.then(ask))
       } catch (error) {
-        if (connections.get(leader) === connection) connections.delete(leader)
+        if (connections.get(leader) === connection) {
+          connections.delete(leader)
+          turn += 1
+        }
         connection.then(({ close }) => close()).catch(() => {})
         if (leader !== NO_LEADER) onError()
         throw error
@@ -187,6 +192,7 @@ function keepConnections(options: LogOptions, logger: Logger, onError: () => voi
       for (const connection of connections.values())
         connection.then(({ close }) => setTimeout(close, stepTimeoutMs).unref()).catch(() => {})
       connections.clear()
+      turn += 1
     },
     async close(): Promise<void> {
       isClosed = true
@@ -196,8 +202,9 @@ function keepConnections(options: LogOptions, logger: Logger, onError: () => voi
   }
 }
 
-async function openConnection({ access, topic, stepTimeoutMs }: LogOptions, logger: Logger): Promise<Connection> {
-  const { kafka, cutOff } = createKafkaClient(access, logger, stepTimeoutMs)
+async function openConnection(options: LogOptions, logger: Logger, turn: number): Promise<Connection> {
+  const { access, topic, stepTimeoutMs } = options
+  const { kafka, cutOff } = createKafkaClient(access, logger, stepTimeoutMs, turn)
   const cluster = openInnerCluster(kafka)
   const open = async (): Promise<void> => {
     await cluster.connect()
