@@ -5,7 +5,7 @@ import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluste
 import { type Logger, sleep } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { createKafkaClient, nextTurn } from './kafka-client.ts'
+import { createKafkaClient } from './kafka-client.ts'
 
 export interface CommittedOffset {
   partition: number
@@ -69,6 +69,8 @@ export interface LogOptions {
   access: KafkaAccess
   topic: string
   stepTimeoutMs: number
+  /** The broker of the list that it begins with; after each error it goes on to the next. */
+  turn?: number
 }
 
 /**
@@ -168,7 +170,7 @@ function keepConnections(options: LogOptions, logger: Logger, onError: () => voi
   const { stepTimeoutMs } = options
   const connections = new Map<number, Promise<Connection>>()
   // All connections begin with the same broker until one fails: else an even number of them would come back to it.
-  let turn = nextTurn()
+  let turn = options.turn ?? 0
   let isClosed = false
   return {
     async asking<T>(leader: number, what: string, ask: (connection: Connection) => Promise<T>): Promise<T> {

@@ -17,7 +17,7 @@ import {
 import type { Logger } from '@streamledger/runtime'
 import type { Producer, Transaction } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
-import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, RETRY } from './kafka-client.ts'
+import { BATCH_HEADER, createKafkaClient, FENCE_HEADER, type KafkaClient, nextTurn, RETRY } from './kafka-client.ts'
 import { createLog, type KafkaLog } from './kafka-log.ts'
 import { scanForBatch, scanForOtherRecord } from './kafka-scan.ts'
 import {
@@ -106,7 +106,7 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
     look: (partitions) => look(log, groupId, partitions),
 
     async lookAnew() {
-      const fresh = createLog({ access, topic, stepTimeoutMs }, logger)
+      const fresh = createLog({ access, topic, stepTimeoutMs, turn: nextTurn() }, logger)
       try {
         return await lookByLeader(fresh, groupId)
       } finally {
