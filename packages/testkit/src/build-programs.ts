@@ -8,8 +8,8 @@ import { bundleOf, PROGRAMS, PROGRAMS_VARIABLE } from './find-program.ts'
 const ROOT = resolve(import.meta.dirname, '../../..')
 const PROGRAMS_DIR = join(ROOT, '.local', 'programs')
 const SOURCES = ['pnpm-lock.yaml', '{services/*,packages/*,cli,db}/{package.json,src/**/*.ts}']
-/** argon2 looks for its binary beside its own file. Tests patch pg and kafkajs in the process, which takes the one copy of each. */
-const NOT_BUNDLED = new Set(['argon2', 'kafkajs', 'pg'])
+/** argon2, lz4-napi and snappy look for their binaries beside their own files. Tests patch pg and kafkajs in the process, which takes the one copy of each. */
+const NOT_BUNDLED = new Set(['argon2', 'kafkajs', 'lz4-napi', 'pg', 'snappy'])
 
 /**
  * Bundles the programs that tests start, each with its dependencies in a few files, and makes `findProgram` find them.

@@ -3,13 +3,10 @@ import type { Pool } from 'pg'
 /** Ids per draw. A draw costs as much as a small batch; ids left over when a replica stops become a gap. */
 const BLOCK = 1_000
 
-/**
- * keep_ids_apart() skips ids that were already used before a restore of Postgres: see decision 25. On a standby it would
- * fail with an error of many meanings; pg_current_xact_id() fails first, as every write there.
- */
+/** keep_ids_apart() skips ids that were already used before a restore of Postgres: see decision 25. */
 const DRAW = {
   name: 'draw-transaction-ids',
-  text: `with apart as materialized (select keep_ids_apart() from pg_current_xact_id())
+  text: `with apart as materialized (select keep_ids_apart())
     select nextval('transactions_id_seq') from apart, generate_series(1, $1::int)`,
 }
 
