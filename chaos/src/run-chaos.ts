@@ -96,7 +96,17 @@ async function runInStack(run: Run, lock: Parameters<typeof openStack>[0]['lock'
     if (role === 'exporter') exporter_exits += 1
     else findings.add('self_exits', line)
   }
-  await using stack = await openStack({ dir, logDir, replicas, lock, signal, log: screen.progress, onSelfExit })
+  const kafkaSettings = { 'compression.type': args.compression }
+  await using stack = await openStack({
+    dir,
+    logDir,
+    replicas,
+    lock,
+    signal,
+    log: screen.progress,
+    onSelfExit,
+    kafkaSettings,
+  })
   const users = await signUp(stack.apiUrl(), USERS)
   const answers = new AnswerFile(join(dir, `answers-${nameAnswers(dir)}.ndjson`))
   const onWrong = (line: string) => findings.add('wrong_answers', line)

@@ -42,6 +42,7 @@ export interface StackOptions {
   readonly onSelfExit: (line: string, role?: Role) => void
   /** Of Postgres, over those that it has everywhere: asked for at each start. */
   readonly postgresSettings?: () => Record<string, string>
+  readonly kafkaSettings?: Record<string, string>
   /** Of the services, over those of a campaign. */
   readonly settings?: Partial<Record<Role, Record<string, string>>>
 }
@@ -181,7 +182,7 @@ async function openBrokerDoors(): Promise<BrokerDoor[]> {
 }
 
 async function startKafkaEngine(
-  { dir, logDir, lock, signal, log, onSelfExit }: StackOptions,
+  { dir, logDir, lock, signal, log, onSelfExit, kafkaSettings = {} }: StackOptions,
   doors: readonly BrokerDoor[],
 ) {
   const dataDir = join(dir, 'kafka')
@@ -191,7 +192,8 @@ async function startKafkaEngine(
   const begin = async () => {
     starts += 1
     const logFile = join(logDir, `kafka-${starts}.log`)
-    const engine = await startKafka({ dataDir, logFile, port, listeners, jvmFlags: BROKER_FLAGS, signal, log })
+    const how = { listeners, jvmFlags: BROKER_FLAGS, settings: kafkaSettings }
+    const engine = await startKafka({ dataDir, logFile, port, ...how, signal, log })
     lock.record({ pid: engine.pid, words: ['kafka.Kafka', dataDir], signal: 'SIGTERM' })
     return engine
   }
