@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const COMMANDS = [
-  ...['start', 'test', 'test-crash', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos'],
+  ...['start', 'test', 'test-crash', 'test-drills', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos'],
   ...['drill', 'fuzz', 'streamledger'],
 ]
 const NODE_MAJOR_MIN = 20

@@ -39,6 +39,9 @@ const ENVIRONMENT = {
   RELAY_STEP_TIMEOUT_MS: '10000',
   RELAY_TRANSACTION_TIMEOUT_MS: '20000',
   RELAY_BATCH_ROWS_MAX: '10',
+  // Relays that mostly wait would take half of a core with the usual pace.
+  RELAY_POLL_MS: '20',
+  RELAY_POLL_IDLE_MS: '250',
   STATEMENT_TIMEOUT_MS: '10000',
 }
 /** Much longer than anything takes: a machine that is busy with other things is no failure. */
