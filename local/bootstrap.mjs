@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const COMMANDS = [
-  ...['start', 'test', 'test-crash', 'test-drills', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench', 'chaos'],
-  ...['drill', 'fuzz', 'streamledger'],
+  ...['start', 'test', 'test-crash', 'test-drills', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench'],
+  ...['chaos', 'drill', 'fuzz', 'streamledger'],
 ]
 const NODE_MAJOR_MIN = 20
 const STAMP_FILE = join(ROOT, 'node_modules', '.streamledger-installed')
