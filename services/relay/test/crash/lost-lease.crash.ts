@@ -42,7 +42,7 @@ function lanesThatKnow({ logs }: ServiceProcess): number[] {
 async function stealLeases(pool: Pool): Promise<void> {
   await pool.query(
     `update relay_partitions
-        set lease_owner = $1, lease_token = gen_random_uuid(), lease_expires_at = now() + interval '1 hour'`,
+        set lease_owner = $1, lease_token = gen_random_uuid(), lease_expires_at = now() + interval '50 seconds'`,
     [randomUUID()],
   )
 }
