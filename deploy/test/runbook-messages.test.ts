@@ -6,11 +6,16 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const SOURCES = '{cli,db,services/*,packages/*}/src/**/*.ts'
 /** Quoted phrases that are typed or queried, and are not messages of our programs. */
 const TYPED = /^(--|streamledger |select |update |npm |docker |kubectl |kafka-|pg_basebackup |psql |reconcile |sum by )/
-/** Messages and states of PostgreSQL, and one that the relay puts together from several parts. */
+/** Messages and states of PostgreSQL, settings of Patroni and HAProxy, and one that the relay puts together from several parts. */
 const NOT_OURS = new Set([
   'idle in transaction',
   'recovery ended before configured recovery target was reached',
   'Kafka does not show batch …',
+  'Invalid URL', // of pg-connection-string
+  'synchronous_mode: true',
+  'GET /primary',
+  'inter 3s fall 3',
+  'on-marked-down shutdown-sessions',
 ])
 
 const flatten = (text: string): string => text.replaceAll(/\s+/g, ' ')
