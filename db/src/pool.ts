@@ -28,11 +28,12 @@ const CLIENT_GRACE_MS = 2_000
 export function createPool(url: string, options: PoolOptions): pg.Pool {
   const connectTimeoutMs = options.connectTimeoutMs ?? 3_000
   const access = { connectionString: url, application_name: options.applicationName }
-  const admit = createAdmission({ ...access, connectionTimeoutMillis: connectTimeoutMs }, connectTimeoutMs)
   const pool = new pg.Pool({
     Client: options.prepare ? PreparingClient : DisposableClient,
     ...access,
-    ...(options.admitDurable ? { onConnect: admit } : {}),
+    ...(options.admitDurable
+      ? { onConnect: createAdmission({ ...access, connectionTimeoutMillis: connectTimeoutMs }, connectTimeoutMs) }
+      : {}),
     max: options.connectionsMax,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: options.statementTimeoutMs,

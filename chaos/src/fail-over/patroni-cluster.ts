@@ -120,7 +120,7 @@ export class PatroniNode {
     for (const proxy of Object.values(this.#proxies)) proxy.release()
   }
 
-  /** Patroni shuts its PostgreSQL down when it ends in order. Whatever is left afterwards is killed. */
+  /** Patroni shuts its PostgreSQL down when it ends in order. Processes that are left are killed. */
   async stop(): Promise<void> {
     this.thaw()
     this.heal()

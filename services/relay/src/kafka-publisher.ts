@@ -60,12 +60,10 @@ export async function connectKafka(options: KafkaOptions, logger: Logger): Promi
       const client = createKafkaClient(access, logger, stepTimeoutMs)
       const cluster = openInnerCluster(client.kafka)
       try {
-        const asked = await step(
-          'asking which Kafka this is',
-          cluster.connect().then(() => readIdentity(cluster, topic)),
-        )
-        identity = asked
-        return asked
+        const asking = cluster.connect().then(() => readIdentity(cluster, topic))
+        const met = await step(ASKING, asking)
+        identity = met
+        return met
       } finally {
         client.cutOff()
       }
