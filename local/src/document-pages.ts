@@ -13,6 +13,7 @@ export interface DocumentPage {
 
 const FIRST_SESSION = 'local/test/demo.test.ts'
 const SESSIONS = 'local/test/document-sessions.long.ts'
+const COMPOSE = 'local/test/containers/docker-page.containers.ts'
 
 /** Every page that a person reads; those of docs/decisions have a list of their own. */
 export const DOCUMENT_PAGES: readonly DocumentPage[] = [
@@ -25,7 +26,7 @@ export const DOCUMENT_PAGES: readonly DocumentPage[] = [
   { path: 'docs/configuration.md', reader: 'Operators' },
   { path: 'docs/consumers.md', reader: 'Authors of consumers of the events', session: SESSIONS },
   { path: 'docs/dashboards.md', reader: 'People on call' },
-  { path: 'docs/docker.md', reader: 'People who try it on one host with Docker' },
+  { path: 'docs/docker.md', reader: 'People who try it on one host with Docker', session: COMPOSE },
   { path: 'docs/errors.md', reader: 'Authors of clients' },
   { path: 'docs/kubernetes.md', reader: 'Operators who install it on Kubernetes' },
   { path: 'docs/metrics.md', reader: 'Operators' },
