@@ -6,7 +6,7 @@ import { SummaryReporter } from './packages/testkit/src/summary-reporter.ts'
 const ABOUT: Readonly<Record<string, string>> = {
   helm: 'deploy/test/chart*.test.ts',
   patroni: 'chaos/test/fail-over.drill.ts',
-  prometheus: 'deploy/test/{raised-*.test,dashboards.long}.ts',
+  prometheus: 'deploy/test/{raised-*,dashboards}.long.ts',
 }
 
 export default defineConfig({

@@ -6,7 +6,7 @@ export interface AlertFault {
   raisedBy: string
 }
 
-/** The faults that deploy/test/raised-alerts.test.ts causes: the test checks that it covers this list. */
+/** The faults that deploy/test/raised-alerts.long.ts causes: the test checks that it covers this list. */
 export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
   StreamledgerRequestsFail: {
     when: '1.44% of requests were answered 5xx in the last 5 minutes and in the last hour, or 0.6% in 30 minutes and in 6 hours; and at least ten requests failed in the hour',
@@ -87,7 +87,7 @@ export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
   },
 }
 
-/** The faults that deploy/test/raised-audit-alerts.test.ts causes: the test checks that it covers this list. */
+/** The faults that deploy/test/raised-audit-alerts.long.ts causes: the test checks that it covers this list. */
 export const AUDIT_FAULTS: Readonly<Record<string, AlertFault>> = {
   StreamledgerAuditFindings: {
     when: 'the audit has counted a missing, doubled, foreign, mismatched or out-of-order event in the last hour',

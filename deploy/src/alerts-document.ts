@@ -17,7 +17,7 @@ const PREFACE = `# Alerts
 Every alert of \`deploy/prometheus/alerts.yaml\`, with the condition that fires it and the section of the [runbook](runbook.md) that says
 what to do. Severity \`page\` calls a person at once, \`ticket\` waits for the next working day. \`for\` is how long the condition must hold.
 
-The last column is the fault that raises the alert in \`deploy/test/raised-alerts.test.ts\` and \`raised-audit-alerts.test.ts\`. These tests
+The last column is the fault that raises the alert in \`deploy/test/raised-alerts.long.ts\` and \`raised-audit-alerts.long.ts\`. These tests
 run real services and a real Prometheus, with seconds in place of minutes. \`deploy/prometheus/alerts.test.yaml\` tests the full times with
 \`promtool\`: each alert fires on its fault, and does not fire on a similar state.
 

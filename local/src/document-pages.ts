@@ -11,7 +11,7 @@ export interface DocumentPage {
   readonly session?: string
 }
 
-const FIRST_SESSION = 'local/test/demo.test.ts'
+const FIRST_SESSION = 'local/test/demo.long.ts'
 const SESSIONS = 'local/test/document-sessions.long.ts'
 const COMPOSE = 'local/test/containers/docker-page.containers.ts'
 

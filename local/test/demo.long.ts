@@ -21,7 +21,7 @@ async function expectOrderlyStop(run: ReturnType<typeof runNpm>): Promise<void> 
 }
 
 test('the README from its first block to its last, on engines of its own, and a SIGTERM to npm stops everything', async () => {
-  const [readme] = sessionsOf('local/test/demo.test.ts')
+  const [readme] = sessionsOf('local/test/demo.long.ts')
   if (!readme) throw new Error('the README has no session')
   const env = await ownStackEnv()
   const started = 'npm start'
