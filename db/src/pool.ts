@@ -21,6 +21,10 @@ export interface PoolOptions {
   onError?: (error: Error) => void
 }
 
+// As a parameter, pg writes a Date in the time zone of the process, with its offset in whole minutes. Before time zones,
+// offsets had seconds: the instant would change. In UTC every process writes the same.
+pg.defaults.parseInputDatesAsUTC = true
+
 /** The client's timeout is this much longer than the server's. It ends a statement when the connection is dead. */
 const CLIENT_GRACE_MS = 2_000
 

@@ -97,6 +97,7 @@ export const SERVICE_GROUPS: readonly Group[] = [
       DATABASE_LOCK_TIMEOUT_MS: 'Rarely.',
       STATEMENT_TIMEOUT_MS: 'Longer, for a slow database.',
       POSTING_TIMEOUT_MS: 'Shorter, when clients give up sooner. They may repeat the request with the same `trans_id`.',
+      QUEUE_TIMEOUT_MS: 'Longer, for a slow database. Shorter, when clients give up sooner.',
       REQUEST_TIMEOUT_MS: 'Longer, for clients on very slow networks.',
       CONNECTION_IDLE_TIMEOUT_MS: 'Longer than the idle time-out of the load balancer before the API.',
       DRAIN_DELAY_MS: 'As long as your load balancer takes to stop sending requests to a replica that is not ready.',

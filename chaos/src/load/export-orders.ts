@@ -68,7 +68,8 @@ export class ExportOrders {
     const call = { method: 'POST', path: '/transactions/export', token: user.token, body, headers } as const
     const ordered = await this.#insist(call)
     if (!ordered || ordered.status === 429) return // a user may have at most five unfinished ones
-    if (ordered.status !== 202) {
+    // 200: an earlier try had ordered it, and it has failed since.
+    if (ordered.status !== 202 && ordered.status !== 200) {
       return this.#options.onWrong(`an export was answered ${ordered.status}: ${ordered.body}`)
     }
     this.counts.ordered += 1

@@ -101,8 +101,8 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
     },
     outcome: async (trans_id) =>
       contentOf(
-        await http.GET('/api/v1/transactions/by-trans-id/{trans_id}', {
-          params: { path: { trans_id } },
+        await http.GET('/api/v1/transactions/outcome', {
+          params: { query: { trans_id } },
           fetch: patientAndAuthorized,
         }),
       ),

@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for the next pair
-         * @description A refresh token can be exchanged once. If it is sent again, the whole log-in is revoked, unless this happens within a few seconds, as with a client that lost the answer.
+         * @description A refresh token can be exchanged once. If it is sent again, the whole log-in is revoked, unless this happens within a few seconds, as with a client that lost the answer. Such a client gets another token; the first of the two to be used ends the other.
          */
         post: operations["refresh"];
         delete?: never;
@@ -142,7 +142,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/transactions/by-trans-id/{trans_id}": {
+    "/api/v1/transactions/outcome": {
         parameters: {
             query?: never;
             header?: never;
@@ -151,7 +151,27 @@ export interface paths {
         };
         /**
          * The outcome of a trans_id
-         * @description Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that.
+         * @description Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that. Takes every trans_id, percent-encoded.
+         */
+        get: operations["lookUpOutcome"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transactions/by-trans-id/{trans_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The outcome of a trans_id in the path
+         * @description Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that. Many clients and proxies change the paths that end in `.` and `..`: /transactions/outcome takes every trans_id.
          */
         get: operations["getOutcome"];
         put?: never;
@@ -1603,6 +1623,8 @@ export interface operations {
             /** @description The request is valid, but it was refused. */
             422: {
                 headers: {
+                    /** @description The trans_id was already recorded: nothing moved now. */
+                    "idempotent-replayed"?: "true";
                     RateLimit: components["headers"]["RateLimit"];
                     "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
@@ -1680,6 +1702,121 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Transaction"];
+                };
+            };
+            /** @description The input is not valid, or could not be read. */
+            400: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the credentials are not valid. The reason is not disclosed. */
+            401: {
+                headers: {
+                    /** @description How to authenticate: RFC 6750. */
+                    "www-authenticate"?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist, or it belongs to another user. */
+            404: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached. Retry-After says how long to wait. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next try. */
+                    "retry-after"?: number;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The headers are too large. */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An internal error of the service. */
+            500: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable. Retry-After says how long to wait. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next try. */
+                    "retry-after"?: number;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lookUpOutcome: {
+        parameters: {
+            query: {
+                /** @description Your idempotency key, unique within the wallet: the same key again gets the same answer and moves nothing. Compared character by character, without trimming, case folding or normalization. */
+                trans_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The final outcome: accepted or refused. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
                 };
             };
             /** @description The input is not valid, or could not be read. */
@@ -1908,6 +2045,19 @@ export interface operations {
             };
         };
         responses: {
+            /** @description An earlier request with the same Idempotency-Key ordered this export, and it has no file: it was cancelled, it failed or it expired. To order another one, use another key. */
+            200: {
+                headers: {
+                    /** @description Path of the export. */
+                    location?: string;
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
             /** @description Ordered, by this request or by an earlier one with the same Idempotency-Key. */
             202: {
                 headers: {

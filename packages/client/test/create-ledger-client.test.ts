@@ -75,6 +75,10 @@ test('a refusal is an error with its code, at once', async ({ way }) => {
   expect(error).toMatchObject({ status: 422, code: 'insufficient_funds', problem: { balance: 0 } })
   expect(asked).toBe(1)
   expect(await client.outcome('too much')).toMatchObject({ outcome: 'refused' })
+  for (const trans_id of ['.', '..', '%2e', 'a/b']) {
+    await client.post({ entry: 'credit', amount: 1, trans_id })
+    expect(await client.outcome(trans_id)).toMatchObject({ outcome: 'accepted', transaction: { trans_id } })
+  }
 })
 
 test('a posting that is never answered names the key to ask with, and asking tells what became of it', async ({

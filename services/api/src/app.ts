@@ -38,7 +38,7 @@ import { Problem } from './schemas/problem.ts'
 import { transactionSchemas } from './schemas/transaction.ts'
 
 export interface AppDeps {
-  config: Pick<ApiConfig, 'http' | 'tokens' | 'limits' | 'exports'>
+  config: Pick<ApiConfig, 'http' | 'tokens' | 'limits' | 'exports' | 'reads'>
   db: Db
   posting: Posting
   passwords: Passwords
@@ -101,8 +101,11 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: Ra
     const cursors = createPageCursors(tokens.secrets)
     await users.register(authenticate, { secrets: tokens.secrets })
     await users.register(limitUsers, limited)
-    await users.register(walletRoutes, { wallets: createWalletReader(db) })
-    await users.register(transactionRoutes, { db, posting, cursors, refusals: limited.refusals })
+    await users.register(walletRoutes, { wallets: createWalletReader(db, config.reads) })
+    await users.register(transactionRoutes, {
+      ...{ db, posting, cursors, refusals: limited.refusals },
+      reads: config.reads,
+    })
     await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax, tracing })
     await users.register(exportFileRoutes, { db, files })
   })

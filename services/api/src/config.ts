@@ -85,6 +85,11 @@ export const apiEnv = Type.Object({
     { minimum: 100, maximum: 60_000, default: 5_000 },
     'How long a posting is retried, because its wallet was changed by others or the database failed, before it is answered 503',
   ),
+  QUEUE_TIMEOUT_MS: duration(
+    'ms',
+    { minimum: 100, maximum: 60_000, default: 5_000 },
+    'How long a read that shares a query, or a password check, may take with its wait in a queue before it is answered 503',
+  ),
   ACCESS_TOKEN_TTL_S: duration('s', { minimum: 1, maximum: 86_400, default: 900 }, 'How long an access token is valid'),
   REFRESH_TOKEN_TTL_S: duration(
     's',
@@ -188,7 +193,12 @@ export function loadApiConfig(env: NodeJS.ProcessEnv) {
       waitingMax: vars.POSTING_WAITING_MAX,
       timeoutMs: vars.POSTING_TIMEOUT_MS,
     },
-    passwords: { hashesMax: vars.PASSWORD_HASHES_MAX, waitingMax: vars.PASSWORD_WAITING_MAX },
+    passwords: {
+      hashesMax: vars.PASSWORD_HASHES_MAX,
+      waitingMax: vars.PASSWORD_WAITING_MAX,
+      timeoutMs: vars.QUEUE_TIMEOUT_MS,
+    },
+    reads: { timeoutMs: vars.QUEUE_TIMEOUT_MS },
     tokens: {
       /** The first one signs; all are accepted. */
       secrets,

@@ -56,6 +56,6 @@ the \`code\` below, and the \`request_id\` to quote when you ask for help. Progr
 This page is generated from the source: \`npm run fix\` rewrites it.
 
 If a transaction got no answer, send it again at any time with the same \`trans_id\`: it takes effect once.
-\`GET /transactions/by-trans-id/{trans_id}\` returns its outcome without executing anything.`
+\`GET /transactions/outcome?trans_id=…\` returns its outcome without executing anything.`
 
 process.stdout.write(`${[PREFACE, ...ROOMS.map(tableOf)].join('\n\n')}\n`)

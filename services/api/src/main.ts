@@ -6,6 +6,7 @@ import {
   type RunningService,
   readConfig,
   runService,
+  sleep,
   startOpsServer,
 } from '@streamledger/runtime'
 import { startTracing } from '@streamledger/tracing'
@@ -25,6 +26,8 @@ const logger = createLogger({ service: 'api', level: config.logLevel })
  * Length of the listen backlog. With Node's default of 511, a thousand connections at once wait seconds for a retry.
  */
 const CONNECTIONS_WAITING_MAX = 4_096
+/** The part of a stop that is kept for what comes after the database. */
+const CLOSE_SHARE = 0.1
 
 async function startApi(): Promise<RunningService> {
   let ready = false
@@ -61,11 +64,13 @@ async function startApi(): Promise<RunningService> {
 
   return {
     stop: async () => {
-      const stopBy = performance.now() + config.drainTimeoutMs
+      const { drainTimeoutMs } = config
+      const stopBy = performance.now() + drainTimeoutMs
       ready = false
       await app.close() // refuses new connections, and waits for the requests under way
-      await posting.close()
-      await databases.close()
+      // Every request has its answer. A statement that hangs must not hold up the stop.
+      const closed = posting.close().then(() => databases.close())
+      await Promise.race([closed, sleep(stopBy - CLOSE_SHARE * drainTimeoutMs - performance.now())])
       await tracing?.close(stopBy)
       await ops.close()
     },

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, SECRET, startApi, test, waitFor } from './api.ts'
+import { claimTopic } from './claim-topic.ts'
 import { digestDatabase } from './digest-database.ts'
 
 interface Forgery {
@@ -126,6 +127,29 @@ describe('an access token', () => {
     }
   })
 
+  test('is for any user id that a number can hold, and for none beyond', async ({ createDatabase }) => {
+    const { url, pool } = await createDatabase()
+    await claimTopic(pool)
+    // As on a late timeline: there are 90,000 of them, with 10^11 ids each.
+    await pool.query("select setval('users_id_seq', 9000000000000000)")
+    const late = await startApi(url)
+    try {
+      const client = await late.signUp()
+      const { user_id } = client.account.user
+      expect(user_id).toBe(9_000_000_000_000_001)
+      expect((await client.post('credit', 5)).status).toBe(201)
+      expect((await client.get('/wallet')).json).toMatchObject({ user: { user_id }, wallet: { balance: 5 } })
+      expect((await client.get('/transactions')).json.data).toHaveLength(1)
+      const { rows } = await pool.query("select payload::json ->> 'user_id' as user_id from outbox")
+      expect(rows).toEqual([{ user_id: '9000000000000001' }])
+      for (const sub of ['9007199254740992', '9007199254740993', '99999999999999999999', '09']) {
+        expect((await client.get('/wallet', { token: forge(0, { claims: { sub } }) })).status).toBe(401)
+      }
+    } finally {
+      await late.stop()
+    }
+  })
+
   test('of a user who is not there finds no wallet', async ({ api }) => {
     const token = forge(999_999_999)
     expect(await api.anonymous.get('/wallet', { token })).toMatchObject({
@@ -143,6 +167,7 @@ describe('an access token', () => {
       ['GET', '/transactions?limit=0'],
       ['GET', '/transactions/1'],
       ['GET', '/transactions/by-trans-id/a'],
+      ['GET', '/transactions/outcome?trans_id=a'],
       ['POST', '/transactions/export'],
       ['GET', '/transactions/exports'],
       ['GET', '/transactions/exports/00000000-0000-0000-0000-000000000000'],

@@ -39,7 +39,7 @@ const bodyOfBytes = (bytes: number) => {
 }
 
 const amounts =
-  '0 -0 -1 1.5 0.9999999999999999 1e400 -1e400 1e-400 "100" "1" true null [100] {} 9007199254740992 9007199254740993 9223372036854775808 NaN Infinity 0x10 01 +1 1_000'.split(
+  '0 -0 -1 1.5 0.9999999999999999 1e400 -1e400 1e-400 "100" "1" true null [100] {} 9007199254740992 9007199254740993 9223372036854775808 0.99999999999999999999 1.00000000000000000000001 9007199254740991.4 1e-30 0.1e-400 NaN Infinity 0x10 01 +1 1_000'.split(
     ' ',
   )
 const entries = [
@@ -84,6 +84,12 @@ const bodies: Line[] = [
   ),
   ['no trans_id', raw('{"entry":"credit","amount":1}')],
   ['a field that is not known', raw(transaction({ more: ',"note":"x"' }))],
+  ['an amount that is there twice', raw(transaction({ more: ',"amount":100' }))],
+  ['an amount that is there twice, once in escapes', raw(transaction({ more: ',"\\u0061mount":1' }))],
+  [
+    'a sign-up with two mail addresses',
+    (_, api) => api.anonymous.call('POST', '/auth/signup', { raw: twoAddresses() }),
+  ],
   ['the name of a wallet', raw(transaction({ more: ',"wallet_id":1' }))],
   ['__proto__', raw(transaction({ more: ',"__proto__":{"x":1}' }))],
   ['__proto__ in escapes', raw(transaction({ more: ',"\\u005f_proto__":{"x":1}' }))],
@@ -101,6 +107,9 @@ const bodies: Line[] = [
   ['a body of as many bytes as there may be, and nothing in it', raw(bodyOfBytes(BODY_BYTES_MAX))],
   ['bytes that are not UTF-8', (client) => client.call('POST', '/transactions', { raw: brokenBytes() })],
 ]
+
+/** A sign-up that a proxy may read as one for the first address. */
+const twoAddresses = () => JSON.stringify(makePerson()).replace('{', '{"email":"first@example.com",')
 
 /** Decoding would turn all of these bytes into the same character, and could make two trans_ids equal. */
 function brokenBytes(): Uint8Array<ArrayBuffer> {
@@ -129,6 +138,17 @@ const signUps: Line[] = [
 ]
 
 const lists: Line[] = [
+  ...[
+    '',
+    '?trans_id=',
+    '?trans_id=a&trans_id=b',
+    '?trans_id=a&limit=1',
+    '?trans_id=%00',
+    '?trans_id=%ff',
+    '?trans_id=%',
+    '?trans_id=%ed%a0%80',
+    `?trans_id=${'a'.repeat(256)}`,
+  ].map((query): Line => [`outcome${query.slice(0, 20)}`, get(`/transactions/outcome${query}`)]),
   ...[
     'limit=0',
     'limit=-1',

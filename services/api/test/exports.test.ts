@@ -137,6 +137,18 @@ describe('ordering an export', () => {
     expect((await order(client)).status).toBe(429)
   })
 
+  test('by its Idempotency-Key after it was cancelled says so, and that there is nothing to wait for', async ({
+    api,
+  }) => {
+    const client = await api.signUp()
+    const { json: first } = await order(client, {}, 'cancelled')
+    expect((await client.call('DELETE', `/transactions/exports/${first.export_id}`)).status).toBe(204)
+    const again = await order(client, {}, 'cancelled')
+    expect(again).toMatchObject({ status: 200, json: { export_id: first.export_id, status: 'cancelled' } })
+    expect(again.headers.get('retry-after')).toBeNull()
+    expect(again.headers.get('location')).toBe(`/api/v1/transactions/exports/${first.export_id}`)
+  })
+
   test('once with an Idempotency-Key, however often it is sent', async ({ api, database: { db } }) => {
     const client = await api.signUp()
     const body = { from: '2026-01-01T00:00:00Z' }

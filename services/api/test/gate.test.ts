@@ -9,7 +9,7 @@ test('a gate lets no more run than it may, keeps the order, and turns away whoev
       fc.nat({ max: 5 }),
       fc.array(fc.boolean(), { maxLength: 20 }),
       async (runningMax, waitingMax, fates) => {
-        const gate = createGate({ runningMax, waitingMax, full: () => new Error('full') })
+        const gate = createGate({ runningMax, waitingMax, timeoutMs: 60_000, busy: () => new Error('full') })
         const fit = Math.min(fates.length, runningMax + waitingMax)
         // The second wave starts with the gate as the first wave left it.
         for (let wave = 0; wave < 2; wave += 1) {
@@ -26,6 +26,26 @@ test('a gate lets no more run than it may, keeps the order, and turns away whoev
       },
     ),
   )
+})
+
+test('a gate answers a caller in time, also one whose work hangs, and its place is free when the work ends', async () => {
+  const timeoutMs = 50
+  const gate = createGate({ runningMax: 1, waitingMax: 2, timeoutMs, busy: () => new Error('busy') })
+  let end = (): void => {}
+  const hang = () =>
+    new Promise<void>((resolve) => {
+      end = resolve
+    })
+  const startedAt = performance.now()
+  const callers = await Promise.allSettled([gate.enter(hang), gate.enter(hang), gate.enter(hang)])
+  expect(performance.now() - startedAt).toBeLessThan(timeoutMs * 10)
+  expect(callers.map((caller) => caller.status === 'rejected' && caller.reason.message)).toEqual(Array(3).fill('busy'))
+  expect({ running: gate.running, waiting: gate.waiting }).toEqual({ running: 1, waiting: 0 })
+
+  const next = gate.enter(async () => 'served')
+  end()
+  expect(await next).toBe('served')
+  await expect.poll(() => gate.running).toBe(0)
 })
 
 /** Enters the gate with all pieces of work at once; a fate says whether that piece fails. */

@@ -16,8 +16,8 @@ const HASH_MIB = 19
 /** The hashes that run at once, and the requests that wait. */
 const GROWTH_MAX_MIB = 2 * HASH_MIB + 90
 const LEFT_BEHIND_MAX_MIB = 40
-/** Long enough for a busy machine, where 500 queries may wait for a connection for longer than a second. */
-const PATIENT = { DATABASE_CONNECT_TIMEOUT_MS: '20000' }
+/** Long enough for a busy machine, where 500 queries may wait for a connection for longer than a second, and hashes for longer than five. */
+const PATIENT = { DATABASE_CONNECT_TIMEOUT_MS: '20000', QUEUE_TIMEOUT_MS: '60000' }
 
 /** The most memory that the process has ever had. */
 function memoryPeakMib({ pid }: ServiceProcess): number {

@@ -42,6 +42,7 @@ describe('the OpenAPI document', () => {
       'GET /api/v1/transactions/exports',
       'GET /api/v1/transactions/exports/{export_id}',
       'GET /api/v1/transactions/exports/{export_id}/file',
+      'GET /api/v1/transactions/outcome',
       'GET /api/v1/transactions/{transaction_id}',
       'GET /api/v1/wallet',
       'POST /api/v1/auth/login',

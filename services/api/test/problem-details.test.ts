@@ -48,6 +48,7 @@ describe('a path', () => {
     ['GET', '/auth/login', 'POST'],
     ['PATCH', '/transactions/7', 'GET, HEAD'],
     ['PUT', '/transactions/by-trans-id/a', 'GET, HEAD'],
+    ['PUT', '/transactions/outcome', 'GET, HEAD'],
     ['PUT', '/transactions/export', 'POST'],
     ['PUT', '/transactions/exports/0190c1d0-0000-7000-8000-000000000000', 'DELETE, GET, HEAD'],
     ['OPTIONS', '/wallet', 'GET, HEAD'],

@@ -31,6 +31,56 @@ describe('refresh', () => {
     expect((await refresh(api.anonymous, again.json.refresh_token.token)).status).toBe(200)
   })
 
+  test.for(['the one who came first', 'the one who came second'] as const)(
+    'within the grace leaves two holders of a token one branch: when %s goes on, the other ends the log-in',
+    async (ahead, { api, database }) => {
+      const first = await signUpToken(api)
+      const branches = [await refresh(api.anonymous, first), await refresh(api.anonymous, first)]
+      const [goesOn, other] = ahead === 'the one who came first' ? branches : branches.toReversed()
+      const next = await refresh(api.anonymous, goesOn?.json.refresh_token.token)
+      expect(next.status).toBe(200)
+
+      expect((await refresh(api.anonymous, other?.json.refresh_token.token)).status).toBe(401)
+      expect((await refresh(api.anonymous, next.json.refresh_token.token)).status).toBe(401)
+      const { rows } = await database.pool.query(`
+        select from security_events
+         where kind = 'refresh_reused'
+           and subject = (select id from sessions where revoked_at is not null order by created_at desc limit 1)`)
+      expect(rows).toHaveLength(1)
+    },
+  )
+
+  test('takes a used token no more, also within the grace, once a token after it was used', async ({ api }) => {
+    const first = await signUpToken(api)
+    const second = await refresh(api.anonymous, first)
+    const third = await refresh(api.anonymous, second.json.refresh_token.token)
+    expect(third.status).toBe(200)
+    expect((await refresh(api.anonymous, first)).status).toBe(401)
+    expect((await refresh(api.anonymous, third.json.refresh_token.token)).status).toBe(401)
+  })
+
+  test('gets over any number of lost answers in a row', async ({ api }) => {
+    let token = await signUpToken(api)
+    for (let exchange = 0; exchange < 5; exchange += 1) {
+      for (let lost = 0; lost < 3; lost += 1) expect((await refresh(api.anonymous, token)).status).toBe(200)
+      token = (await refresh(api.anonymous, token)).json.refresh_token.token
+    }
+    expect((await refresh(api.anonymous, token)).status).toBe(200)
+  })
+
+  test('of both branches of a log-in at the same moment lets one go on, and ends with the other', async ({ api }) => {
+    for (let round = 0; round < 10; round += 1) {
+      const first = await signUpToken(api)
+      const tokens = [await refresh(api.anonymous, first), await refresh(api.anonymous, first)].map(
+        ({ json }) => json.refresh_token.token,
+      )
+      const answers = await Promise.all(tokens.map((token) => refresh(api.anonymous, token)))
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, 401])
+      const on = answers.find(({ status }) => status === 200)
+      expect((await refresh(api.anonymous, on?.json.refresh_token.token)).status).toBe(401)
+    }
+  })
+
   test('ends the whole family when a used token comes after the grace, and no other family', async ({
     api,
     database,

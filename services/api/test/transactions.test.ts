@@ -96,6 +96,8 @@ describe('posting', () => {
 
     const again = await client.post('debit', 101, 'too much')
     expect(repeatable(again)).toEqual(repeatable(refused))
+    expect(refused.headers.get('idempotent-replayed')).toBeNull()
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
     expect(again.json.request_id).not.toBe(refused.json.request_id)
     expect(await client.balance()).toBe(1_100)
     const { refusals, outbox } = await rowsOf(database, client)
@@ -206,6 +208,18 @@ describe('looking a transaction up', () => {
     }
     expect((await client.get('/transactions/9007199254740991')).status).toBe(404)
   })
+
+  test.for(['.', '..', '%', '%2e', '+', ' ', '&trans_id=a', '?', '#', '/', '\u00e9', 'e\u0301', '5', '😀'.repeat(255)])(
+    'by the trans_id %j in the query finds that one',
+    async (trans_id, { api }) => {
+      const client = await api.signUp()
+      const { json: transaction } = await client.post('credit', 10, trans_id)
+      const found = await client.get(`/transactions/outcome?trans_id=${encodeURIComponent(trans_id)}`)
+      expect(found).toMatchObject({ status: 200, json: { trans_id, outcome: 'accepted', transaction } })
+      const other = await client.get('/transactions/outcome?trans_id=never')
+      expect(other).toMatchObject({ status: 404, json: { code: 'transaction_not_found' } })
+    },
+  )
 
   test('by trans_id says what became of it, without executing it', async ({ api }) => {
     const client = await api.signUp()

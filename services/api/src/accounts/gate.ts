@@ -1,8 +1,12 @@
+import { type Deadline, inTime } from '../in-time.ts'
+
 export interface GateOptions {
   runningMax: number
   waitingMax: number
-  /** Makes the error for a caller that finds the queue full. */
-  full: () => Error
+  /** How long a caller may take, its wait and its work together. */
+  timeoutMs: number
+  /** Makes the error for a caller that finds the queue full, or whose time is up. */
+  busy: () => Error
 }
 
 export interface Gate {
@@ -11,30 +15,43 @@ export interface Gate {
   readonly waiting: number
 }
 
-/** Runs at most `runningMax` pieces of work at once. Up to `waitingMax` more wait in order; all others are refused. */
-export function createGate({ runningMax, waitingMax, full }: GateOptions): Gate {
-  const waiting: (() => void)[] = []
+/**
+ * Runs at most `runningMax` pieces of work at once. Up to `waitingMax` more wait in order; all others are refused.
+ * Work whose caller was refused because it took too long keeps its place until it ends.
+ */
+export function createGate({ runningMax, waitingMax, timeoutMs, busy }: GateOptions): Gate {
+  const waiting = new Set<() => void>()
+  const deadline: Deadline = { timeoutMs, late: busy }
   let running = 0
 
+  /** The place passes directly to the next in line. Otherwise a new caller could take it first. */
+  function pass(): void {
+    const [next] = waiting
+    if (!next) running -= 1
+    else {
+      waiting.delete(next)
+      next()
+    }
+  }
+
   return {
-    async enter(work) {
-      if (running < runningMax) running += 1
-      else if (waiting.length >= waitingMax) throw full()
-      else await new Promise<void>((resolve) => waiting.push(resolve))
-      try {
-        return await work()
-      } finally {
-        // The place passes directly to the next in line. Otherwise a new caller could take it before that one wakes.
-        const next = waiting.shift()
-        if (next) next()
-        else running -= 1
-      }
+    enter: async (work) => {
+      if (running >= runningMax && waiting.size >= waitingMax) throw busy()
+      return inTime(deadline, (waiter) => {
+        const run = () => void work().then(waiter.resolve, waiter.reject).finally(pass)
+        if (running >= runningMax) waiting.add(run)
+        else {
+          running += 1
+          run()
+        }
+        return () => waiting.delete(run)
+      })
     },
     get running() {
       return running
     },
     get waiting() {
-      return waiting.length
+      return waiting.size
     },
   }
 }

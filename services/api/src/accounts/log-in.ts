@@ -43,22 +43,22 @@ interface Checked {
   rehashed: string | undefined
 }
 
-/** Waits for a turn to hash before the first query, so that a flood of log-ins does not load the database. */
+/** Waits for a turn before the first query, so that a flood of log-ins does not load the database. */
 function checkPassword(
   { db, passwords, logInCounts }: AccountDeps,
   { email, password }: LogIn,
   origin: RequestOrigin,
 ): Promise<Checked> {
   const pair = { email, network: origin.network }
-  return passwords.inTurn(async (turn) => {
+  return passwords.inTurn(async (check) => {
     const next_wait_s = await admitLogIn(db, pair, logInCounts)
     const user = await findUser(db, email)
-    const isRight = await turn.verify(password, user?.password)
+    const { isRight, rehashed } = await check(password, user?.password)
     if (!user || !isRight) {
       await fail(db, { pair, user_id: user?.id ?? null, next_wait_s, origin }, logInCounts)
       throw new AccountError('credentials_invalid')
     }
-    return { user, rehashed: passwords.isOutdated(user.password) ? await turn.rehash(password) : undefined }
+    return { user, rehashed }
   })
 }
 

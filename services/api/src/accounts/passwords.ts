@@ -16,51 +16,83 @@ export interface Passwords {
   /** @throws AccountError `password_common`, `sign_in_busy` */
   hash(password: string): Promise<string>
   /**
-   * Waits for a turn to hash, and keeps it while `work` lasts.
+   * Waits for a turn, and keeps it while `work` lasts.
    *
    * @throws AccountError `sign_in_busy`
    */
-  inTurn<T>(work: (turn: Turn) => Promise<T>): Promise<T>
-  /** Whether a hash was made with outdated parameters. */
-  isOutdated(hash: string): boolean
+  inTurn<T>(work: (check: CheckPassword) => Promise<T>): Promise<T>
   /** How many callers are hashing, and how many wait for a turn. */
   readonly load: Pick<Gate, 'running' | 'waiting'>
 }
 
-export interface Turn {
-  /**
-   * Does the same work with and without a hash, so that the time it takes does not reveal whether an account exists.
-   */
-  verify(password: string, hash: string | undefined): Promise<boolean>
-  /** Hashes a password that was accepted earlier, even if it is too common today. */
-  rehash(password: string): Promise<string>
+/**
+ * Does the same work with and without a hash, so that the time it takes does not reveal whether an account exists.
+ *
+ * @throws AccountError `sign_in_busy`
+ */
+export type CheckPassword = (password: string, hash: string | undefined) => Promise<CheckedPassword>
+
+export interface CheckedPassword {
+  isRight: boolean
+  /** A new hash of a right password, if the old one was made with outdated parameters. */
+  rehashed: string | undefined
 }
 
 export interface PasswordsOptions {
   hashesMax: number
   waitingMax: number
+  /** How long a caller may take in all. */
+  timeoutMs: number
   /** Less only in tests, which sign up hundreds of users. */
   memoryKib?: number
 }
 
+/**
+ * How many log-ins may have a turn for each hash that runs: the others are in the database. Few, so that a flood of
+ * log-ins leaves connections for other requests, and so that a log-in that is counted soon has its password checked.
+ */
+const TURNS_PER_HASH = 3
+
 /** argon2id off the main thread, at most `hashesMax` at once: each takes 19 MiB, and one core for 20 to 40 ms. */
-export function createPasswords({ hashesMax, waitingMax, memoryKib = MEMORY_KIB }: PasswordsOptions): Passwords {
-  const gate = createGate({ runningMax: hashesMax, waitingMax, full: () => new AccountError('sign_in_busy') })
+export function createPasswords({
+  hashesMax,
+  waitingMax,
+  timeoutMs,
+  memoryKib = MEMORY_KIB,
+}: PasswordsOptions): Passwords {
+  const busy = () => new AccountError('sign_in_busy')
+  const turnsMax = hashesMax * TURNS_PER_HASH
+  const turns = createGate({ runningMax: turnsMax, waitingMax, timeoutMs, busy })
+  // A gate of its own: no place for a hash is held while its caller waits for the database.
+  const hashes = createGate({ runningMax: hashesMax, waitingMax: turnsMax, timeoutMs, busy })
   const parameters = { memoryCost: memoryKib, timeCost: PASSES, parallelism: LANES, version: VERSION }
   const dummyHash = makeDummyHash(memoryKib)
 
   const hash = (password: string): Promise<string> =>
     argon2.hash(password, { ...parameters, type: argon2.argon2id, hashLength: HASH_BYTES })
-  const turn: Turn = { verify: (password, known) => argon2.verify(known ?? dummyHash, password), rehash: hash }
+  const isOutdated = (known: string) => !known.startsWith('$argon2id$') || argon2.needsRehash(known, parameters)
+  const check: CheckPassword = (password, known) =>
+    hashes.enter(async () => {
+      const isRight = await argon2.verify(known ?? dummyHash, password)
+      // Also a password that is too common today, since it was accepted earlier.
+      const rehashed = isRight && known !== undefined && isOutdated(known) ? await hash(password) : undefined
+      return { isRight, rehashed }
+    })
 
   return {
     hash: async (password) => {
       if (commonPasswords.has(password.toLowerCase())) throw new AccountError('password_common')
-      return gate.enter(() => hash(password))
+      return turns.enter(() => hashes.enter(() => hash(password)))
     },
-    inTurn: (work) => gate.enter(() => work(turn)),
-    isOutdated: (known) => !known.startsWith('$argon2id$') || argon2.needsRehash(known, parameters),
-    load: gate,
+    inTurn: (work) => turns.enter(() => work(check)),
+    load: {
+      get running() {
+        return hashes.running
+      },
+      get waiting() {
+        return turns.waiting
+      },
+    },
   }
 }
 

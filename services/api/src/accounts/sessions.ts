@@ -55,7 +55,9 @@ export async function startSession(
  * Exchanges a refresh token for the next one of its family.
  *
  * A used token that comes again may come from a thief or from its owner, so the whole family is revoked. Within the
- * grace period it is taken for a client that lost the answer, and gets another token.
+ * grace period it is taken for a client that lost the answer, and gets another token: a sibling of the lost one. The
+ * first of the siblings to be used ends the others, and an ended token counts as a used one. So there is one token at
+ * a time to go on with, and if a thief has one and the owner another, the second of the two to be used revokes both.
  *
  * @throws AccountError `refresh_token_invalid`
  */
@@ -68,7 +70,7 @@ export async function refreshSession(db: Db, shown: ShownToken, options: Session
     await recordSecurityEvent(trx, { kind, user_id: known.user_id, subject: known.session_id, origin: shown.origin })
     if (kind === 'refresh_reused') await revokeFamily(trx, known.session_id)
     if (kind !== 'refreshed') return undefined
-    if (!known.used) await markUsed(trx, hash)
+    if (!known.used) await useUp(trx, known.session_id, hash)
     return { user_id: known.user_id, refresh_token: await issueRefreshToken(trx, known.session_id, options) }
   })
   // Thrown outside the transaction: inside, it would roll the revocation back.
@@ -100,21 +102,27 @@ interface KnownToken {
 }
 
 /**
- * Locks both rows: of two refreshes with one token, the second waits and then sees what the first has written. The
- * grace period is measured with clock_timestamp(), not now(): the second transaction may have begun before the first,
- * so used_at may be later than its now().
+ * Locks the family: of two refreshes in it, the second waits. It reads in a statement of its own, which therefore sees
+ * all that the first has written. The grace period is measured with clock_timestamp(), not now(): the second
+ * transaction may have begun before the first, so used_at may be later than its now().
+ *
+ * There is no grace for a token when a later one of its family was used: its client did get an answer.
  */
 async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promise<KnownToken | undefined> {
+  await sql`
+    select from sessions where id = (select session_id from refresh_tokens where hash = ${hash}) for update`.execute(
+    trx,
+  )
   const { rows } = await sql<KnownToken>`
     select s.id as session_id, s.user_id,
            s.revoked_at is not null or t.expires_at <= now()
              -- Needed for tokens that were issued while SESSION_TTL_S was longer: they may outlive their session.
              or s.created_at + ${options.sessionTtlS}::float8 * interval '1 s' <= now() as dead,
            t.used_at is not null as used,
-           coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false) as in_grace
+           coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false)
+             and not exists (select from refresh_tokens n where n.session_id = s.id and n.used_at > t.used_at) as in_grace
       from sessions s join refresh_tokens t on t.session_id = s.id
-     where t.hash = ${hash}
-       for update of s, t`.execute(trx)
+     where t.hash = ${hash}`.execute(trx)
   return rows[0]
 }
 
@@ -127,8 +135,19 @@ async function revokeFamily(trx: Trx, session_id: string): Promise<void> {
   await trx.updateTable('sessions').set({ revoked_at: sql<Date>`now()` }).where('id', '=', session_id).execute()
 }
 
-async function markUsed(trx: Trx, hash: Buffer): Promise<void> {
-  await trx.updateTable('refresh_tokens').set({ used_at: sql<Date>`now()` }).where('hash', '=', hash).execute()
+/**
+ * Marks a token as used, and ends its siblings: the other tokens of the family that are not used. Their used_at is
+ * before any time, so no grace period holds for them. In a family used_at rises with each use, also within a
+ * millisecond, and if the clock was set back.
+ */
+async function useUp(trx: Trx, session_id: string, hash: Buffer): Promise<void> {
+  await sql`
+    with last as (select max(used_at) as used_at from refresh_tokens where session_id = ${session_id})
+    update refresh_tokens t
+       set used_at = case when t.hash = ${hash} then greatest(clock_timestamp(), last.used_at + interval '1 ms')
+                          else '-infinity' end
+      from last
+     where t.session_id = ${session_id} and t.used_at is null`.execute(trx)
 }
 
 async function issueRefreshToken(trx: Trx, session_id: string, options: SessionOptions): Promise<RefreshToken> {

@@ -40,7 +40,7 @@ export interface AccountDeps {
  */
 export async function signUp(
   { db, passwords, sessions, logInCounts }: AccountDeps,
-  request: SignUp,
+  { first_name, last_name, email, ...request }: SignUp,
   origin: RequestOrigin,
 ): Promise<SignedIn> {
   // Hashed before the transaction, so that no connection is held while waiting for a turn to hash.
@@ -49,7 +49,7 @@ export async function signUp(
     return await inTransaction(db, async (trx) => {
       const user = await trx
         .insertInto('users')
-        .values({ ...request, password })
+        .values({ first_name, last_name, email, password })
         .returning(userColumns)
         .executeTakeFirstOrThrow()
       const wallet = await trx
@@ -57,7 +57,7 @@ export async function signUp(
         .values({ user_id: user.id })
         .returning(walletColumns)
         .executeTakeFirstOrThrow()
-      await welcome(trx, { email: request.email, network: origin.network }, logInCounts)
+      await welcome(trx, { email, network: origin.network }, logInCounts)
       const refresh_token = await startSession(trx, { kind: 'signed_up', user_id: user.id, origin }, sessions)
       return { user, wallet, refresh_token }
     })

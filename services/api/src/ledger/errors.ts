@@ -15,6 +15,8 @@ export type LedgerErrorCode = keyof typeof ledgerErrors
 export interface LedgerErrorDetails {
   /** Balance of the wallet when the request was refused, in kobo. */
   balance?: number
+  /** It is a recorded refusal that was given before: nothing was decided now. */
+  replayed?: boolean
   /** The fields that differ from the first use of the trans_id. */
   fields?: string[]
 }

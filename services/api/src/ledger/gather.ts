@@ -1,3 +1,4 @@
+import { type Deadline, inTime, type Waiter } from '../in-time.ts'
 import { busy } from './errors.ts'
 
 export interface GatherBounds {
@@ -7,22 +8,25 @@ export interface GatherBounds {
   keysMax: number
   /** Maximum unanswered look-ups; one more is refused at once. */
   waitingMax: number
+  /** How long a look-up may take, including the query. */
+  timeoutMs: number
 }
 
-interface Waiting<Value> {
-  resolve(value: Value | undefined): void
-  reject(error: unknown): void
-}
+export type ReadOptions = Pick<GatherBounds, 'timeoutMs'>
+
+/** Those who look for one key. */
+type Waiters<Value> = Set<Waiter<Value | undefined>>
 
 /**
  * Answers many single look-ups with few queries: look-ups that arrive while queries are under way share the next one. A
  * lone look-up does not wait. A query begins after every look-up that it answers, so a client that has seen a commit
  * also sees it here.
  *
- * @throws LedgerError `busy` from a look-up that finds the queue full
+ * @throws LedgerError `busy` from a look-up that finds the queue full, or that is not answered in time
  */
 export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value>>, bounds: GatherBounds) {
-  let waiting = new Map<Key, Waiting<Value>[]>()
+  const deadline: Deadline = { timeoutMs: bounds.timeoutMs, late: () => busy }
+  let waiting = new Map<Key, Waiters<Value>>()
   let lookUps = 0
   let queries = 0
 
@@ -34,7 +38,7 @@ export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value
     }
   }
 
-  function take(): Map<Key, Waiting<Value>[]> {
+  function take(): Map<Key, Waiters<Value>> {
     const all = waiting
     waiting = new Map()
     if (all.size <= bounds.keysMax) return all
@@ -43,26 +47,38 @@ export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value
     return new Map(entries.slice(0, bounds.keysMax))
   }
 
-  async function answer(batch: Map<Key, Waiting<Value>[]>): Promise<void> {
-    const everyone = [...batch].flatMap(([key, list]) => list.map((entry) => ({ key, ...entry })))
+  async function answer(batch: Map<Key, Waiters<Value>>): Promise<void> {
     try {
       const values = await load([...batch.keys()])
-      for (const { key, resolve } of everyone) resolve(values.get(key))
+      answerAll(batch, (waiter, key) => waiter.resolve(values.get(key)))
     } catch (error) {
-      for (const { reject } of everyone) reject(error)
+      answerAll(batch, (waiter) => waiter.reject(error))
     }
-    lookUps -= everyone.length
     queries -= 1
     pump()
   }
 
-  return (key: Key): Promise<Value | undefined> =>
-    new Promise((resolve, reject) => {
-      if (lookUps >= bounds.waitingMax) return reject(busy)
+  /** Only to those that have not left. */
+  function answerAll(batch: Map<Key, Waiters<Value>>, each: (waiter: Waiter<Value | undefined>, key: Key) => void) {
+    for (const [key, waiters] of batch) {
+      lookUps -= waiters.size
+      for (const waiter of waiters) each(waiter, key)
+    }
+  }
+
+  return async (key: Key): Promise<Value | undefined> => {
+    if (lookUps >= bounds.waitingMax) throw busy
+    return inTime(deadline, (waiter) => {
+      const waiters = waiting.get(key) ?? new Set()
+      waiting.set(key, waiters.add(waiter))
       lookUps += 1
-      const others = waiting.get(key)
-      if (others) others.push({ resolve, reject })
-      else waiting.set(key, [{ resolve, reject }])
       pump()
+      return () => {
+        waiters.delete(waiter)
+        lookUps -= 1
+        // A key without a waiter needs no query.
+        if (waiters.size === 0 && waiting.get(key) === waiters) waiting.delete(key)
+      }
     })
+  }
 }

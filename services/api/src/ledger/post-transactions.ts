@@ -19,6 +19,8 @@ export type Settled = Decision['decided'] | { kind: 'conflicted'; outrun: boolea
  */
 export type PostTransactions = (requests: readonly PostTransaction[], options?: WriteOptions) => Promise<Settled[]>
 
+/** The longest POSTING_TIMEOUT_MS: each posting has a deadline of its own. */
+const VOUCH_TIMEOUT_MS = 60_000
 const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
 
 /**
@@ -28,7 +30,7 @@ const NOTHING: LedgerWritten = { unwritten: new Map(), recorded: new Map() }
  */
 export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTransactions {
   const ids = createTransactionIds(pool)
-  const vouch = createVouch((statement) => pool.query(statement))
+  const vouch = createVouch((statement) => pool.query(statement), { timeoutMs: VOUCH_TIMEOUT_MS })
 
   async function read(requests: readonly PostTransaction[]): Promise<LedgerRead> {
     const { topic, wallets } = memory.take(requests)

@@ -240,7 +240,7 @@ function answer({ resolve, reject }: Waiting, settled: Settled, observer: Postin
       break
     case 'refused':
       if (settled.replayed) observer.replayed()
-      reject(new LedgerError(settled.refusal.code, { balance: settled.refusal.balance }))
+      reject(new LedgerError(settled.refusal.code, { balance: settled.refusal.balance, replayed: settled.replayed }))
       break
     case 'mismatched':
       reject(new LedgerError('trans_id_reused', { fields: settled.fields }))

@@ -1,6 +1,6 @@
 import { type Db, type LedgerTransaction, transactionColumns } from '@streamledger/db'
 import { sql } from 'kysely'
-import { type GatherBounds, gather } from './gather.ts'
+import { gather, type ReadOptions } from './gather.ts'
 import { listTransactions, type TransactionPage, type TransactionPageRequest, toPage } from './list-transactions.ts'
 
 const COLUMNS = sql.join(transactionColumns.map((name) => sql.ref(name)))
@@ -10,12 +10,12 @@ export interface TransactionPages {
   read(request: TransactionPageRequest): Promise<TransactionPage>
 }
 
-const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 32, waitingMax: 5_000 }
+const BOUNDS = { queriesMax: 2, keysMax: 32, waitingMax: 5_000 }
 const NEWEST = Number.MAX_SAFE_INTEGER
 
 /** Reads pages. Pages without filters, the most common case, share a query with those of concurrent requests. */
-export function createTransactionPages(db: Db): TransactionPages {
-  const find = gather((keys: string[]) => selectPages(db, keys), BOUNDS)
+export function createTransactionPages(db: Db, { timeoutMs }: ReadOptions): TransactionPages {
+  const find = gather((keys: string[]) => selectPages(db, keys), { ...BOUNDS, timeoutMs })
   return {
     async read(request) {
       const { user_id, before, limit, entry, from, to } = request

@@ -1,6 +1,6 @@
 import { BARRIER, type Db, IS_SYNCHRONOUS } from '@streamledger/db'
 import { sql } from 'kysely'
-import { gather } from './gather.ts'
+import { gather, type ReadOptions } from './gather.ts'
 
 /** Resolves when all that was read before the call is as durable as a commit. */
 export type Vouch = () => Promise<void>
@@ -9,17 +9,21 @@ export type Vouch = () => Promise<void>
 const BOUNDS = { queriesMax: 1, keysMax: 1, waitingMax: 5_000 }
 
 /** Calls made while one is under way share the next. */
-export function createVouch(execute: (statement: string) => Promise<unknown>): Vouch {
-  const pass = gather(async (_: 'all'[]) => {
-    await execute(BARRIER)
-    return new Map<'all', never>()
-  }, BOUNDS)
+export function createVouch(execute: (statement: string) => Promise<unknown>, { timeoutMs }: ReadOptions): Vouch {
+  const pass = gather(
+    async (_: 'all'[]) => {
+      await execute(BARRIER)
+      return new Map<'all', never>()
+    },
+    { ...BOUNDS, timeoutMs },
+  )
   return async () => {
     await pass('all')
   }
 }
 
-export const createVouchOf = (db: Db): Vouch => createVouch((statement) => sql.raw(statement).execute(db))
+export const createVouchOf = (db: Db, options: ReadOptions): Vouch =>
+  createVouch((statement) => sql.raw(statement).execute(db), options)
 
 /** Selected beside a row that must be vouched for, so that an asynchronous system pays nothing. */
 export const isSynchronous = sql.raw<boolean>(IS_SYNCHRONOUS).as('synchronous')

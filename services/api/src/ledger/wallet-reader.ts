@@ -1,6 +1,6 @@
 import { type Db, type User, type Wallet, walletColumns } from '@streamledger/db'
 import { LedgerError } from './errors.ts'
-import { type GatherBounds, gather } from './gather.ts'
+import { gather, type ReadOptions } from './gather.ts'
 
 export interface OwnedWallet {
   user: Omit<User, 'password'>
@@ -12,11 +12,11 @@ export interface WalletReader {
   read(user_id: number): Promise<OwnedWallet>
 }
 
-const BOUNDS: GatherBounds = { queriesMax: 2, keysMax: 200, waitingMax: 5_000 }
+const BOUNDS = { queriesMax: 2, keysMax: 200, waitingMax: 5_000 }
 
 /** Reads wallets; concurrent requests share a query. */
-export function createWalletReader(db: Db): WalletReader {
-  const find = gather((users: number[]) => selectWallets(db, users), BOUNDS)
+export function createWalletReader(db: Db, { timeoutMs }: ReadOptions): WalletReader {
+  const find = gather((users: number[]) => selectWallets(db, users), { ...BOUNDS, timeoutMs })
   return {
     async read(user_id) {
       const owned = await find(user_id)

@@ -8,7 +8,7 @@ import type { WalletRead } from './read-ledger.ts'
 const TURN_MS = 2
 const RIVALS_MAX = 10_000
 /** One look at a time: it may wait for a lock, and must not take connections away from batches. */
-const LOOKS = { queriesMax: 1, keysMax: 50, waitingMax: RIVALS_MAX }
+const LOOKS = { queriesMax: 1, keysMax: 50, waitingMax: RIVALS_MAX, timeoutMs: 5_000 }
 
 // The lock makes it wait for a write under way to the wallet, and then return what was written. It changes nothing, so
 // its commit need not be flushed.

@@ -29,7 +29,8 @@ const TYPE = 'at+jwt' // RFC 9068
 const CLAIMS = ['sub', 'iat', 'exp', 'iss', 'aud']
 
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i
-const USER_ID = /^[1-9]\d{0,14}$/
+/** Also an id beyond 2^53 has this form. It is refused, because a number could not hold it exactly. */
+const USER_ID = /^[1-9]\d{0,15}$/
 const INVALID_SIGNATURE = 'FAST_JWT_INVALID_SIGNATURE'
 const INVALID_TOKEN = { 'www-authenticate': 'Bearer realm="streamledger", error="invalid_token"' }
 
@@ -116,8 +117,8 @@ function readAccessToken(app: FastifyInstance, token: string, older: readonly st
   for (const key of keys) {
     try {
       const { sub, exp } = app.jwt.verify<{ sub: unknown; exp: number }>(token, key === undefined ? undefined : { key })
-      if (typeof sub !== 'string' || !USER_ID.test(sub)) return undefined
-      return { user_id: Number(sub), expiresAt: exp * MS_PER_S }
+      const user_id = typeof sub === 'string' && USER_ID.test(sub) ? Number(sub) : Number.NaN
+      return Number.isSafeInteger(user_id) ? { user_id, expiresAt: exp * MS_PER_S } : undefined
     } catch (error) {
       // Trying another secret helps only with an invalid signature.
       if ((error as { code?: unknown }).code !== INVALID_SIGNATURE) return undefined

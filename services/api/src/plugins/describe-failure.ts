@@ -18,6 +18,7 @@ export interface Failure {
   fields?: string[] | undefined
 }
 
+const REPLAYED = { 'idempotent-replayed': 'true' }
 const BEARER = 'Bearer realm="streamledger"'
 /** Random within these bounds, so that refused clients do not all come back in the same second. */
 const RETRY_AFTER_S = { min: 1, max: 4 }
@@ -31,7 +32,8 @@ export function describeFailure(error: unknown): Failure {
 function classify(error: unknown): Failure {
   if (error instanceof LedgerError) {
     const { code, message: detail, details } = error
-    return { status: ledgerStatus[code], code, detail, balance: details.balance, fields: details.fields }
+    const { balance, fields, replayed } = details
+    return { status: ledgerStatus[code], code, detail, balance, fields, headers: replayed ? REPLAYED : {} }
   }
   if (error instanceof AccountError) return accountFailure(error)
   if (error instanceof ExportError) {

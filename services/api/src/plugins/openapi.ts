@@ -13,8 +13,9 @@ const hidden = { schema: { hide: true } }
 /** Markdown, for the top of the reference page. */
 const INTRODUCTION = `Credits and debits of wallets. Each one is idempotent by its \`trans_id\` and published as an event exactly once.
 
-- **Money** is integer kobo. JSON parsing rounds a fraction that a double cannot hold, before the service can refuse it.
-- **Bodies** are \`application/json\` in UTF-8, uncompressed, at most 64 KiB. Unknown fields are refused.
+- **Money** is integer kobo. A fraction is refused as it is written: \`0.99999999999999999999\` is not 1. \`1.0\` and \`1e2\` are the integers 1 and 100.
+- **Bodies** are \`application/json\` in UTF-8, uncompressed, at most 64 KiB. Unknown fields are refused, and fields
+  that are there twice.
 - **Errors** are problem details (RFC 9457) with a stable \`code\`. Every answer has an \`X-Request-Id\`: quote it when you ask for help.
 - **Retries**: a request without an answer, or with a 503, may be sent again with the same \`trans_id\`, or the same
   \`Idempotency-Key\` for an export: it takes effect once.

@@ -7,8 +7,8 @@ export interface ValidationError {
 }
 
 /** A body may have thousands of faults; the first few are enough. */
-const FAULTS_MAX = 20
-const POINTER_CHARACTERS_MAX = 200
+export const FAULTS_MAX = 20
+export const POINTER_CHARACTERS_MAX = 200
 
 const places: Record<string, InputPlace> = { body: 'body', querystring: 'query', headers: 'header', params: 'path' }
 
@@ -38,6 +38,6 @@ export function faultsOf({ validation, validationContext = 'body' }: ValidationE
 }
 
 /** RFC 6901. */
-function escapePointer(name: string): string {
+export function escapePointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -83,7 +83,8 @@ export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
         summary: 'Exchange a refresh token for the next pair',
         description:
           'A refresh token can be exchanged once. If it is sent again, the whole log-in is revoked, unless this happens ' +
-          'within a few seconds, as with a client that lost the answer.',
+          'within a few seconds, as with a client that lost the answer. Such a client gets another token; the first of ' +
+          'the two to be used ends the other.',
         body: ref(RefreshBody),
         response: { 200: answer(TokensView, 'The next pair.'), ...problems(...BODY, 401) },
       },

@@ -19,6 +19,7 @@ import {
   ExportParams,
   ExportQuery,
   ExportView,
+  isWithoutFile,
   toExportView,
 } from '../schemas/export.ts'
 import { BODY, problems } from '../schemas/problem.ts'
@@ -38,10 +39,17 @@ const EXPORT_JOB = { system: 'graphile_worker', destination: EXPORT_TASK } as co
 
 const common = { tags: ['exports'], security: [{ access_token: [] }] }
 
+const location = { type: 'string', description: 'Path of the export.' }
 const ordered = answer(ExportView, 'Ordered, by this request or by an earlier one with the same Idempotency-Key.', {
-  location: { type: 'string', description: 'Path of the export.' },
+  location,
   'retry-after': { type: 'integer', minimum: 1, description: 'Seconds to wait before checking its status.' },
 })
+const ended = answer(
+  ExportView,
+  'An earlier request with the same Idempotency-Key ordered this export, and it has no file: it was cancelled, it ' +
+    'failed or it expired. To order another one, use another key.',
+  { location },
+)
 
 export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = async (app, options) => {
   const { db, files, cursors, unfinishedMax, tracing } = options
@@ -61,7 +69,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
         description: 'It contains the transactions posted up to now. Without a body, it has no filters.',
         headers: ExportHeaders,
         body: ref(ExportBody),
-        response: { 202: ordered, ...problems(...BODY, 401, 404, 422) },
+        response: { 200: ended, 202: ordered, ...problems(...BODY, 401, 404, 422) },
       },
     },
     async (request, reply) => {
@@ -71,8 +79,10 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
       const row = await createMessage(tracing, EXPORT_JOB, traceContextOf(request), (trace) =>
         requestExport(db, { ...order, trace }, { unfinishedMax }),
       )
-      reply.headers({ location: `${base}/${row.id}`, 'retry-after': POLL_INTERVAL_S })
-      return reply.code(202).send(toExportView(row, base))
+      reply.header('location', `${base}/${row.id}`)
+      // Nothing comes of it any more, so a client must not wait for it.
+      if (isWithoutFile(row)) return reply.code(200).send(toExportView(row, base))
+      return reply.code(202).header('retry-after', POLL_INTERVAL_S).send(toExportView(row, base))
     },
   )
 

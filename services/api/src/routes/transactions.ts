@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import { busy } from '../ledger/errors.ts'
-import { getOutcome } from '../ledger/get-outcome.ts'
+import type { ReadOptions } from '../ledger/gather.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import type { Posting } from '../ledger/posting.ts'
@@ -12,16 +12,14 @@ import { traceContextOf } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { BODY, problems } from '../schemas/problem.ts'
 import {
-  OutcomeView,
   PostTransactionBody,
   TransactionList,
   TransactionParams,
   TransactionQuery,
   TransactionView,
-  TransIdParams,
-  toOutcomeView,
   toTransactionView,
 } from '../schemas/transaction.ts'
+import { outcomeRoutes } from './outcomes.ts'
 import { nextTransactions, readTransactionPage } from './transaction-page.ts'
 
 export interface TransactionRoutesOptions {
@@ -29,26 +27,29 @@ export interface TransactionRoutesOptions {
   posting: Posting
   cursors: PageCursors
   refusals: Refusals
+  reads: ReadOptions
 }
 
 const common = { tags: ['transactions'], security: [{ access_token: [] }] }
 
+const REPLAYED = {
+  type: 'string',
+  enum: ['true'],
+  description: 'The trans_id was already recorded: nothing moved now.',
+}
 const posted = answer(TransactionView, 'Posted, by this request or by an earlier one with the same trans_id.', {
   location: { type: 'string', description: 'Path of the transaction.' },
-  'idempotent-replayed': {
-    type: 'string',
-    enum: ['true'],
-    description: 'The trans_id was already recorded: nothing moved now.',
-  },
+  'idempotent-replayed': REPLAYED,
 })
+const { 422: refused } = problems(422)
 const listed = answer(TransactionList, 'A page.', {
   link: { type: 'string', description: 'RFC 8288: rel="next", if there is a next page.' },
 })
 
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
-  const { db, posting, cursors, refusals } = options
-  const pages = createTransactionPages(db)
-  const vouch = createVouchOf(db)
+  const { db, posting, cursors, refusals, reads } = options
+  const pages = createTransactionPages(db, reads)
+  const vouch = createVouchOf(db, reads)
   const base = `${app.prefix}/transactions`
 
   app.post(
@@ -65,12 +66,17 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
           'unchanged. A refusal is final too: the same trans_id is refused again, even if the balance would cover it by ' +
           'then. The headers `traceparent` and `tracestate` are passed on to the event.',
         body: ref(PostTransactionBody),
-        response: { 201: posted, ...problems(...BODY, 401, 404, 422) },
+        response: {
+          201: posted,
+          ...problems(...BODY, 401, 404),
+          422: { ...refused, headers: { 'idempotent-replayed': REPLAYED } },
+        },
       },
     },
     async (request, reply) => {
-      const trace = traceContextOf(request)
-      const { transaction, replayed } = await posting.post({ user_id: request.user.id, ...request.body, trace })
+      const { entry, amount, trans_id } = request.body
+      const order = { user_id: request.user.id, entry, amount, trans_id, trace: traceContextOf(request) }
+      const { transaction, replayed } = await posting.post(order)
       if (replayed) reply.header('idempotent-replayed', 'true')
       reply.header('location', `${base}/${transaction.id}`)
       return reply.code(201).send(toTransactionView(transaction))
@@ -113,19 +119,5 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
       toTransactionView(await getTransaction(db, vouch, request.user.id, request.params.transaction_id)),
   )
 
-  app.get(
-    '/transactions/by-trans-id/:trans_id',
-    {
-      schema: {
-        ...common,
-        operationId: 'getOutcome',
-        summary: 'The outcome of a trans_id',
-        description:
-          'Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that.',
-        params: TransIdParams,
-        response: { 200: answer(OutcomeView, 'The final outcome: accepted or refused.'), ...problems(401, 404) },
-      },
-    },
-    async (request) => toOutcomeView(await getOutcome(db, vouch, request.user.id, request.params.trans_id)),
-  )
+  await app.register(outcomeRoutes, { db, vouch })
 }

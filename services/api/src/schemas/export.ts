@@ -137,6 +137,10 @@ export function toExportView(row: Export, base: string): Static<typeof ExportVie
   }
 }
 
+/** Whether there is no file, and there will be none. */
+export const isWithoutFile = ({ status }: Pick<Export, 'status'>): boolean =>
+  status === 'cancelled' || status === 'failed' || status === 'expired'
+
 /** Rounded down, so that 100 means all rows. */
 function percentOf({ rows_done, rows_total }: Export): number | null {
   if (rows_total === null) return null

@@ -84,6 +84,7 @@ export const OutcomeView = Type.Object(
 
 export const TransactionParams = Type.Object({ transaction_id: Id('The transaction.') })
 export const TransIdParams = Type.Object({ trans_id: TransId })
+export const OutcomeQuery = Type.Object({ trans_id: TransId }, { additionalProperties: false })
 
 /** The filters of a list or an export. */
 export const filters = {

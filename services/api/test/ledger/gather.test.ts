@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { gather } from '../../src/ledger/gather.ts'
 
-const BOUNDS = { queriesMax: 1, keysMax: 3, waitingMax: 100 }
+const BOUNDS = { queriesMax: 1, keysMax: 3, waitingMax: 100, timeoutMs: 60_000 }
 
 /** A loader whose queries end when the test ends them. */
 function makeLoader() {
@@ -45,6 +45,27 @@ test('what is not there is undefined, and a query that fails fails only those wh
   await turn()
   queries[1]?.end()
   expect(await missing).toBeUndefined()
+})
+
+test('look-ups are answered in time while a query hangs, and need no query when it ends', async () => {
+  const { load, queries, turn } = makeLoader()
+  const timeoutMs = 50
+  const find = gather(load, { ...BOUNDS, waitingMax: 5, timeoutMs })
+  const startedAt = performance.now()
+  const answers = await Promise.allSettled([1, 2, 3, 2, 1].map(find))
+  expect(performance.now() - startedAt).toBeLessThan(timeoutMs * 10)
+  for (const answer of answers) expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'busy' } })
+
+  // The room is empty again, and only the newcomers are looked for.
+  const newcomers = [4, 4, 5, 6, 7].map(find)
+  await expect(find(8)).rejects.toMatchObject({ code: 'busy' })
+  queries[0]?.end()
+  await turn()
+  queries[1]?.end()
+  await turn()
+  queries[2]?.end()
+  expect(await Promise.all(newcomers)).toEqual([4, 4, 5, 6, 7].map((key) => `value ${key}`))
+  expect(queries.map(({ keys }) => keys)).toEqual([[1], [4, 5, 6], [7]])
 })
 
 test('the waiting room is bounded, and has room again when it has emptied', async () => {
