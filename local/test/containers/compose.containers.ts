@@ -114,7 +114,9 @@ test('the command line in the image finds nothing wrong', async () => {
   expect((await inside('relay', 'streamledger', '--version')).trim()).toBe(RELEASE)
   await inside('audit', 'streamledger', 'verify')
   await inside('audit', 'streamledger', 'reconcile')
-  const grants = JSON.parse(await project.compose('run', '--rm', '--no-TTY', 'migrate', 'streamledger', 'grants', '--json'))
+  const grants = JSON.parse(
+    await project.compose('run', '--rm', '--no-TTY', 'migrate', 'streamledger', 'grants', '--json'),
+  )
   expect(grants).toMatchObject({ outcome: 'there', warnings: [] })
 })
 
