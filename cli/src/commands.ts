@@ -1,5 +1,6 @@
 import { audit } from './audit.ts'
 import type { Command } from './command.ts'
+import { grants } from './grants.ts'
 import { outboxStatus } from './outbox-status.ts'
 import { reconcile } from './reconcile.ts'
 import { relayAdoptCluster } from './relay-adopt-cluster.ts'
@@ -18,4 +19,5 @@ export const COMMANDS: readonly Command[] = [
   relayAdoptCluster,
   topicCreate,
   topicGrow,
+  grants,
 ]

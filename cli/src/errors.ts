@@ -10,6 +10,6 @@ export class CliError extends Error {
   }
 }
 
-/** Exit codes, for scripts. A dry run of `topic grow` is `well`: nothing is wrong with the system. */
+/** Exit codes, for scripts. A dry run of `topic grow` or `grants` is `well`: nothing is wrong with the system. */
 export const EXIT = { well: 0, faults: 1, failed: 2 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

@@ -10,7 +10,7 @@ Every command:
   --help, -h   show this help
 
 Exit code:
-  0  all is well, the work is done, or nothing needs to be done; also for the plan of \`topic grow\`
+  0  all is well, the work is done, or nothing needs to be done; also for the plan of \`topic grow\` or \`grants\`
   1  faults were found
   2  wrong use, the command could not finish, or \`relay resolve\` or \`relay adopt-cluster\` without --yes; the message
      says why`
@@ -21,8 +21,8 @@ export function renderHelp(command: Command | undefined): string {
   return `streamledger <command> [options]: checks whether a StreamLedger installation keeps its promises, and
 maintains its event stream.
 
-Most commands only read. \`relay resolve\`, \`relay adopt-cluster\` and \`topic grow\` show what they would do, and do it
-only with --yes.
+Most commands only read. \`relay resolve\`, \`relay adopt-cluster\`, \`topic grow\` and \`grants\` show what they would do, and
+do it only with --yes.
 \`topic create\` creates a missing topic at once; it never changes an existing topic.
 
 Commands:
@@ -32,7 +32,7 @@ ${list.join('\n')}
 
 Environment, with the same values as for the services:
   DATABASE_URL    Postgres, as postgres://user:password@host:port/database
-  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (not needed for verify and outbox status)
+  KAFKA_BROKERS   Kafka, as host:port, several separated by commas (not needed for verify, outbox status and grants)
 ${COMMON}
 `
 }

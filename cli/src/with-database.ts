@@ -1,4 +1,4 @@
-import { createPool, isUnavailable } from '@streamledger/db'
+import { createPool, isDenied, isUnavailable } from '@streamledger/db'
 import type { Pool } from 'pg'
 import { CliError } from './errors.ts'
 
@@ -72,7 +72,11 @@ function explain(url: string, error: unknown): unknown {
     })
   }
   if (code === UNDEFINED_TABLE) {
-    const text = `The database at ${place} is not a StreamLedger database of this release (${message}). Check DATABASE_URL; services migrate the database when they start.`
+    const text = `The database at ${place} is not a StreamLedger database of this release (${message}). Check DATABASE_URL, and whether the database is migrated.`
+    return new CliError('unsuitable', text, { cause: error })
+  }
+  if (isDenied(error)) {
+    const text = `The role of DATABASE_URL may not do this (${message}). Commands that only read need the role of the audit, all others the role that owns the tables: see docs/roles.md.`
     return new CliError('unsuitable', text, { cause: error })
   }
   if (isUnavailable(error)) {

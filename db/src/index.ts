@@ -6,11 +6,21 @@ export type { Database } from './database.ts'
 export { dumpSchema } from './dump-schema.ts'
 export { BARRIER, IS_SYNCHRONOUS } from './durability.ts'
 export { DatabaseError } from './errors.ts'
+export {
+  applyGrants,
+  type GrantsPlan,
+  planGrants,
+  readServiceRoles,
+  renewRoles,
+  type ServiceRole,
+  type Statement,
+} from './grants.ts'
 export { migrate } from './migrate.ts'
 export { createPool, type PoolOptions } from './pool.ts'
 export type { PrepareDatabase } from './prepare-database.ts'
 export { prepareDatabase } from './prepare-database.ts'
+export { renderPrivileges, SERVICES, type Service } from './privileges.ts'
 export type * from './schema.ts'
-export { isLockTimeout, isRetryable, isUnavailable, isUniqueViolation } from './sqlstate.ts'
+export { isDenied, isLockTimeout, isRetryable, isUnavailable, isUniqueViolation } from './sqlstate.ts'
 export { inTransaction } from './transaction.ts'
 export { withTransaction } from './with-transaction.ts'

@@ -2,7 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { applyMigration } from './apply-migration.ts'
 import { DatabaseError } from './errors.ts'
+import { type JudgedRole, judgeRole } from './judge-role.ts'
+import type { Service } from './privileges.ts'
 import { MIGRATIONS, type Migration, readMigrations } from './read-migrations.ts'
+import { isDenied } from './sqlstate.ts'
 
 /**
  * Advisory lock: its holder migrates, all others wait. An arbitrary number: "SLmigrat" read as a big-endian integer.
@@ -28,17 +31,21 @@ export interface MigrateOptions {
   onApply?: (name: string) => void
   /** For services that do not use the job queue: skips its schema, and does not load its library. */
   withoutQueue?: boolean
+  /** The service whose privileges this role must have, unless it owns the tables. */
+  service?: Service
   /** A folder of NNNN_<what>.sql files, for tests. */
   folder?: URL
 }
 
 /**
  * Migrates a database to this release, including the job queue's schema unless `withoutQueue` is set. Several services
- * may call it at once.
+ * may call it at once. Without anything to apply, it only reads.
  *
- * @throws DatabaseError `database_too_new` if an unknown migration marked breaking was applied; `migration_changed`.
+ * @returns what the role is, for a warning
+ * @throws DatabaseError `database_too_new` if an unknown migration marked breaking was applied; `migration_changed`;
+ * `not_migrated` if this role may not migrate; `not_granted` if it lacks a privilege of its service.
  */
-export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<void> {
+export async function migrate(databaseUrl: string, options: MigrateOptions = {}): Promise<JudgedRole> {
   const migrations = await readMigrations(options.folder ?? MIGRATIONS)
   const client = new pg.Client({
     connectionString: databaseUrl,
@@ -51,11 +58,15 @@ export async function migrate(databaseUrl: string, options: MigrateOptions = {})
   try {
     // Take the lock only if something is missing, which is rare. With a pooler in transaction mode, a session lock
     // would stay on one of the pooler's connections, and the next service to start would wait for it in vain.
-    if (!(await isApplied(client, migrations))) {
+    const missing = await refuseDenied('not_granted', () => findMissing(client, migrations))
+    if (missing.length > 0) {
+      if (!(await mayMigrate(client))) throw new DatabaseError('not_migrated', describeMissing(missing))
       await takeTurn(client)
       await applyMissing(client, migrations, options.onApply)
     }
-    if (!options.withoutQueue) await migrateQueue(databaseUrl) // safe to run several times at once
+    // Safe to run several times at once. A role that may not migrate only reads which migrations are applied.
+    if (!options.withoutQueue) await refuseDenied('not_migrated', () => migrateQueue(databaseUrl))
+    return await judgeRole(client, options.service)
   } finally {
     await client.end()
   }
@@ -98,11 +109,35 @@ async function migrateQueue(databaseUrl: string): Promise<void> {
   }
 }
 
-async function isApplied(client: pg.Client, migrations: Migration[]): Promise<boolean> {
+/** Postgres refuses what the role may not do: the owner has yet to migrate, or to grant it. */
+async function refuseDenied<T>(code: 'not_migrated' | 'not_granted', step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (isDenied(error)) throw new DatabaseError(code, `Postgres says: ${(error as Error).message}.`, { cause: error })
+    throw error
+  }
+}
+
+async function findMissing(client: pg.Client, migrations: Migration[]): Promise<Migration[]> {
   const { rows } = await client.query<{ exists: boolean }>(
     `select to_regclass('schema_migrations') is not null as exists`,
   )
-  return rows[0]?.exists === true && (await listMissing(client, migrations)).length === 0
+  return rows[0]?.exists === true ? listMissing(client, migrations) : migrations
+}
+
+/** Only the owner of the tables migrates, and in an empty database a role that may create schemas, as the queue's. */
+async function mayMigrate(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ may: boolean }>(
+    `select coalesce((select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('schema_migrations')),
+                     has_database_privilege(current_database(), 'create')) as may`,
+  )
+  return rows[0]?.may === true
+}
+
+function describeMissing(missing: readonly Migration[]): string {
+  const [first, ...others] = missing.map(({ name }) => name)
+  return `It lacks ${first}${others.length > 0 ? ` and ${others.length} more` : ''}.`
 }
 
 async function applyMissing(

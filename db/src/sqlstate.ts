@@ -43,6 +43,11 @@ export function isUnavailable(error: unknown): boolean {
   return NETWORK.has(code) || UNAVAILABLE.has(code) || UNAVAILABLE_CLASSES.some((prefix) => code.startsWith(prefix))
 }
 
+/** Whether the role lacks a privilege. */
+export function isDenied(error: unknown): boolean {
+  return codeOf(error) === '42501'
+}
+
 /** Whether this unique constraint refused the row. */
 export function isUniqueViolation(error: unknown, constraint: string): boolean {
   return codeOf(error) === '23505' && (error as { constraint?: unknown }).constraint === constraint

@@ -244,7 +244,13 @@ export function chartSchema(): JsonSchema {
     installationId: { ...SERVICES.api.properties.INSTALLATION_ID },
     topic: topicSchema(),
     kafka: KAFKA,
-    database: object({ existingSecret: NAME, key: KEY, caSecret: NAME_OR_EMPTY }, ['existingSecret']),
+    database: object(
+      {
+        ...{ existingSecret: NAME, key: KEY, caSecret: NAME_OR_EMPTY, rolePerService: BOOLEAN },
+        roleKeys: object({ api: KEY, relay: KEY, exporter: KEY, audit: KEY }),
+      },
+      ['existingSecret'],
+    ),
     jwt: object({ existingSecret: NAME, key: KEY, previousKey: KEY_OR_EMPTY }, ['existingSecret']),
     exports: exportsSchema(),
     drainTimeoutMs: { ...SERVICES.api.properties.DRAIN_TIMEOUT_MS },

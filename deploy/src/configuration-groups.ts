@@ -47,6 +47,16 @@ export const SERVICE_GROUPS: readonly Group[] = [
     },
   },
   {
+    title: 'Database roles',
+    intro: 'What `streamledger grants` and the migration read, and no service: [roles.md](roles.md).',
+    variables: {
+      API_DATABASE_URL: 'With a role for each service.',
+      RELAY_DATABASE_URL: 'As API_DATABASE_URL.',
+      EXPORTER_DATABASE_URL: 'As API_DATABASE_URL.',
+      AUDIT_DATABASE_URL: 'With an audit, or to run the commands that only read with a role that can only read.',
+    },
+  },
+  {
     title: 'Security',
     intro:
       'Tokens, passwords and limits for callers. Limits count in each replica. [security.md](security.md) says what they are for.',
@@ -207,6 +217,12 @@ export const TOOL_GROUPS: readonly {
     intro: 'Of the stack in [docker.md](docker.md). It hands the services’ variables on to them.',
     variables: {
       POSTGRES_PASSWORD: { by: 'docker compose', when: 'Always, where others can reach the port.' },
+      ...Object.fromEntries(
+        ['API', 'RELAY', 'EXPORTER', 'AUDIT'].map((service) => [
+          `POSTGRES_${service}_PASSWORD`,
+          { by: 'docker compose', when: 'Always, before the first start.' },
+        ]),
+      ),
       POSTGRES_IMAGE: { by: 'docker compose, npm test', when: 'To use another registry or version.' },
       KAFKA_IMAGE: { by: 'docker compose, npm test', when: 'To use another registry or version.' },
       NODE_IMAGE: { by: 'docker compose', when: 'To use another registry.' },

@@ -48,6 +48,15 @@ export const STACK_VARIABLES: Readonly<Record<string, { description: string; def
       'Password of PostgreSQL in docker-compose.yml. It is part of a URL there, so use only letters and digits.',
     default: 'streamledger',
   },
+  ...Object.fromEntries(
+    ['api', 'relay', 'exporter', 'audit'].map((service) => [
+      `POSTGRES_${service.toUpperCase()}_PASSWORD`,
+      {
+        description: `Password of the role of the ${service} in docker-compose.yml, set when the role is created. Letters and digits only.`,
+        default: 'streamledger',
+      },
+    ]),
+  ),
   POSTGRES_IMAGE: { description: 'Image of PostgreSQL in docker-compose.yml.', default: 'postgres:18' },
   KAFKA_IMAGE: { description: 'Image of Kafka in docker-compose.yml.', default: 'apache/kafka:4.2.2' },
   PROMETHEUS_PORT: { description: 'Port of Prometheus on this machine, with docker-compose.yml.', default: '9090' },
@@ -122,6 +131,7 @@ export function renderEnvExample(): string {
     Relay: optional.filter(isOf('relay')),
     Exporter: optional.filter(isOf('exporter')),
     Audit: optional.filter(isOf('audit')),
+    'Command line': optional.filter(isOf('streamledger')),
   }
   const blocks = Object.entries(sections).map(([title, list]) => renderSection(title, list.map(renderVariable)))
   const stack = Object.entries(STACK_VARIABLES).map(

@@ -25,6 +25,10 @@ const dockerfile = read('deploy/Dockerfile')
 /** What is never in a value, only in a Secret that is named: as it may be there. */
 const HELD: Record<string, string> = {
   DATABASE_URL: 'postgres://ledger:secret@postgres/ledger',
+  API_DATABASE_URL: 'postgres://api:secret@postgres/ledger',
+  RELAY_DATABASE_URL: 'postgres://relay:secret@postgres/ledger',
+  EXPORTER_DATABASE_URL: 'postgres://exporter:secret@postgres/ledger',
+  AUDIT_DATABASE_URL: 'postgres://audit:secret@postgres/ledger',
   JWT_SECRET: 'x'.repeat(32),
   JWT_SECRET_PREVIOUS: 'y'.repeat(32),
   EXPORT_S3_ACCESS_KEY_ID: 'key',
@@ -138,23 +142,49 @@ describe('the chart', () => {
     const named = ({ env }: Container): object =>
       Object.fromEntries(env.flatMap(({ name, valueFrom }) => (valueFrom ? [[name, valueFrom.secretKeyRef]] : [])))
     expect(named(podOf('everything', 'api').container)).toEqual({
-      DATABASE_URL: { name: 'streamledger-database', key: 'services' },
+      DATABASE_URL: { name: 'streamledger-database', key: 'for-the-api' },
       JWT_SECRET: { name: 'streamledger-jwt', key: 'JWT_SECRET' },
       JWT_SECRET_PREVIOUS: { name: 'streamledger-jwt', key: 'JWT_SECRET_PREVIOUS' },
       EXPORT_S3_ACCESS_KEY_ID: { name: 'streamledger-s3', key: 'EXPORT_S3_ACCESS_KEY_ID' },
       EXPORT_S3_SECRET_ACCESS_KEY: { name: 'streamledger-s3', key: 'EXPORT_S3_SECRET_ACCESS_KEY' },
       OTEL_EXPORTER_OTLP_HEADERS: { name: 'streamledger-otlp', key: 'OTEL_EXPORTER_OTLP_HEADERS' },
     })
-    expect(named(podOf('everything', 'migration').container)).toEqual({ DATABASE_URL: { name: 'streamledger-database', key: 'owner' } }) // biome-ignore format: one claim
-    expect(named(podOf('minimal', 'migration').container)).toEqual({ DATABASE_URL: { name: 'streamledger-database', key: 'DATABASE_URL' } }) // biome-ignore format: one claim
+  })
+
+  test('each service has the address of its own role, and only the migration that of the owner', () => {
+    const named = (of: string, name: string): object =>
+      Object.fromEntries(
+        podOf(of, name).container.env.flatMap(({ name, valueFrom }) =>
+          name.endsWith('DATABASE_URL') ? [[name, valueFrom?.secretKeyRef]] : [],
+        ),
+      )
+    const key = (key: string): object => ({ name: 'streamledger-database', key })
+    for (const name of ['api', 'relay', 'exporter']) {
+      expect(named('minimal', name)).toEqual({ DATABASE_URL: key(`${name.toUpperCase()}_DATABASE_URL`) })
+      expect(named('existing-claim', name)).toEqual({ DATABASE_URL: key('DATABASE_URL') })
+    }
+    expect(named('everything', 'audit')).toEqual({ DATABASE_URL: key('AUDIT_DATABASE_URL') })
+    // Optional: the program says which one is missing, where Kubernetes would wait for it without end.
+    const granted = (key: string): object => ({ name: 'streamledger-database', key, optional: true })
+    expect(named('everything', 'migration')).toEqual({
+      DATABASE_URL: key('owner'),
+      API_DATABASE_URL: granted('for-the-api'),
+      RELAY_DATABASE_URL: granted('RELAY_DATABASE_URL'),
+      EXPORTER_DATABASE_URL: granted('EXPORTER_DATABASE_URL'),
+      AUDIT_DATABASE_URL: granted('AUDIT_DATABASE_URL'),
+    })
+    expect(podOf('minimal', 'migration').container.args).toContain('--grants')
+    expect(named('existing-claim', 'migration')).toEqual({ DATABASE_URL: key('DATABASE_URL') })
+    expect(podOf('existing-claim', 'migration').container.args).not.toContain('--grants')
   })
 
   test('commands and ops ports are those of docker-compose.yml, and arguments of the image’s own entry', () => {
-    for (const { name, container } of eachPod()) {
+    for (const { of, name, container } of eachPod()) {
       const { command, environment } = compose.services[name === 'migration' ? 'migrate' : name] ?? {}
+      const hasOneRole = of === 'existing-claim' && name === 'migration'
       expect({ name, args: container.args, command: container.command }).toEqual({
         name,
-        args: command,
+        args: hasOneRole ? command?.slice(0, -1) : command,
         command: undefined,
       })
       const ports = Object.fromEntries((container.ports ?? []).map((port) => [port.name, port.containerPort]))
@@ -274,7 +304,7 @@ describe('the chart', () => {
         expect(metadata.annotations?.['helm.sh/hook-delete-policy']).toBe('before-hook-creation,hook-succeeded')
       }
       // No ConfigMap, Secret or claim of the chart's own.
-      expect(container.env.map(({ name }) => name)).toEqual(['DATABASE_URL'])
+      expect(container.env.filter(({ name }) => !name.endsWith('DATABASE_URL'))).toEqual([])
       const others = pod.spec.volumes.filter(({ name }) => !['tmp', 'database-ca'].includes(name))
       expect(others).toEqual([])
       expect(job.spec.template).toMatchObject({ spec: { restartPolicy: 'Never' } })

@@ -73,7 +73,7 @@ test('.env.example names every variable of every service once, the required ones
   const variables = listVariables()
   expect(ready.sort()).toEqual(variables.filter(({ required }) => required).map(({ name }) => name).sort()) // biome-ignore format: one claim
   expect([...ready, ...commented].sort()).toEqual(
-    [...names.flatMap(variablesOf), ...Object.keys(STACK_VARIABLES)]
+    [...variables.map(({ name }) => name), ...Object.keys(STACK_VARIABLES)]
       .filter((name, at, all) => all.indexOf(name) === at)
       .sort(),
   )
@@ -181,12 +181,19 @@ test('no container of docker-compose.yml has more than it needs', () => {
 test('addresses lead where something listens', () => {
   expect(serviceOf('migrate').depends_on).toEqual({ postgres: { condition: 'service_healthy' } })
   expect(serviceOf('relay').depends_on?.kafka).toEqual({ condition: 'service_healthy' })
+  const postgres = environmentOf('postgres')
+  const migrate = environmentOf('migrate')
   for (const name of [...names, 'migrate']) {
     const { hostname, port, username, password, pathname } = new URL(environmentOf(name).DATABASE_URL ?? '')
-    const postgres = environmentOf('postgres')
     expect([hostname, port]).toEqual(['postgres', '5432'])
-    expect([username, password]).toEqual([postgres.POSTGRES_USER, postgres.POSTGRES_PASSWORD])
+    if (name === 'migrate') expect([username, password]).toEqual([postgres.POSTGRES_USER, postgres.POSTGRES_PASSWORD])
+    else expect(username).toBe(`streamledger_${name}`)
     expect(pathname).toBe(`/${postgres.POSTGRES_DB}`)
+  }
+  // The roles that it grants to are those of the services.
+  expect(serviceOf('migrate').command).toContain('--grants')
+  for (const name of names) {
+    expect(migrate[`${name.toUpperCase()}_DATABASE_URL`]).toBe(environmentOf(name).DATABASE_URL)
   }
   expect(environmentOf('kafka').KAFKA_ADVERTISED_LISTENERS).toContain(
     `INSIDE://${environmentOf('relay').KAFKA_BROKERS}`,

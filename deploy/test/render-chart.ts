@@ -15,7 +15,7 @@ const FETCH_TIMEOUT_MS = 400_000
 export interface EnvVariable {
   name: string
   value?: string
-  valueFrom?: { secretKeyRef: { name: string; key: string } }
+  valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } }
 }
 
 interface Probe {

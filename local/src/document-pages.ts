@@ -32,6 +32,7 @@ export const DOCUMENT_PAGES: readonly DocumentPage[] = [
   { path: 'docs/metrics.md', reader: 'Operators' },
   { path: 'docs/performance.md', reader: 'Operators who plan capacity' },
   { path: 'docs/reliability.md', reader: 'People who judge or change the guarantees' },
+  { path: 'docs/roles.md', reader: 'Operators who set up the database' },
   { path: 'docs/runbook.md', reader: 'People on call', session: SESSIONS },
   { path: 'docs/scaling.md', reader: 'Operators who plan capacity' },
   { path: 'docs/security.md', reader: 'Security reviewers' },

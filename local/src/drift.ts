@@ -47,6 +47,7 @@ const GENERATED: readonly Generated[] = [
   { path: 'docs/openapi.json', make: async () => print('services/api/src/openapi-document.ts') },
   { path: 'docs/errors.md', make: async () => print('services/api/src/errors-document.ts') },
   { path: 'docs/alerts.md', make: async () => print('deploy/src/alerts-document.ts') },
+  { path: 'docs/roles.md', make: async () => print('deploy/src/roles-document.ts') },
   { path: 'docs/metrics.md', make: async () => print('deploy/src/metrics-document.ts') },
   ...['api', 'relay', 'exporter'].map((service) => ({
     path: `deploy/grafana/${service}.json`,

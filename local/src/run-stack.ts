@@ -10,6 +10,7 @@ import { runDemo } from './run-demo.ts'
 import { type Engines, runEngines } from './run-engines.ts'
 import { showStack } from './screen.ts'
 import { createServiceLog } from './service-log.ts'
+import { createServiceRoles, migrateAndGrant, type ServiceUrls, shareDatabaseUrl } from './service-roles.ts'
 import type { StackDeps } from './stack-deps.ts'
 import { readStack, removeStack, type Stack, writeStack } from './stack-file.ts'
 import type { StartArguments } from './start-arguments.ts'
@@ -56,8 +57,12 @@ async function runLocked(options: StartArguments, deps: StackDeps, lock: Instanc
     for (const service of services) service.kill()
     engines.kill()
   })
-  await startServices(services, { ...deps, options, engines, publish })
-  await untilReady(services, deps)
+  const { databaseUrl } = engines
+  const databaseUrls = config.databaseUrl ? shareDatabaseUrl(databaseUrl) : await createServiceRoles(databaseUrl)
+  const granted = config.databaseUrl ? undefined : migrateAndGrant(databaseUrl, databaseUrls, stop.stop)
+  granted?.catch(() => {}) // not unhandled: it is awaited below
+  await startServices(services, { ...deps, options, engines, databaseUrls, publish })
+  await untilReady(services, granted, deps)
   if (stop.stop.aborted) return 0
 
   up = true
@@ -87,14 +92,19 @@ async function joinRunningStack(
   return 1
 }
 
-type Starting = StackDeps & { options: StartArguments; engines: Engines; publish: () => void }
+type Starting = StackDeps & {
+  options: StartArguments
+  engines: Engines
+  databaseUrls: ServiceUrls
+  publish: () => void
+}
 
 async function startServices(services: SupervisedService[], starting: Starting): Promise<void> {
-  const { config, screen, options, engines, publish } = starting
-  const { databaseUrl, kafkaBrokers } = engines
+  const { config, screen, options, engines, databaseUrls, publish } = starting
+  const { kafkaBrokers } = engines
   mkdirSync(config.exportDir, { recursive: true })
   const identity = loadIdentity(config.localDir, process.env)
-  const plans = await planServices({ replicas: options.replicas, config, identity, databaseUrl, kafkaBrokers })
+  const plans = await planServices({ replicas: options.replicas, config, identity, databaseUrls, kafkaBrokers })
   for (const plan of plans) {
     const report = (line: string) => screen.warn(line)
     const log = createServiceLog(join(config.logDir, `${plan.name}.log`), (line) => report(`${plan.name}: ${line}`))
@@ -102,12 +112,16 @@ async function startServices(services: SupervisedService[], starting: Starting):
   }
 }
 
-async function untilReady(services: readonly SupervisedService[], { screen, stop }: StackDeps): Promise<void> {
+async function untilReady(
+  services: readonly SupervisedService[],
+  granted: Promise<void> | undefined,
+  { screen, stop }: StackDeps,
+): Promise<void> {
   const each = services.map(async ({ plan, ready }) => {
     await ready
     if (!stop.stop.aborted) screen.progress(`${plan.name} is ready`)
   })
-  await Promise.race([Promise.all(each), untilAborted(stop.stop)])
+  await Promise.race([Promise.all([granted, ...each]), untilAborted(stop.stop)])
 }
 
 async function untilStopped({ logDir }: LocalConfig, stop: AbortSignal): Promise<void> {

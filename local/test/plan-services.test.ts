@@ -12,8 +12,8 @@ async function plan(
 ) {
   const port = await pickFreePort()
   const config = loadLocalConfig({ PORT: String(port), OPS_PORT: String(port) })
-  const databaseUrl = 'postgres://127.0.0.1/streamledger'
-  return { port, planning: () => planServices({ replicas, config, identity, databaseUrl, kafkaBrokers }) }
+  const databaseUrls = { api: 'postgres://api@db', relay: 'postgres://relay@db', exporter: 'postgres://exporter@db' }
+  return { port, planning: () => planServices({ replicas, config, identity, databaseUrls, kafkaBrokers }) }
 }
 
 test('every process gets ports of its own, and the first API the one that was asked for', async () => {
@@ -23,6 +23,7 @@ test('every process gets ports of its own, and the first API the one that was as
   expect(plans[0]?.url).toBe(`http://127.0.0.1:${port}`)
   const ports = plans.flatMap(({ env }) => [env.PORT, env.OPS_PORT]).filter((each) => each !== undefined)
   expect(new Set(ports).size).toBe(7)
+  for (const { role, env } of plans) expect(env.DATABASE_URL).toBe(`postgres://${role}@db`)
   expect(plans.every(({ env }) => env.NODE_ENV === 'production')).toBe(true)
 })
 

@@ -11,9 +11,27 @@
       key: {{ .key }}
 {{- end }}
 
+{{/* The key of a service's address: one for each service, unless one role has everything. Takes root and name. */}}
+{{- define "streamledger.databaseKey" -}}
+{{- $database := .root.Values.database }}
+{{- ternary (index $database.roleKeys .name) $database.key $database.rolePerService }}
+{{- end }}
+
+{{/* The addresses whose roles the migration grants to. Optional, so that it can say which one is missing. */}}
+{{- define "streamledger.grantsEnv" -}}
+{{- range $name, $key := .Values.database.roleKeys }}
+- name: {{ upper $name }}_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.database.existingSecret }}
+      key: {{ $key }}
+      optional: true
+{{- end }}
+{{- end }}
+
 {{/* Variables of every service. The ports are the same as in docker-compose.yml. Takes root, name and opsPort. */}}
 {{- define "streamledger.serviceEnv" -}}
-{{ include "streamledger.databaseUrl" .root.Values.database }}
+{{ include "streamledger.databaseUrl" (dict "existingSecret" .root.Values.database.existingSecret "key" (include "streamledger.databaseKey" .)) }}
 - name: HOST
   value: 0.0.0.0
 - name: OPS_PORT

@@ -112,8 +112,12 @@ test('Prometheus scrapes every service, and its alerts can be evaluated', async 
 test('the command line in the image finds nothing wrong', async () => {
   tellOnFailure()
   expect((await inside('relay', 'streamledger', '--version')).trim()).toBe(RELEASE)
-  await inside('relay', 'streamledger', 'verify')
-  await inside('relay', 'streamledger', 'reconcile')
+  await inside('audit', 'streamledger', 'verify')
+  await inside('audit', 'streamledger', 'reconcile')
+  const grants = JSON.parse(
+    await project.compose('run', '--rm', '--no-TTY', 'migrate', 'streamledger', 'grants', '--json'),
+  )
+  expect(grants).toMatchObject({ outcome: 'there', warnings: [] })
 })
 
 test.each(OURS)('SIGTERM ends the %s with code 0, before its deadline', async (service) => {

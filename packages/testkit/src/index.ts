@@ -1,4 +1,5 @@
 export type { ReadTopicOptions, TopicRecord } from '@streamledger/engines'
+export { divideRoles, type RoleUrls } from './divide-roles.ts'
 export { findProgram } from './find-program.ts'
 export { isReady } from './is-ready.ts'
 export { type KafkaDoor, openKafkaDoor, openWatchedKafkaDoor } from './kafka-door.ts'

@@ -42,7 +42,7 @@ async function startApi(): Promise<RunningService> {
   const { db } = databases.main
   const { url, startTimeoutMs } = config.database
   const patience = { startTimeoutMs, ...logPreparation(logger) }
-  await prepareDatabase(url, patience)
+  await prepareDatabase(url, { ...patience, service: 'api' })
   await awaitDatabase(url, () => claimInstallation(databases.main.pool, config.installation), patience)
 
   const posting = createPosting(databases.posting.pool, config.posting, createPostingObserver(registry))

@@ -30,12 +30,12 @@ import { tendExports } from './tasks/tend-exports.ts'
 import { createWorkerLogger } from './worker-logger.ts'
 import { startWorkerRecovery } from './worker-recovery.ts'
 
-/** Migrates the database and starts taking export jobs. */
+/** Prepares the database and starts taking export jobs. */
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
   const { url, startTimeoutMs } = config.database
   const store = await createStore(config)
   const patience = { startTimeoutMs, ...logPreparation(logger) }
-  await prepareDatabase(url, patience)
+  await prepareDatabase(url, { ...patience, service: 'exporter' })
   const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
   const registry = createRegistry('exporter')

@@ -57,7 +57,7 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
 
   const { url, startTimeoutMs } = config.database
   const patience = { startTimeoutMs, ...logPreparation(logger) }
-  await prepareDatabase(url, { ...patience, withoutQueue: true })
+  await prepareDatabase(url, { ...patience, service: 'relay', withoutQueue: true })
   const claim = {
     installationId: config.installationId,
     topic: config.topic.name,
