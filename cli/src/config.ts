@@ -1,12 +1,11 @@
 import type { Service } from '@streamledger/db'
 import { kafkaEnv, readKafkaAccess, topicEnv } from '@streamledger/kafka'
-import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
+import { installationEnv, loadDatabaseUrl, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type, { type Static, type TObject } from 'typebox'
 import { CliError } from './errors.ts'
 
 const { DATABASE_URL } = serviceEnv
 const { KAFKA_TOPIC, TOPIC_PARTITIONS } = installationEnv
-const databaseEnv = Type.Object({ DATABASE_URL })
 const streamEnv = Type.Object({ DATABASE_URL, ...kafkaEnv })
 const newTopicEnv = Type.Object({ ...kafkaEnv, KAFKA_TOPIC, TOPIC_PARTITIONS, ...topicEnv })
 
@@ -33,7 +32,7 @@ export const streamledgerEnv = Type.Object({
 
 /** For commands that read only Postgres. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv) {
-  return { databaseUrl: load(databaseEnv, env).DATABASE_URL }
+  return { databaseUrl: explainConfiguration(() => loadDatabaseUrl(env)) }
 }
 
 /** For commands that also read the topic. The database knows the name of the topic. */

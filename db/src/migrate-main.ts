@@ -1,14 +1,11 @@
 // Migrates the database of DATABASE_URL and exits, for deployments that migrate before any service starts. With --grants it
 // then does what `streamledger grants --yes` does.
+import { loadDatabaseUrl, readConfig } from '@streamledger/runtime'
 import pg from 'pg'
 import { applyGrants, planGrants, readServiceRoles, type ServiceRole } from './grants.ts'
 import { migrate } from './migrate.ts'
 
-const url = process.env.DATABASE_URL
-if (!url) {
-  console.error('DATABASE_URL is not set: postgres://user:password@host:port/database')
-  process.exit(1)
-}
+const url = readConfig(loadDatabaseUrl)
 try {
   const roles = process.argv.includes('--grants') ? readServiceRoles(process.env) : []
   await migrate(url, { onApply: (name) => console.log(`applied ${name}`) })

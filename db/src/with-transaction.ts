@@ -5,11 +5,20 @@ export async function withTransaction<T>(pool: Pool, use: (client: PoolClient) =
   const client = await pool.connect()
   try {
     await client.query('begin')
-    const result = await use(client)
+    const result = await rollBackOnError(client, use)
     await client.query('commit')
     return result
   } finally {
-    await client.query('rollback').catch(() => {}) // after a commit it does nothing
     client.release()
+  }
+}
+
+/** Without a rollback after the commit: Postgres would log a warning that there is no transaction. */
+async function rollBackOnError<T>(client: PoolClient, use: (client: PoolClient) => Promise<T>): Promise<T> {
+  try {
+    return await use(client)
+  } catch (error) {
+    await client.query('rollback').catch(() => {}) // fails if the connection itself broke
+    throw error
   }
 }

@@ -39,8 +39,8 @@ function object(properties: Record<string, JsonSchema>, required: readonly strin
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}), additionalProperties: false }
 }
 
-/** Turns a union of constants into an enumeration, whose error messages are easier to read. */
-function simplify({ anyOf, ...rest }: JsonSchema): JsonSchema {
+/** Turns a union of constants into an enumeration, whose error messages are easier to read. Helm knows no format of ours. */
+function simplify({ anyOf, format: _, ...rest }: JsonSchema): JsonSchema {
   if (!Array.isArray(anyOf)) return rest
   const choices = anyOf.map(({ const: choice }: { const: unknown }) => choice)
   // Also accept YAML's true and false.

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { rootCertificates } from 'node:tls'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
 import { SET_BY_CHART } from '../src/chart-schema.ts'
 import { CONFIG_FILES, SERVICES, type ServiceName } from '../src/env-example.ts'
@@ -36,6 +39,14 @@ const HELD: Record<string, string> = {
   OTEL_EXPORTER_OTLP_HEADERS: 'authorization=secret',
   KAFKA_SASL_USERNAME: 'relay',
   KAFKA_SASL_PASSWORD: 'secret',
+}
+
+async function writeCertificate(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'certificate-'))
+  onTestFinished(() => rm(dir, { recursive: true, force: true }))
+  const file = join(dir, 'ca.crt')
+  await writeFile(file, rootCertificates[0] ?? '')
+  return file
 }
 
 describe('the chart', () => {
@@ -80,7 +91,7 @@ describe('the chart', () => {
       // Whatever a service needs is there, or this throws; where it listens, others must reach it.
       const environment = environmentOf(container)
       // A file that is mounted there: any that is here.
-      if (environment.KAFKA_TLS_CA_FILE) environment.KAFKA_TLS_CA_FILE = import.meta.filename
+      if (environment.KAFKA_TLS_CA_FILE) environment.KAFKA_TLS_CA_FILE = await writeCertificate()
       expect(JSON.stringify(load(environment))).toContain('"host":"0.0.0.0"')
     }
   })

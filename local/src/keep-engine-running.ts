@@ -16,7 +16,7 @@ export type RunningEngine<T extends Engine> = {
 /** Starts an engine, and starts it again on the same data and port when it dies, until it is stopped. */
 export async function keepEngineRunning<T extends Engine>(
   start: () => Promise<T>,
-  { name, screen, onProcess }: { name: string; screen: Screen; onProcess: () => void },
+  { name, logDir, screen, onProcess }: { name: string; logDir: string; screen: Screen; onProcess: () => void },
 ): Promise<RunningEngine<T>> {
   const stopping = new AbortController()
   let current = await start()
@@ -35,7 +35,7 @@ export async function keepEngineRunning<T extends Engine>(
       }
     }
     screen.warn(
-      `${name} is not started again after ${RESTART_ATTEMPTS_MAX} attempts: stop with Ctrl-C and read the logs in .local/logs`,
+      `${name} is not started again after ${RESTART_ATTEMPTS_MAX} attempts: stop with Ctrl-C and read the logs in ${logDir}`,
     )
     return false
   }

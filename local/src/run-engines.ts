@@ -81,7 +81,7 @@ async function runPostgres(
       signal,
       log: screen.progress,
     })
-  const engine = await keepEngineRunning(start, { name: 'PostgreSQL', screen, onProcess })
+  const engine = await keepEngineRunning(start, { name: 'PostgreSQL', logDir, screen, onProcess })
   screen.progress(`PostgreSQL 18 answers on port ${ports.postgres}`)
   return engine
 }
@@ -105,7 +105,7 @@ async function runKafka(
       log: screen.progress,
     })
   try {
-    const engine = await keepEngineRunning(start, { name: 'Kafka', screen, onProcess })
+    const engine = await keepEngineRunning(start, { name: 'Kafka', logDir, screen, onProcess })
     screen.progress(`Kafka answers on port ${ports.kafka}`)
     return engine
   } catch (error) {

@@ -8,14 +8,28 @@ export const exportFilesEnv = {
   }),
   EXPORT_DIR: Type.String({
     minLength: 1,
+    examples: ['/var/lib/streamledger/exports'],
     description:
       'Folder of the export files; the API and all exporters must share it. With EXPORT_STORE=s3 an exporter writes files there before their upload, and need not share it.',
   }),
-  EXPORT_S3_BUCKET: Type.Optional(Type.String({ minLength: 3, maxLength: 63, description: 'Name of the bucket.' })),
-  EXPORT_S3_REGION: Type.String({ minLength: 1, default: 'us-east-1', description: 'Region of the bucket.' }),
+  EXPORT_S3_BUCKET: Type.Optional(
+    Type.String({
+      minLength: 3,
+      maxLength: 63,
+      pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]*[a-zA-Z0-9]$',
+      examples: ['ledger-exports'],
+      description: 'Name of the bucket.',
+    }),
+  ),
+  EXPORT_S3_REGION: Type.String({
+    pattern: '^[a-zA-Z0-9._-]+$',
+    default: 'us-east-1',
+    description: 'Region of the bucket.',
+  }),
   EXPORT_S3_ENDPOINT: Type.Optional(
     Type.String({
-      pattern: '^https?://',
+      format: 'http-url',
+      examples: ['https://s3.example:9000'],
       description:
         'Address of an S3 service other than AWS. Clients download files from there, so they must be able to reach it.',
     }),

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import type { SASLOptions } from 'kafkajs'
@@ -6,7 +7,8 @@ import Type, { type Static } from 'typebox'
 /** The variables for the connection to Kafka. */
 export const kafkaEnv = {
   KAFKA_BROKERS: Type.String({
-    minLength: 1,
+    format: 'brokers',
+    examples: ['kafka-1.example:9092,kafka-2.example:9092'],
     description: 'Addresses of Kafka brokers, as host:port, separated by commas.',
   }),
   KAFKA_TLS: Type.Boolean({ default: false, description: 'Whether to connect to the brokers over TLS.' }),
@@ -49,10 +51,33 @@ function readTls({ KAFKA_TLS, KAFKA_TLS_CA_FILE: caFile }: Static<typeof variabl
     if (caFile) throw new Error('configuration: KAFKA_TLS_CA_FILE is set, but KAFKA_TLS is not true')
     return undefined
   }
+  return caFile ? { ca: readCertificates(caFile) } : {}
+}
+
+const CERTIFICATES = /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----[^-]*-----END \1-----/g
+
+/** Node leaves out what is no certificate without an error, and then no connection succeeds. */
+function readCertificates(file: string): string {
+  const text = readFile(file)
+  const certificates = text.match(CERTIFICATES) ?? []
   try {
-    return caFile ? { ca: readFileSync(caFile, 'utf8') } : {}
+    for (const certificate of certificates) new X509Certificate(certificate)
+    if (certificates.length > 0) return text
+  } catch {
+    // The same fault: a certificate that cannot be read.
+  }
+  throw new Error(
+    'configuration: KAFKA_TLS_CA_FILE must be a PEM file of valid certificates (example: a file that begins with -----BEGIN CERTIFICATE-----)',
+  )
+}
+
+function readFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new Error(`configuration: KAFKA_TLS_CA_FILE cannot be read: ${(error as Error).message}`)
+    throw new Error(
+      `configuration: KAFKA_TLS_CA_FILE cannot be read: ${(error as Error).message} (example: /etc/streamledger/kafka-ca.pem)`,
+    )
   }
 }
 

@@ -6,6 +6,7 @@ export const topicEnv = {
     Type.Integer({
       minimum: 1,
       maximum: 10,
+      examples: [3],
       description:
         'Copies of each partition of a new topic. Without it: 3, or one per broker if there are fewer than 3.',
     }),

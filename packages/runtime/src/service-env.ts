@@ -1,12 +1,18 @@
 import Type from 'typebox'
+import { parseEnv } from './parse-env.ts'
 
 /** The variables of all services. */
 export const serviceEnv = {
   DATABASE_URL: Type.String({
-    minLength: 1,
+    format: 'postgres-url',
+    examples: ['postgres://user:password@db.example:5432/ledger?sslmode=verify-full'],
     description: 'Address of Postgres, as postgres://user:password@host:port/database.',
   }),
-  HOST: Type.String({ default: '127.0.0.1', description: 'Address that this service listens on.' }),
+  HOST: Type.String({
+    format: 'host',
+    default: '127.0.0.1',
+    description: 'Address that this service listens on.',
+  }),
   LOG_LEVEL: Type.Union(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'].map((level) => Type.Literal(level)),
     { default: 'info', description: 'Minimum severity of log lines.' },
@@ -31,16 +37,22 @@ export const serviceEnv = {
   }),
 }
 
+const databaseEnv = Type.Object({ DATABASE_URL: serviceEnv.DATABASE_URL })
+
+/** For programs that read only Postgres. */
+export const loadDatabaseUrl = (env: NodeJS.ProcessEnv): string => parseEnv(databaseEnv, env).DATABASE_URL
+
 /** The variables of the services that use the event stream: the API, which writes events, and the relay. */
 export const installationEnv = {
   INSTALLATION_ID: Type.String({
     pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+    examples: ['the output of uuidgen'],
     description: 'UUID of this installation; the same in all services and in the database.',
   }),
   KAFKA_TOPIC: Type.String({
     minLength: 1,
     maxLength: 249,
-    pattern: '^[a-zA-Z0-9._-]+$',
+    pattern: '^\\.*[a-zA-Z0-9_-][a-zA-Z0-9._-]*$', // Kafka refuses the names . and ..
     default: 'transactions',
     description: 'Name of the topic for events.',
   }),

@@ -15,7 +15,8 @@ const SAMPLERS = [
 export const tracingEnv = {
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
     Type.String({
-      pattern: '^https?://[^/]',
+      format: 'http-url',
+      examples: ['http://collector:4318'],
       description:
         'Address of the collector that receives spans by OTLP over HTTP, such as http://collector:4318. Without it, tracing is off.',
     }),
@@ -23,6 +24,7 @@ export const tracingEnv = {
   OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(
     Type.String({
       pattern: PAIRS,
+      examples: ['authorization=Bearer%20token'],
       description: 'Headers that the collector requires, as name=value, separated by commas. Secret.',
     }),
   ),
@@ -30,12 +32,14 @@ export const tracingEnv = {
     Type.String({
       minLength: 1,
       maxLength: 255,
+      examples: ['streamledger-api'],
       description: 'Name of the service in its traces. Default: streamledger-api, streamledger-relay and so on.',
     }),
   ),
   OTEL_RESOURCE_ATTRIBUTES: Type.Optional(
     Type.String({
       pattern: PAIRS,
+      examples: ['deployment.environment.name=production'],
       description:
         'Further resource attributes of all spans, as name=value, separated by commas, such as deployment.environment.name=production.',
     }),
@@ -76,20 +80,12 @@ export interface TracingConfig {
 export function readTracingConfig(vars: Static<typeof Env>, service: string): TracingConfig | undefined {
   if (vars.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return undefined
   return {
-    url: readUrl(vars.OTEL_EXPORTER_OTLP_ENDPOINT),
+    // Source: OpenTelemetry Protocol Exporter: the path of the signal is appended to the endpoint.
+    url: new URL(`${vars.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`).href,
     headers: readHeaders(vars.OTEL_EXPORTER_OTLP_HEADERS),
     serviceName: vars.OTEL_SERVICE_NAME ?? `streamledger-${service}`,
     resource: readPairs('OTEL_RESOURCE_ATTRIBUTES', vars.OTEL_RESOURCE_ATTRIBUTES),
     sampler: { name: vars.OTEL_TRACES_SAMPLER as Sampler, ratio: vars.OTEL_TRACES_SAMPLER_ARG },
-  }
-}
-
-/** Source: OpenTelemetry Protocol Exporter: the path of the signal is appended to the endpoint. */
-function readUrl(endpoint: string): string {
-  try {
-    return new URL(`${endpoint.replace(/\/+$/, '')}/v1/traces`).href
-  } catch {
-    throw new Error('configuration: OTEL_EXPORTER_OTLP_ENDPOINT must be a URL')
   }
 }
 
@@ -102,7 +98,9 @@ function readHeaders(list: string | undefined): Record<string, string> {
       validateHeaderValue(name, value)
     }
   } catch {
-    throw new Error(`configuration: ${variable} has a name or a value that is not allowed in an HTTP header`)
+    throw new Error(
+      `configuration: ${variable} has a name or a value that is not allowed in an HTTP header (example: authorization=Bearer%20token)`,
+    )
   }
   return headers
 }
@@ -118,6 +116,6 @@ function readPairs(variable: string, list = ''): Record<string, string> {
       }),
     )
   } catch {
-    throw new Error(`configuration: ${variable} has a % without two hexadecimal digits after it`)
+    throw new Error(`configuration: ${variable} has a % without two hexadecimal digits after it (example: name=50%25)`)
   }
 }

@@ -6,6 +6,7 @@ import { limitsEnv, readLimitsConfig } from './limits-env.ts'
 
 /** RFC 7518, section 3.2: a key for HS256 must be at least as long as its hash. */
 const SECRET_BYTES_MIN = 32
+const SECRET_EXAMPLE = 'the output of openssl rand -base64 48'
 
 const duration = (unit: string, range: { minimum: number; maximum: number; default: number }, what: string) =>
   Type.Integer({ ...range, description: `${what}, in ${unit}.` })
@@ -31,6 +32,7 @@ export const apiEnv = Type.Object({
   }),
   JWT_SECRET: Type.String({
     minLength: 1,
+    examples: [SECRET_EXAMPLE],
     description:
       'Secret that signs access tokens and page cursors: at least 32 random bytes, the same for every replica.',
   }),
@@ -220,6 +222,8 @@ function refuseShortSecrets(secrets: string[]): void {
     return secret !== undefined && Buffer.byteLength(secret) < SECRET_BYTES_MIN
   })
   if (short.length > 0) {
-    throw new Error(`configuration: ${short.join(' and ')} must have at least ${SECRET_BYTES_MIN} bytes`)
+    throw new Error(
+      `configuration: ${short.join(' and ')} must have at least ${SECRET_BYTES_MIN} bytes (example: ${SECRET_EXAMPLE})`,
+    )
   }
 }

@@ -103,7 +103,7 @@ function readTrustedProxies(list: string): string[] {
     throw new Error(
       'configuration: TRUST_PROXY must list addresses, networks such as 10.0.0.0/8 (never all addresses, /0), ' +
         'loopback, linklocal or uniquelocal, separated by commas. A number of hops is not allowed: it would trust clients ' +
-        'that reach this service without a proxy',
+        'that reach this service without a proxy (example: 10.0.0.0/8,loopback)',
     )
   }
   return proxies

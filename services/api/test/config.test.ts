@@ -32,7 +32,9 @@ describe('the configuration', () => {
   test('refuses secrets under 32 bytes, and never repeats them', () => {
     const short = 'only 31 bytes long, as you see.'
     expect(Buffer.byteLength(short)).toBe(31)
-    expect(() => load({ JWT_SECRET: short })).toThrow(/^configuration: JWT_SECRET must have at least 32 bytes$/)
+    expect(() => load({ JWT_SECRET: short })).toThrow(
+      /^configuration: JWT_SECRET must have at least 32 bytes \(example: the output of openssl/,
+    )
     expect(() => load({ JWT_SECRET: '' })).toThrow(/JWT_SECRET/)
     expect(() => load({ JWT_SECRET_PREVIOUS: short })).toThrow(/JWT_SECRET_PREVIOUS must have/)
     expect(load({ JWT_SECRET: 'ä'.repeat(16) }).tokens.secrets).toHaveLength(1)

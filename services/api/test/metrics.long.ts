@@ -44,6 +44,28 @@ test('the metrics tell of batches, of replays, of refusals by their code, and of
   })
 })
 
+test('the series that alerts read are there at 0 before the first request: a first burst is an increase', async ({
+  database,
+  spawnService,
+}) => {
+  const service = await startProcess(database.url, spawnService)
+  const lines = (await (await fetch(`${service.opsUrl}/metrics`)).text()).split('\n')
+  const at0 = (name: string, ...labels: string[]) =>
+    lines.filter((line) => line.startsWith(`${name}{`) && labels.every((one) => line.includes(one)) && / 0$/.test(line))
+  const posting = ['method="POST"', 'route="/api/v1/transactions"']
+  const count = 'http_request_duration_seconds_count'
+  for (const status of ['201', '422', '500', '503']) {
+    expect(at0(count, ...posting, `status="${status}"`)).toHaveLength(1)
+    expect(at0('http_request_duration_seconds_bucket', ...posting, `status="${status}"`, 'le="0.25"')).toHaveLength(1)
+  }
+  const routes = ['wallet', 'transactions/:transaction_id', 'transactions/exports', 'auth/login'].map((path) => `"/api/v1/${path}"`) // biome-ignore format: one line
+  for (const route of routes) expect(at0(count, route, 'status="503"')).not.toEqual([])
+  expect(at0(count, 'route="unmatched"', 'status="503"')).toHaveLength(1)
+  expect(at0('http_problems_total', 'code="unavailable"')).toHaveLength(1)
+  // The number of series stays small: most answers of a route never happen.
+  expect(lines.filter((line) => line.startsWith(count)).length).toBeLessThan(80)
+})
+
 test('the metrics tell of the waiting room while a wallet is locked', async ({ database, spawnService }) => {
   const service = await startProcess(database.url, spawnService, { POSTING_BATCH_ROWS_MAX: '1' })
   const client = await signUp(service.url)

@@ -26,11 +26,16 @@ export async function leavePool(db: Db, poolId: string): Promise<void> {
 
 /**
  * Releases the jobs of dead pools: of pools whose heartbeats have stopped, and of pools that never had one, because
- * they died before the first or run a release without heartbeats. Only the clock of Postgres is used.
+ * they died before the first or run a release without heartbeats. The latter are known by their tasks: workers of other
+ * programs in the same database keep their jobs. Only the clock of Postgres is used.
  *
  * @returns the dead pools
  */
-export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: number): Promise<string[]> {
+export async function releaseDeadPools(
+  db: Db,
+  poolId: string,
+  { deadAfterMs, taskNames }: { deadAfterMs: number; taskNames: readonly string[] },
+): Promise<string[]> {
   const deadAfter = sql`make_interval(secs => ${deadAfterMs / 1_000})`
   // A concurrent heartbeat locks the row, so the second of the two sees the result of the first.
   const { rows } = await sql<{ id: string }>`
@@ -39,6 +44,7 @@ export async function releaseDeadPools(db: Db, poolId: string, deadAfterMs: numb
     ), unknown as (
       select distinct locked_by as id from graphile_worker.jobs
       where locked_at < now() - ${deadAfter} and locked_by not in (select id from exporter_pools)
+        and task_identifier = any(${taskNames})
     ), dead as (
       select id from silent union select id from unknown
     )

@@ -1,9 +1,9 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { awaitDatabase, prepareDatabase } from '@streamledger/db'
 import { createDatabase, type Database } from '@streamledger/db/database'
 import { EXPORT_TASK } from '@streamledger/events'
 import { openBucket } from '@streamledger/export-files'
-import { createRegistry, type Logger, logPreparation, type RunningService, startOpsServer } from '@streamledger/runtime'
+import { createRegistry, type Logger, logPreparation, type RunningService, sleep, startOpsServer } from '@streamledger/runtime'
 import { startTracing } from '@streamledger/tracing'
 import {
   type Job,
@@ -13,6 +13,7 @@ import {
   run,
   type TaskList,
   type WorkerEvents,
+  type WorkerPool,
 } from 'graphile-worker'
 import { createBucketStore } from './bucket-store.ts'
 import type { ExporterConfig } from './config.ts'
@@ -32,28 +33,33 @@ import { startWorkerRecovery } from './worker-recovery.ts'
 
 /** Prepares the database and starts taking export jobs. */
 export async function startExporter(config: ExporterConfig, logger: Logger): Promise<RunningService> {
+  const database = openDatabase(config, logger)
+  const registry = createRegistry('exporter')
+  const metrics = createExporterMetrics(registry, database)
+  let ready = false
+  // Before the migration, which may take longer than a startup probe waits.
+  const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
   const { url, startTimeoutMs } = config.database
   const store = await createStore(config)
   const patience = { startTimeoutMs, ...logPreparation(logger) }
   await prepareDatabase(url, { ...patience, service: 'exporter' })
-  const database = openDatabase(config, logger)
   const handBack = createHandBack(database.db)
-  const registry = createRegistry('exporter')
-  const metrics = createExporterMetrics(registry, database)
   const tracing = await startTracing(config.tracing, { service: 'exporter', logger, registry })
   const tasks = createTasks(config, { db: database.db, store, handBack, metrics, logger, tracing })
-  let ready = false
-  const ops = await startOpsServer({ ready: () => ready, registry }, config.ops)
   const stopping = new AbortController()
   const endingJobs = { patienceMs: config.database.patienceMs, signal: stopping.signal }
   const pool = createPatientPool(database.pool, endingJobs)
-  const { runner, poolId, heldJobs } = await awaitDatabase(
+  const { runner, workers, heldJobs } = await awaitDatabase(
     url,
     () => startRunner(config, pool, tasks, logger),
     patience,
   )
-  const worker = watchRunner(runner)
-  const recovering = { db: database.db, poolId, heldJobs, metrics, logger, options: config.recovery }
+  const worker = watchRunner(runner, workers)
+  const poolId = workers.id
+  const recovering = {
+    ...{ db: database.db, poolId, heldJobs, taskNames: Object.keys(tasks) },
+    ...{ metrics, logger, options: config.recovery },
+  }
   const recovery = await awaitDatabase(url, () => startWorkerRecovery(recovering), patience)
   // Ends the process: others may have taken its exports, and its pool is no longer registered. It must restart.
   void recovery.ended.catch((error) => {
@@ -121,7 +127,7 @@ function openDatabase({ database, worker }: ExporterConfig, logger: Logger): Dat
 
 interface StartedRunner {
   runner: Runner
-  poolId: string
+  workers: WorkerPool
   /** Jobs that a worker of this process runs, or whose end is being written to the database, by id. */
   heldJobs: ReadonlyMap<string, Job>
 }
@@ -151,10 +157,7 @@ async function startRunner(
 ): Promise<StartedRunner> {
   const events: WorkerEvents = new EventEmitter()
   const heldJobs = holdJobs(events, database.patienceMs)
-  let poolId = ''
-  events.once('pool:create', ({ workerPool }) => {
-    poolId = workerPool.id
-  })
+  const created = once(events, 'pool:create') as Promise<[{ workerPool: WorkerPool }]>
   const runner = await run({
     events,
     taskList,
@@ -168,14 +171,18 @@ async function startRunner(
     // Without these settings graphile-worker ends jobs in a promise that nothing awaits, not even the shutdown.
     preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
   })
-  return { runner, poolId, heldJobs }
+  const [{ workerPool: workers }] = await created // it was created before `run` returned
+  return { runner, workers, heldJobs }
 }
+
+/** How long a stop waits for graphile-worker's cron. Without an outage it ends at once. */
+const CRON_END_MS = 500
 
 /**
  * Ends the process if the worker stops by itself: it could not write how a job has ended, although it retried. A
  * restart begins with a clean state.
  */
-function watchRunner(runner: Runner): { stop(): Promise<void> } {
+function watchRunner(runner: Runner, workers: WorkerPool): { stop(): Promise<void> } {
   let stopping = false
   let cause: unknown // runner.promise does not contain it
   runner.events.on('pool:fatalError', ({ error }) => {
@@ -192,7 +199,11 @@ function watchRunner(runner: Runner): { stop(): Promise<void> } {
     async stop() {
       if (stopping) return
       stopping = true
-      await runner.stop().catch(() => undefined) // rejects if the worker has stopped by itself
+      const stopped = runner.stop().catch(() => undefined) // rejects if the worker has stopped by itself
+      // After an outage the cron sleeps for up to a minute, which nothing can end, and `stop` would wait for it. It does
+      // nothing more when it wakes.
+      const workersEnded = workers.promise.catch(() => undefined)
+      await Promise.race([stopped, workersEnded.then(() => sleep(CRON_END_MS))])
     },
   }
 }

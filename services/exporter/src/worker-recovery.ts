@@ -9,6 +9,8 @@ export interface RecoveryDeps {
   poolId: string
   /** The jobs that this exporter is running, by id. */
   heldJobs: ReadonlyMap<string, unknown>
+  /** The tasks of exporters: other programs may have graphile-worker's tables in the same database. */
+  taskNames: readonly string[]
   metrics: Pick<ExporterMetrics, 'lost'>
   logger: Logger
   options: RecoveryOptions
@@ -70,7 +72,7 @@ interface Watch {
 
 /** Writes one heartbeat and checks those of the others. */
 async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
-  const { db, poolId, heldJobs, metrics, logger, options } = deps
+  const { db, poolId, heldJobs, taskNames, metrics, logger, options } = deps
   if (!(await renewPool(db, poolId))) throw new TakenForDeadError()
   const astray = await releaseStrayJobs(db, poolId, { heldJobs, afterMs: options.deadAfterMs })
   if (astray.length > 0) logger.warn({ jobs: astray }, 'released jobs that this exporter had locked but never started')
@@ -80,7 +82,7 @@ async function recoverOnce(deps: RecoveryDeps, watch: Watch): Promise<Watch> {
   const broken = nowMs - watch.lastMs > 2 * options.heartbeatMs
   const next = { sinceMs: broken ? nowMs : watch.sinceMs, lastMs: nowMs }
   if (nowMs - next.sinceMs < options.deadAfterMs) return next
-  const dead = await releaseDeadPools(db, poolId, options.deadAfterMs)
+  const dead = await releaseDeadPools(db, poolId, { deadAfterMs: options.deadAfterMs, taskNames })
   if (dead.length > 0) {
     metrics.lost.inc(dead.length)
     logger.warn({ pools: dead }, 'released the jobs of dead exporters')

@@ -206,6 +206,31 @@ test('a file whose publication was never answered for is kept, as its export may
   expect(await listFiles(dir)).toEqual([file])
 })
 
+test('an exporter stops in order while the cron sleeps after an outage, and its export loses no attempt', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const { db, url } = await createDatabase()
+  // As if the database were down for the cron alone: its pauses grow.
+  await sql`alter table graphile_worker._private_known_crontabs rename to gone`.execute(db)
+  const drainMs = 3_000
+  const exporter = await spawnService(MAIN, {
+    ...{ DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), DRAIN_TIMEOUT_MS: String(drainMs), ...SLOW },
+  })
+  await exporter.ready()
+  const history = await makeHistory(db, 10_000)
+  const sleeps = () => [...exporter.logs.matchAll(/restarting in ([\d.]+)ms/g)].map(([, ms]) => Number(ms))
+  await waitFor(() => (sleeps().at(-1) ?? 0) > 2 * drainMs, { timeoutMs: 60_000 })
+  const id = await orderExport(db, history)
+  await waitForExport(db, id, ({ rows_done }) => rows_done > 0)
+
+  exporter.signal('SIGTERM')
+
+  expect(await exporter.exited).toEqual({ code: 0, signal: null })
+  expect(exporter.logs).not.toContain('stop took too long')
+  expect(await readJob(db, id)).toMatchObject({ attempts: 0, locked_by: null })
+})
+
 async function openMigrated(url: string) {
   await migrate(url)
   const { db, close } = createDatabase(url, {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { exportJobKey } from '@streamledger/events'
+import { EXPORT_TASK, exportJobKey } from '@streamledger/events'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { enterPool, releaseDeadPools, renewPool } from '../src/exporter-pools.ts'
@@ -7,6 +7,8 @@ import { makeHistory } from './make-history.ts'
 import { holdInMiddle, orderExport, readExport, readJob, waitForExport } from './order-export.ts'
 import { listFiles, makeExportDir, SLOW } from './run-exporter.ts'
 import { readTransIds, spawnExporter, transIds } from './spawn-exporter.ts'
+
+const OURS = { deadAfterMs: 15_000, taskNames: [EXPORT_TASK] }
 
 test('an exporter that is paused past its heartbeat is replaced, and when it wakes it changes nothing and leaves', async ({
   database: { db, url },
@@ -100,12 +102,25 @@ test('the jobs of the silent and of the unknown are freed, those of the living a
   for (const pool of ['pool-living', 'pool-silent', 'pool-own']) await enterPool(db, pool)
   await sql`update exporter_pools set heartbeat_at = now() - interval '16 s' where id <> 'pool-living'`.execute(db)
 
-  const dead = await releaseDeadPools(db, 'pool-own', 15_000)
+  const dead = await releaseDeadPools(db, 'pool-own', OURS)
 
   expect(dead.sort()).toEqual(['pool-silent', 'pool-unknown'])
   const held = await Promise.all(holders.map(async (holder) => (await readJob(db, jobs.get(holder) ?? ''))?.locked_by))
   expect(held).toEqual(['pool-living', null, null, 'pool-newcomer', 'pool-own'])
   expect(await renewPool(db, 'pool-silent')).toBe(false)
   expect(await renewPool(db, 'pool-own')).toBe(true)
-  expect(await releaseDeadPools(db, randomUUID(), 15_000)).toEqual([])
+  expect(await releaseDeadPools(db, randomUUID(), OURS)).toEqual([])
+})
+
+test('a worker of another program in the same database keeps its long job', async ({ createDatabase }) => {
+  const { db } = await createDatabase()
+  await sql`select graphile_worker.add_job('send_newsletter', job_key := 'foreign')`.execute(db)
+  await sql`
+    update graphile_worker._private_jobs set locked_by = 'pool-foreign', locked_at = now() - interval '1 hour'
+    where key = 'foreign'`.execute(db)
+
+  expect(await releaseDeadPools(db, 'pool-own', OURS)).toEqual([])
+  const { rows } = await sql<{ locked_by: string }>`
+    select locked_by from graphile_worker.jobs where key = 'foreign'`.execute(db)
+  expect(rows).toEqual([{ locked_by: 'pool-foreign' }])
 })

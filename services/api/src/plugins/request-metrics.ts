@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './problem-status.ts'
 
 export interface RequestMetricsOptions {
   registry: Registry
@@ -10,6 +11,10 @@ const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 const UNMATCHED = 'unmatched'
 const MS_PER_S = 1_000
 
+const STATUS_BY_CODE = { ...ledgerStatus, ...accountStatus, ...exportStatus, ...requestStatus }
+const FAILURES = [...new Set(Object.values(STATUS_BY_CODE).filter((status) => status >= 500))].map(String)
+const UNPROCESSABLE = '422'
+
 /** Measures the duration of each route by status, and counts problems by code. */
 export const requestMetrics = fp<RequestMetricsOptions>(
   async (app, { registry }) => {
@@ -19,6 +24,16 @@ export const requestMetrics = fp<RequestMetricsOptions>(
       labelNames: ['method', 'route', 'status'] as const,
       buckets: BUCKETS_S,
       registers: [registry],
+    })
+    // Prometheus sees no increase in a series that first appears with its first burst. So the series that alerts read start
+    // at 0: the successes, the refusals and the failures of each route.
+    for (const status of FAILURES) duration.zero({ method: UNMATCHED, route: UNMATCHED, status })
+    app.addHook('onRoute', ({ method, url, schema }) => {
+      const documented = Object.keys(schema?.response ?? {})
+      const others = documented.filter((status) => status.startsWith('2') || status === UNPROCESSABLE)
+      for (const one of [method].flat().filter((one) => one !== 'HEAD')) {
+        for (const status of [...others, ...FAILURES]) duration.zero({ method: one, route: url, status })
+      }
     })
     const series = new Map<string, Histogram.Internal<string>>()
     const countProblem = createProblemCounter(registry)
@@ -37,9 +52,9 @@ export const requestMetrics = fp<RequestMetricsOptions>(
   { name: 'request-metrics', dependencies: ['problem-details'] },
 )
 
-/** The codes are a fixed set, so the number of series is bounded. */
+/** The codes are a fixed set, so the number of series is bounded, and each starts at 0. */
 function createProblemCounter(registry: Registry): (code: string) => void {
-  const counts = new Map<string, number>()
+  const counts = new Map<string, number>(Object.keys(STATUS_BY_CODE).map((code) => [code, 0]))
   new Counter({
     name: 'http_problems_total',
     help: 'Answers with an error, by code; docs/errors.md lists the codes.',
