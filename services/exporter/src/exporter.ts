@@ -3,7 +3,14 @@ import { awaitDatabase, prepareDatabase } from '@streamledger/db'
 import { createDatabase, type Database } from '@streamledger/db/database'
 import { EXPORT_TASK } from '@streamledger/events'
 import { openBucket } from '@streamledger/export-files'
-import { createRegistry, type Logger, logPreparation, type RunningService, sleep, startOpsServer } from '@streamledger/runtime'
+import {
+  createRegistry,
+  type Logger,
+  logPreparation,
+  type RunningService,
+  sleep,
+  startOpsServer,
+} from '@streamledger/runtime'
 import { startTracing } from '@streamledger/tracing'
 import {
   type Job,
