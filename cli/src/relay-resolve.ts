@@ -2,6 +2,7 @@ import type { Command, CommandResult, OptionValues } from './command.ts'
 import { loadStreamConfig } from './config.ts'
 import { CliError, EXIT } from './errors.ts'
 import { parseCount } from './parse-count.ts'
+import { quoteForShell } from './quote-for-shell.ts'
 import { describeOther } from './read-topic-row.ts'
 import { findContradictions, OUTCOMES, type Outcome, outcomeOf } from './resolve/judge-evidence.ts'
 import { type LaneSession, whoAmI, withLaneSession } from './resolve/lane-session.ts'
@@ -192,7 +193,7 @@ function renderResult(
 ): CommandResult {
   const fits = outcomeOf(evidence)
   const speaksAgainst = findContradictions(evidence, fits)
-  const command = `streamledger relay resolve --partition ${partition} --as ${as ?? fits} --reason ${reason ? JSON.stringify(reason) : '"what happened"'} --yes`
+  const command = `streamledger relay resolve --partition ${partition} --as ${as ?? fits} --reason=${quoteForShell(reason ?? 'what happened')} --yes`
   const advice = done
     ? [`Partition ${partition} is resolved as ${as}. The relay continues with it by itself.`]
     : [

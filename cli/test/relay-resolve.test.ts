@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { test as base, expect, waitFor } from '@streamledger/testkit'
 import { readLane } from '../src/resolve/read-lane.ts'
 import { resolveLane } from '../src/resolve/resolve-lane.ts'
@@ -158,6 +160,20 @@ test('a lane that is not as it was when the evidence was read is left alone', as
   await expect(late).rejects.toThrow('has changed in the meantime')
   expect(await countOutbox(ledger)).toBe(ROWS + 1)
   expect(await readHalt(ledger)).toBe('a test')
+})
+
+test('a shell reads in the printed command the reason that was given', async ({ ledger }) => {
+  await openBatch(ledger, 0)
+  await ledger.pool.query(`update relay_partitions set halted_at = now(), halted_reason = 'a test'`)
+  const reason = `-it's "gone" for $(echo ever), \`now\` \\ !`
+  const { stdout } = await runCli(
+    ['relay', 'resolve', '--partition', '0', '--as', 'unpublished', `--reason=${reason}`],
+    ledger.env,
+  )
+  const command = stdout.split('\n').find((line) => line.trim().startsWith('streamledger relay resolve'))
+  const print = `streamledger() { printf '%s\\n' "$@"; }; ${command}`
+  const { stdout: words } = await promisify(execFile)('sh', ['-c', print])
+  expect(words.split('\n')).toContain(`--reason=${reason}`)
 })
 
 test('only a halted partition is resolved, with a reason, and as something', async ({ ledger }) => {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { readNodeFlags } from '@streamledger/engines'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { assertGrouped, renderConfiguration } from '../src/configuration-document.ts'
@@ -223,7 +224,10 @@ test('the audit runs only where it is asked for, and keeps its state in a folder
 test('every command runs a file that there is and that the image has', () => {
   const commands = [...names, 'migrate'].map((name) => serviceOf(name).command ?? [])
   expect(commands.map(([program]) => program)).toEqual(commands.map(() => 'node'))
-  for (const [, file = ''] of commands) {
+  for (const command of commands) {
+    const [file = ''] = command.filter((word) => word.endsWith('.ts'))
+    // V8's flags can be set only at the start: those of the file's first line. `migrate` and the audit need none.
+    if (file.startsWith('services/')) expect(command.slice(1, -1)).toEqual(readNodeFlags(resolve(ROOT, file)))
     expect({ file, exists: existsSync(resolve(ROOT, file)) }).toEqual({ file, exists: true })
     const folder = file.slice(0, file.indexOf('/src/') + '/src'.length)
     expect(dockerfile).toContain(`\nCOPY ${folder} ${folder}\n`)

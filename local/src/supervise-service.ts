@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
-import { signalProcess } from '@streamledger/engines'
+import { readNodeFlags, signalProcess } from '@streamledger/engines'
 import type { ServicePlan } from './plan-services.ts'
 import type { ServiceLog } from './service-log.ts'
 
@@ -111,7 +111,7 @@ function isRunning(child: ChildProcess | undefined): child is ChildProcess {
 
 function spawnService({ entry, env }: ServicePlan): ChildProcess {
   // Its own process group: Ctrl-C in the terminal reaches only the supervisor, which stops everything in order.
-  return spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
+  return spawn(process.execPath, [...readNodeFlags(entry), entry], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { pickFreePort, type RecordedProcess, readNodeFlags } from '@streamledger/engines'
 import { isReady } from '@streamledger/testkit/is-ready'
 import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 
@@ -46,7 +46,7 @@ export async function spawnService(name: ServiceName, options: SpawnServiceOptio
   const entry = join(ROOT, 'services', name, 'src', 'main.ts')
   const logFile = join(logDir, `${name}.log`)
   const log = openSync(logFile, 'w')
-  const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
+  const child = spawn(process.execPath, [...readNodeFlags(entry), entry], {
     // Variables of the shell are passed on, so that settings of a service can be compared.
     env: {
       NODE_COMPILE_CACHE: COMPILE_CACHE, // as under `npm start`

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, closeSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Exit, pickFreePort, type RecordedProcess } from '@streamledger/engines'
+import { type Exit, pickFreePort, type RecordedProcess, readNodeFlags } from '@streamledger/engines'
 import { isReady } from '@streamledger/testkit/is-ready'
 import { LIMITS_OUT_OF_REACH } from '@streamledger/testkit/limits-out-of-reach'
 import { isStopped } from './is-stopped.ts'
@@ -67,7 +67,7 @@ export class Replica {
     this.#logStart = readFileSync(this.logFile).length
     const log = openSync(this.logFile, 'a')
     this.#endsOnPurpose = false
-    const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', entry], {
+    const child = spawn(process.execPath, [...readNodeFlags(entry), entry], {
       env: {
         ...LIMITS_OUT_OF_REACH,
         ...process.env, // a service's own settings pass through from the shell

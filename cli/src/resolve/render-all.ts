@@ -1,5 +1,6 @@
 import type { CommandResult } from '../command.ts'
 import { EXIT } from '../errors.ts'
+import { quoteForShell } from '../quote-for-shell.ts'
 import { renderQuantity, renderTable } from '../render-table.ts'
 import { outcomeOf } from './judge-evidence.ts'
 import type { Evidence } from './read-evidence.ts'
@@ -38,7 +39,7 @@ export function renderAllPlanned(found: readonly Evidence[], otherKafka: string 
       advice,
       'This would pause posting and stop every partition until it is done. Nothing was changed. When you know what happened,',
       'and no other system writes to this topic, run:',
-      `  streamledger relay resolve --all${lost > 0 ? ' --lost put-back' : ''} --reason "what happened" --yes`,
+      `  streamledger relay resolve --all${lost > 0 ? ' --lost put-back' : ''} --reason=${quoteForShell('what happened')} --yes`,
     ].join('\n'),
   }
 }

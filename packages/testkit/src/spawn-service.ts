@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { resolve } from 'node:path'
-import { type Exit, pickFreePort } from '@streamledger/engines'
+import { type Exit, pickFreePort, readNodeFlags } from '@streamledger/engines'
 import { findProgram, ROOT } from './find-program.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -48,7 +48,7 @@ export async function spawnService(
   const opsPort = env.OPS_PORT ?? String(await pickFreePort())
   const node = [
     process.execPath,
-    '--disable-warning=TimeoutNegativeWarning',
+    ...readNodeFlags(resolve(ROOT, entryPath)),
     bundled ? findProgram(entryPath) : resolve(ROOT, entryPath),
     ...args,
   ]

@@ -1,3 +1,5 @@
+#!/usr/bin/env -S node --expose-gc
+// The flag lets the service collect the garbage of its start, see collect-garbage.ts.
 import { awaitDatabase, claimInstallation, prepareDatabase } from '@streamledger/db'
 import {
   createLogger,

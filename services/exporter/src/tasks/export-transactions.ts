@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
-import { growYoungSpace, type Logger } from '@streamledger/runtime'
+import type { Logger } from '@streamledger/runtime'
 import { readTraceContext, type Tracing, traceFields } from '@streamledger/tracing'
 import type { Job, Task } from 'graphile-worker'
 import { startAttemptSpan } from '../attempt-span.ts'
@@ -35,9 +35,6 @@ export interface ExportDeps {
   tracing?: Tracing | undefined
   options: { pageRows: number; progressIntervalMs: number; ttlH: number; patienceMs: number }
 }
-
-/** Rows soon become garbage. With the default of one megabyte, garbage collection would run every few hundred rows. */
-const YOUNG_SPACE_MB = 8
 
 /** Writes one export. Safe to run twice, and twice at once: only the latest attempt can publish. */
 export function exportTransactions(deps: ExportDeps): Task {
@@ -91,7 +88,6 @@ async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal
 
 async function writeRows(deps: ExportDeps, attempt: ExportAttempt, draft: Draft, signal: AbortSignal): Promise<number> {
   const { db, metrics, options } = deps
-  growYoungSpace(YOUNG_SPACE_MB)
   const { begin, rest } = deps.cpuBudget
   begin()
   const workbook = createTransactionWorkbook(draft.stream, { currency: attempt.currency, signal, rest })
