@@ -18,7 +18,11 @@ const test = base.extend('stack', async ({ createDatabase, spawnService }, { onC
   const proxy = await startTcpProxy(url)
   onCleanup(() => proxy.close())
   // A busy machine needs the delay to take in what was sent before the stop.
-  const env = { DRAIN_TIMEOUT_MS: String(DRAIN_TIMEOUT_MS), DRAIN_DELAY_MS: '3000', DATABASE_CONNECT_TIMEOUT_MS: '3000' }
+  const env = {
+    DRAIN_TIMEOUT_MS: String(DRAIN_TIMEOUT_MS),
+    DRAIN_DELAY_MS: '3000',
+    DATABASE_CONNECT_TIMEOUT_MS: '3000',
+  }
   const [api] = (await spawnApis(spawnService, proxy.address, { env })) as [ServiceProcess]
   const users: Client[] = []
   while (users.length < USERS) users.push(await signUp(api.url))
