@@ -48,10 +48,10 @@ export interface PasswordsOptions {
 }
 
 /**
- * How many log-ins may have a turn for each hash that runs: the others are in the database. Few, so that a flood of
- * log-ins leaves connections for other requests, and so that a log-in that is counted soon has its password checked.
+ * How many log-ins may have a turn for each hash that runs: while one hashes, another is in the database. Not more,
+ * because failed log-ins from one network write one row, and one after the other.
  */
-const TURNS_PER_HASH = 3
+const TURNS_PER_HASH = 2
 
 /** argon2id off the main thread, at most `hashesMax` at once: each takes 19 MiB, and one core for 20 to 40 ms. */
 export function createPasswords({
