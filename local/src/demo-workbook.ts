@@ -33,18 +33,22 @@ function readRows(workbook: exceljs.Workbook, name: string): unknown[][] {
 
 /** @throws Disagreement unless both sheets say what was posted, in its order. */
 export function checkWorkbook({ summary, transactions }: Workbook, posted: readonly Posted[]): void {
-  const rows = transactions.slice(1).map((row) => [row[1], row[2], row[3], row[4], row.at(-1)])
-  const wantedRows = posted.map((t) => [t.transaction_id, t.entry, t.amount / 100, t.balance / 100, t.trans_id])
+  const rows = transactions.slice(1).map((row) => [1, 2, 3, 4, 6, 7, 8].map((column) => row[column]))
+  const wantedRows = posted.map((t) => [
+    ...[String(t.transaction_id), t.entry, t.amount / 100, t.balance / 100, t.trans_id],
+    ...[String(t.amount), String(t.balance)],
+  ])
   agree(rows, wantedRows, 'the rows are not the transactions, in their order')
 
   const credits = posted.filter(({ entry }) => entry === 'credit')
   const debits = posted.filter(({ entry }) => entry === 'debit')
-  const sum = (some: readonly Posted[]) => some.reduce((total, { amount }) => total + amount, 0) / 100
+  const sum = (some: readonly Posted[]) => some.reduce((total, { amount }) => total + amount, 0)
+  const figures = (kobo: number) => [kobo / 100, String(kobo)]
   const wanted = [
-    ['Closing balance', (posted.at(-1)?.balance ?? 0) / 100],
-    ['Credits', credits.length, sum(credits)],
-    ['Debits', debits.length, sum(debits)],
-    ['All, credits less debits', posted.length, sum(credits) - sum(debits)],
+    ['Closing balance', ...figures(posted.at(-1)?.balance ?? 0)],
+    ['Credits', credits.length, ...figures(sum(credits))],
+    ['Debits', debits.length, ...figures(sum(debits))],
+    ['All, credits less debits', posted.length, ...figures(sum(credits) - sum(debits))],
   ]
   const found = wanted.map(([label]) => summary.find((row) => row[0] === label)?.filter((cell) => cell !== ''))
   agree(found, wanted, 'the summary is not the sum of the transactions')

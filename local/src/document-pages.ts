@@ -28,6 +28,7 @@ export const DOCUMENT_PAGES: readonly DocumentPage[] = [
   { path: 'docs/dashboards.md', reader: 'People on call' },
   { path: 'docs/docker.md', reader: 'People who try it on one host with Docker', session: COMPOSE },
   { path: 'docs/errors.md', reader: 'Authors of clients' },
+  { path: 'docs/exports.md', reader: 'Users of the Excel files, and authors of programs that read them' },
   { path: 'docs/kubernetes.md', reader: 'Operators who install it on Kubernetes' },
   { path: 'docs/metrics.md', reader: 'Operators' },
   { path: 'docs/performance.md', reader: 'Operators who plan capacity' },

@@ -11,17 +11,17 @@ const POSTED = [
   { transaction_id: 8, entry: 'debit', amount: 120_000, balance: 380_000, trans_id: 'order' },
 ]
 const TRANSACTIONS = [
-  ['Date', 'Id', 'Entry', 'Amount', 'Balance', 'Currency', 'trans_id'],
-  ['2026-01-01T00:00:00.000Z', 7, 'credit', 5000, 5000, 'NGN', 'salary'],
-  ['2026-01-01T00:00:01.000Z', 8, 'debit', 1200, 3800, 'NGN', 'order'],
+  ['Date', 'Id', 'Entry', 'Amount', 'Balance', 'Currency', 'trans_id', 'Amount (kobo)', 'Balance (kobo)'],
+  ['2026-01-01T00:00:00.000Z', '7', 'credit', 5000, 5000, 'NGN', 'salary', '500000', '500000'],
+  ['2026-01-01T00:00:01.000Z', '8', 'debit', 1200, 3800, 'NGN', 'order', '120000', '380000'],
 ]
 const SUMMARY = [
   ['Transaction history'],
-  ['Opening balance', '', 0],
-  ['Closing balance', '', 3800],
-  ['Credits', 1, 5000],
-  ['Debits', 1, 1200],
-  ['All, credits less debits', 2, 3800],
+  ['Opening balance', '', 0, '0'],
+  ['Closing balance', '', 3800, '380000'],
+  ['Credits', 1, 5000, '500000'],
+  ['Debits', 1, 1200, '120000'],
+  ['All, credits less debits', 2, 3800, '380000'],
 ]
 
 /** Writes sheets into a file and reads them back as the demo does. */
@@ -55,10 +55,15 @@ test.each([
     [0, 2, 1].map((at) => TRANSACTIONS[at] ?? []),
     'the rows are not the transactions',
   ],
-  ['a count that is wrong', changed(SUMMARY, 3, ['Credits', 2, 5000]), TRANSACTIONS, 'the summary is not the sum'],
+  [
+    'a count that is wrong',
+    changed(SUMMARY, 3, ['Credits', 2, 5000, '500000']),
+    TRANSACTIONS,
+    'the summary is not the sum',
+  ],
   [
     'a balance that is wrong',
-    changed(SUMMARY, 2, ['Closing balance', '', 1]),
+    changed(SUMMARY, 2, ['Closing balance', '', 1, '100']),
     TRANSACTIONS,
     'the summary is not the sum',
   ],

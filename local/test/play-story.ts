@@ -61,12 +61,14 @@ function expectRows(rows: unknown[][], history: readonly Transaction[]): void {
   expect(rows).toEqual(
     history.map((posted) => [
       new Date(posted.created_at),
-      posted.transaction_id,
+      String(posted.transaction_id),
       posted.entry,
       posted.amount / 100,
       posted.balance / 100,
       'NGN',
       posted.trans_id,
+      String(posted.amount),
+      String(posted.balance),
     ]),
   )
 }
@@ -127,7 +129,7 @@ interface Export {
   file_url: string
 }
 
-/** The rows of the workbook that the exporter made, as [date, id, entry, naira, naira, trans_id]. */
+/** The rows of the workbook that the exporter made, as [date, id, entry, naira, naira, currency, trans_id, kobo, kobo]. */
 async function exportAll({ api }: Person, origin: string): Promise<unknown[][]> {
   const { json } = await api.call('POST', '/transactions/export', { body: {}, status: 202 })
   const { export_id } = json as Export

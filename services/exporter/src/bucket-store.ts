@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Disk } from '@streamledger/export-files'
 import { ExportError } from './errors.ts'
 import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store.ts'
-import { draftNameOf, fileNameOf, isOfOther, parseFileName } from './file-name.ts'
-import { listFolder, makeFolder, removeOthersIn } from './folder-store.ts'
+import { draftNameOf, fileNameOf, parseFileName } from './file-name.ts'
+import { listFolder, makeFolder } from './folder-store.ts'
 import { openLocalDraft } from './local-draft.ts'
 import { retry } from './retry.ts'
 
@@ -23,11 +23,9 @@ export async function createBucketStore(
   await makeFolder(folder)
   return {
     openDraft: (attempt) => openBucketDraft(disk, folder, attempt, options),
-    async removeOthers(attempt) {
-      await removeOthersIn(folder, attempt)
-      for await (const { file } of listBucket(disk, attempt.exportId)) {
-        if (isOfOther(file, attempt)) await disk.delete(file)
-      }
+    async removeAttempt(attempt) {
+      await rm(join(folder, draftNameOf(attempt)), { force: true })
+      await disk.delete(fileNameOf(attempt))
     },
     async remove(file) {
       if (parseFileName(file)?.isDraft) return rm(join(folder, file), { force: true })
@@ -40,10 +38,10 @@ export async function createBucketStore(
   }
 }
 
-async function* listBucket(disk: Disk, prefix?: string): AsyncGenerator<StoredFile> {
+async function* listBucket(disk: Disk): AsyncGenerator<StoredFile> {
   let paginationToken: string | undefined
   do {
-    const page = await disk.listAll(prefix, { recursive: true, ...(paginationToken && { paginationToken }) })
+    const page = await disk.listAll(undefined, { recursive: true, ...(paginationToken && { paginationToken }) })
     for (const object of page.objects) {
       const attempt = object.isFile && parseFileName(object.key)
       if (!attempt || attempt.isDraft) continue

@@ -1,36 +1,37 @@
-/** Excel keeps this many significant digits; it silently replaces further ones with zeros. */
-const EXCEL_DIGITS_MAX = 15
+/** A spreadsheet keeps this many significant digits of a number. */
+const DIGITS_MAX = 15
 
-/** An integer as a cell: a number if Excel stores it exactly, otherwise its digits as text. */
-export function integerCell(value: number): number | string {
-  return isExact(value) ? value : String(value)
+/** Whether a spreadsheet keeps all digits of this figure as a number. */
+export function isExact(kobo: number | bigint): boolean {
+  if (kobo < 10 ** DIGITS_MAX && kobo > -(10 ** DIGITS_MAX)) return true
+  return String(kobo).replace(/^-|0+$/g, '').length <= DIGITS_MAX
 }
 
-/** Kobo as naira with two decimals: a number if Excel stores it exactly, otherwise text in the same format. */
-export function nairaCell(kobo: number | bigint): number | string {
-  // With at most 15 digits the quotient is the double closest to the decimal, so the written digits are exact.
+/** Kobo as naira, always a number: the double closest to the decimal. If it is not exact, it is rounded. */
+export function nairaNumber(kobo: number): number {
+  return kobo / 100
+}
+
+/** Kobo as naira, always exact: a number if a spreadsheet keeps all of its digits, otherwise those digits as text. */
+export function exactNaira(kobo: number | bigint): number | string {
   if (isExact(kobo)) return Number(kobo) / 100
   const digits = String(kobo)
-  return `${digits.slice(0, -2).replace(THOUSANDS, ',')}.${digits.slice(-2)}`
-}
-
-/** Matches the places of the thousands separators. */
-const THOUSANDS = /\B(?=(?:\d{3})+$)/g
-
-function isExact(integer: number | bigint): boolean {
-  if (integer < 10 ** EXCEL_DIGITS_MAX && integer > -(10 ** EXCEL_DIGITS_MAX)) return true
-  return String(integer).replace(/^-|0+$/g, '').length <= EXCEL_DIGITS_MAX
+  return `${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
 
 /**
- * With these first characters a spreadsheet may read text as a formula, on editing or as CSV. The last four are
- * full-width.
+ * With these first characters a spreadsheet may read text as a formula, when it is saved as CSV and opened again. Four
+ * are full-width. The last one is the prefix itself.
  */
-const FORMULA_PREFIX = /^[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]/
+const PREFIXED = /^[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20']/
 
-/** Text from users, written so that no spreadsheet runs it as a formula (OWASP ASVS 1.2.10). */
+/**
+ * Text from users, written so that no spreadsheet runs it as a formula (OWASP ASVS 1.2.10). A cell that begins with an
+ * apostrophe is prefixed, any other is not: so two texts never become the same cell, and the text is what follows the
+ * apostrophe.
+ */
 export function textCell(text: string): string {
-  return escapeXml(FORMULA_PREFIX.test(text) ? `'${text}` : text)
+  return escapeXml(PREFIXED.test(text) ? `'${text}` : text)
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the format does not allow these characters.

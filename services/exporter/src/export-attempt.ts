@@ -10,8 +10,8 @@ import type { PublishedFile } from './export-store.ts'
 export interface ExportAttempt {
   id: string
   attempt: string
-  /** There was an earlier attempt, which may have left a file. */
-  repeated: boolean
+  /** The attempt that this one has taken the export from. It can no longer publish, and may have left a file. */
+  replaced: string | null
   walletId: number
   holder: string
   currency: string
@@ -51,7 +51,7 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
     })
     .where('id', '=', id)
     .where('status', 'in', ['queued', 'running'])
-    .returning(['id', 'wallet_id', 'entry', sql<boolean>`old.started_at is not null`.as('repeated')])
+    .returning(['id', 'wallet_id', 'entry', sql<string | null>`nullif(old.attempt, new.attempt)`.as('replaced')])
     .executeTakeFirst()
   if (!taken) return undefined
   const range = await readRange(db, id)
@@ -60,7 +60,7 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
   return {
     id: taken.id,
     attempt,
-    repeated: taken.repeated,
+    replaced: taken.replaced,
     walletId: taken.wallet_id,
     entry: taken.entry,
     ...range,
@@ -68,7 +68,7 @@ export async function startAttempt(db: Db, { id, attempt }: AttemptKey): Promise
   }
 }
 
-type Range = Omit<ExportAttempt, 'id' | 'attempt' | 'repeated' | 'walletId' | 'entry' | 'rowsTotal'>
+type Range = Omit<ExportAttempt, 'id' | 'attempt' | 'replaced' | 'walletId' | 'entry' | 'rowsTotal'>
 
 /**
  * Turns the period into sequences. The history is append only and its times never decrease, so all attempts find the

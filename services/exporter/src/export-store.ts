@@ -3,8 +3,8 @@ import type { Writable } from 'node:stream'
 /** The store of finished workbooks. Each attempt at an export has its own file, so attempts cannot harm each other. */
 export interface ExportStore {
   openDraft(attempt: AttemptName): Promise<Draft>
-  /** Removes files of earlier attempts at this export, published or not. */
-  removeOthers(attempt: AttemptName): Promise<void>
+  /** Removes what an attempt left, published or not. Only for an attempt that can no longer publish. */
+  removeAttempt(attempt: AttemptName): Promise<void>
   /** Removes a published file; a missing file is no error. */
   remove(file: string): Promise<void>
   /** All files of attempts, published or not. Other files are not listed, so they are never swept. */

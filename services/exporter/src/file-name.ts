@@ -19,8 +19,3 @@ export function parseFileName(name: string): (AttemptName & { isDraft: boolean }
   if (exportId === undefined || attempt === undefined) return undefined
   return { exportId, attempt, isDraft: suffix !== undefined }
 }
-
-/** Whether the file belongs to another attempt at the same export. */
-export function isOfOther(name: string, own: AttemptName): boolean {
-  return name.startsWith(`${own.exportId}.`) && !name.startsWith(fileNameOf(own))
-}

@@ -1,7 +1,7 @@
 import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store.ts'
-import { draftNameOf, fileNameOf, isOfOther, parseFileName } from './file-name.ts'
+import { draftNameOf, fileNameOf, parseFileName } from './file-name.ts'
 import { openLocalDraft } from './local-draft.ts'
 
 const FOLDER_MODE = 0o700
@@ -11,7 +11,9 @@ export async function createFolderStore(folder: string): Promise<ExportStore> {
   await makeFolder(folder)
   return {
     openDraft: (attempt) => openFolderDraft(folder, attempt),
-    removeOthers: (attempt) => removeOthersIn(folder, attempt),
+    async removeAttempt(attempt) {
+      for (const name of [draftNameOf(attempt), fileNameOf(attempt)]) await rm(join(folder, name), { force: true })
+    },
     remove: (file) => rm(join(folder, file), { force: true }),
     list: () => listFolder(folder),
   }
@@ -19,12 +21,6 @@ export async function createFolderStore(folder: string): Promise<ExportStore> {
 
 export async function makeFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
-}
-
-export async function removeOthersIn(folder: string, own: AttemptName): Promise<void> {
-  for await (const { name } of await opendir(folder)) {
-    if (isOfOther(name, own)) await rm(join(folder, name), { force: true })
-  }
 }
 
 export async function* listFolder(folder: string): AsyncGenerator<StoredFile> {

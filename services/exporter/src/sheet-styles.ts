@@ -11,8 +11,11 @@ export const TEXT: Partial<Style> = { numFmt: '@', alignment: LEFT }
 /** For text of any length: if it were wider than its column, the printed page would be scaled to the text. */
 export const WRAPPED: Partial<Style> = { numFmt: '@', alignment: { ...LEFT, wrapText: true } }
 export const TIME: Partial<Style> = { numFmt: 'yyyy-mm-dd hh:mm:ss.000', alignment: LEFT }
-export const ID: Partial<Style> = { numFmt: '0', alignment: LEFT }
 export const MONEY: Partial<Style> = { numFmt: '#,##0.00', alignment: RIGHT }
+/** Says so of a number of more digits than a spreadsheet shows: it replaces the last ones with zeros. */
+export const ROUNDED: Partial<Style> = { numFmt: '"≈ "#,##0.00', alignment: RIGHT }
+/** For a figure as text. */
+export const DIGITS: Partial<Style> = { numFmt: '@', alignment: RIGHT }
 export const COUNT: Partial<Style> = { numFmt: '#,##0', alignment: RIGHT }
 export const TITLE: Partial<Style> = { font: { ...FONT, size: 14 } }
 export const BOLD: Partial<Style> = { font: FONT }

@@ -1,4 +1,5 @@
 import type { Entry } from '@streamledger/db'
+import { isExact } from './cells.ts'
 
 export interface EntryTally {
   count: number
@@ -7,16 +8,23 @@ export interface EntryTally {
 }
 
 /** Counts and sums of transactions by entry. */
-export type Tally = Record<Entry, EntryTally>
-
-export function createTally(): Tally {
-  return { credit: { count: 0, sum: 0n }, debit: { count: 0, sum: 0n } }
+export interface Tally extends Record<Entry, EntryTally> {
+  /** Whether a figure of a row has more digits than a spreadsheet keeps of a number. */
+  isRounded: boolean
 }
 
-export function tallyRow(tally: Tally, { entry, amount }: { entry: Entry; amount: number }): void {
+export function createTally(): Tally {
+  return { credit: { count: 0, sum: 0n }, debit: { count: 0, sum: 0n }, isRounded: false }
+}
+
+export function tallyRow(
+  tally: Tally,
+  { entry, amount, balance }: { entry: Entry; amount: number; balance: number },
+): void {
   const of = tally[entry]
   of.count += 1
   of.sum += BigInt(amount)
+  tally.isRounded ||= !isExact(amount) || !isExact(balance)
 }
 
 export function countTallied({ credit, debit }: Tally): number {
@@ -26,4 +34,13 @@ export function countTallied({ credit, debit }: Tally): number {
 /** The change of the balance by these transactions, in kobo. */
 export function changeOf({ credit, debit }: Tally): bigint {
   return credit.sum - debit.sum
+}
+
+/**
+ * Whether programs that add up the amounts in naira, of all rows or of some, in any order, get the sum to the kobo. Each
+ * addition of doubles is off by at most 2^-53 of the sum, so all of them together by less than half a kobo.
+ */
+export function sumsAreExact(tally: Tally): boolean {
+  const total = tally.credit.sum + tally.debit.sum
+  return !tally.isRounded && isExact(total) && BigInt(countTallied(tally)) * total < 2n ** 52n
 }

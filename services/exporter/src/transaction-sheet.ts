@@ -1,21 +1,26 @@
 import type { LedgerTransaction } from '@streamledger/db'
 import type { Style, Worksheet } from 'exceljs'
 import { createRowRenderer } from './row-xml.ts'
-import { HEADER, ID, MONEY, PRINTED, TEXT, TIME, WRAPPED } from './sheet-styles.ts'
+import { DIGITS, HEADER, MONEY, PRINTED, ROUNDED, TEXT, TIME, WRAPPED } from './sheet-styles.ts'
 
 export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
 
-/** The style objects are shared: exceljs recognizes a style by its object. */
+/**
+ * Each column has cells of one type, whatever the figures are: a program takes a column's type from its first rows. The
+ * style objects are shared: exceljs recognizes a style by its object.
+ */
 const COLUMNS: readonly { header: (currency: string) => string; width: number; style: Partial<Style> }[] = [
   { header: () => 'Date (UTC)', width: 25, style: TIME },
-  { header: () => 'Transaction ID', width: 19, style: ID },
+  { header: () => 'Transaction ID', width: 19, style: TEXT },
   { header: () => 'Entry', width: 10, style: TEXT },
   { header: (currency) => `Amount (${currency})`, width: 23, style: MONEY },
   { header: (currency) => `Balance (${currency})`, width: 23, style: MONEY },
   { header: () => 'Currency', width: 12, style: TEXT },
   { header: () => 'trans_id', width: 40, style: WRAPPED },
+  { header: () => 'Amount (kobo)', width: 20, style: DIGITS },
+  { header: () => 'Balance (kobo)', width: 20, style: DIGITS },
 ]
-const LAST_COLUMN = 'G'
+const LAST_COLUMN = 'I'
 const FIRST_ROW = 2
 
 export interface SheetMaker {
@@ -49,8 +54,8 @@ export function openTransactionSheet(
   { number, currency }: { number: number; currency: string },
 ): TransactionSheet {
   const worksheet = addWorksheet(writer, { number, currency })
-  const { zipEntry, write, styleIds } = findInternals(worksheet)
-  const renderRow = createRowRenderer({ styleIds, currency })
+  const { zipEntry, write, styleIds, roundedId } = findInternals(worksheet)
+  const renderRow = createRowRenderer({ styleIds, roundedId, currency })
   let rows = 0
   return {
     zipEntry,
@@ -96,6 +101,7 @@ function findInternals(worksheet: Worksheet) {
   if (zipEntry?._writableState === undefined || !stream?.write || !styles?.addStyleModel) {
     throw new Error('this version of exceljs has different internals: no zip stream or no styles found')
   }
-  const styleIds = COLUMNS.map(({ style }) => styles.addStyleModel?.(style) ?? 0)
-  return { zipEntry, write: (xml: string) => stream.write?.(xml), styleIds }
+  const idOf = (style: Partial<Style>) => styles.addStyleModel?.(style) ?? 0
+  const ids = { styleIds: COLUMNS.map(({ style }) => idOf(style)), roundedId: idOf(ROUNDED) }
+  return { zipEntry, write: (xml: string) => stream.write?.(xml), ...ids }
 }

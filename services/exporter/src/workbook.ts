@@ -2,13 +2,11 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import type { Writable } from 'node:stream'
 import type exceljs from 'exceljs'
-import type { Worksheet } from 'exceljs'
 import type { CpuBudget } from './cpu-budget.ts'
 import { addSummarySheet, type Summary } from './summary-sheet.ts'
 import { createTally, type Tally, tallyRow } from './tally.ts'
 import { openTransactionSheet, type WorkbookRow, type ZipEntry } from './transaction-sheet.ts'
 
-type WorkbookWriter = exceljs.stream.xlsx.WorkbookWriter
 /** Only this part of exceljs is loaded: the rest, such as readers of several formats, would take 16 MB of memory. */
 const StreamingWriter: typeof exceljs.stream.xlsx.WorkbookWriter = createRequire(import.meta.url)(
   'exceljs/lib/stream/xlsx/workbook-writer.js',
@@ -47,7 +45,9 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
   const writer = new StreamingWriter({
     stream: output,
     useStyles: true,
-    useSharedStrings: false, // the table of all texts would stay in memory until the end
+    // Only for the headers and the summary, which exceljs writes: the table stays in memory until the end. DuckDB takes
+    // the first row for a header only if its texts are in the table.
+    useSharedStrings: true,
     zip: { highWaterMark: ZIP_BUFFER_BYTES } as Partial<exceljs.stream.xlsx.ArchiverZipOptions>, // missing from its types
   })
   writer.creator = 'StreamLedger'
@@ -86,20 +86,11 @@ export function createTransactionWorkbook(output: Writable, options: WorkbookOpt
     },
     async finish(summary) {
       sheet.close()
-      showFirst(writer, addSummarySheet(writer, summary, tally))
+      addSummarySheet(writer, summary, tally)
       // exceljs waits forever for an output that has already failed, so this also waits for `broken`.
       await orBroken(writer.commit(), broken)
     },
   }
-}
-
-/** Moves the summary to the front. It is written last, because its figures cover all other sheets. */
-function showFirst(writer: WorkbookWriter, summary: Worksheet): void {
-  const held = writer as unknown as { _worksheets?: (Worksheet | undefined)[] }
-  if (held._worksheets?.at(-1) !== summary) {
-    throw new Error('this version of exceljs has different internals: no list of sheets found')
-  }
-  held._worksheets = [summary, ...held._worksheets.filter((sheet) => sheet !== undefined && sheet !== summary)]
 }
 
 /** Aborts with the caller's reason or with the output's error. */

@@ -33,7 +33,7 @@ test('once another attempt has taken an export over, the first can change nothin
   const id = await orderExport(db, await makeHistory(db, 5))
   const first = await start(db, id)
   const second = await start(db, id)
-  expect([first.repeated, second.repeated]).toEqual([false, true])
+  expect([first.replaced, second.replaced]).toEqual([null, first.attempt])
 
   expect(await changed(db, id, () => reportAttempt(db, first, { rows_done: 3 }))).toEqual({ error: 'replaced' })
   expect(await changed(db, id, () => releaseAttempt(db, first))).toEqual({})

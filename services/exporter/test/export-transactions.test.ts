@@ -22,7 +22,16 @@ async function ledgerRows(db: Db, walletId: number): Promise<SheetRow[]> {
     .orderBy('sequence')
     .execute()
   return rows.map(({ created_at, id, entry, amount, balance, trans_id }) => ({
-    ...{ date: created_at, id, entry, amount: amount / 100, balance: balance / 100, currency: 'NGN', trans_id },
+    ...{
+      date: created_at,
+      id: String(id),
+      entry,
+      amount: amount / 100,
+      balance: balance / 100,
+      currency: 'NGN',
+      trans_id,
+    },
+    ...{ amountKobo: String(amount), balanceKobo: String(balance) },
   }))
 }
 
@@ -49,6 +58,7 @@ test('a workbook holds every transaction of the wallet once, in order, to the ko
   expect(sheets.map(({ name }) => name)).toEqual(['Transactions'])
   expect(sheets[0]?.header).toEqual([
     ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount (NGN)', 'Balance (NGN)', 'Currency', 'trans_id'],
+    ...['Amount (kobo)', 'Balance (kobo)'],
   ])
   expect(sheets[0]?.rows).toEqual(rows)
   expect(await listFiles(dir, id)).toEqual([row.file])
@@ -123,8 +133,8 @@ test('text that a spreadsheet would run is shown as text, and figures beyond its
   const dir = await makeExportDir()
   const largest = Number.MAX_SAFE_INTEGER
   const history = await makeChosenHistory(db, [
-    ...['=1+1', '+1', '-1', '@sum', '\tx', '\rx', '\nx', '＝1'].map((trans_id) => ({ trans_id })),
-    { trans_id: 'plain', amount: largest - 800 },
+    ...['=1+1', "'=1+1", '+1', '-1', '@sum', '\tx', '\rx', '\nx', '＝1', ' ', '   '].map((trans_id) => ({ trans_id })),
+    { trans_id: 'plain', amount: largest - 1_100 },
     { trans_id: '<&>"\u007f\ufffe_x0041_ 💸', entry: 'debit', amount: largest - 1 },
   ])
   await runExporter(url, dir)
@@ -133,12 +143,15 @@ test('text that a spreadsheet would run is shown as text, and figures beyond its
 
   const [sheet] = await readWorkbook(join(dir, row.file as string))
   expect(sheet?.rows.map(({ trans_id }) => trans_id)).toEqual([
-    ...["'=1+1", "'+1", "'-1", "'@sum", "'_x0009_x", "'_x000D_x", "'_x000A_x", "'＝1", 'plain'],
+    ...["'=1+1", "''=1+1", "'+1", "'-1", "'@sum", "'_x0009_x", "'_x000D_x", "'_x000A_x", "'＝1", ' ', '   ', 'plain'],
     '<&>"_x007F__xFFFE__x005F_x0041_ 💸',
   ])
   expect(sheet?.rows.slice(-2)).toMatchObject([
-    { amount: '90,071,992,547,401.91', balance: '90,071,992,547,409.91' },
-    { amount: 90_071_992_547_409.9, balance: 0.01 },
+    {
+      ...{ amount: 90_071_992_547_398.91, balance: 90_071_992_547_409.91 },
+      ...{ amountKobo: '9007199254739891', balanceKobo: '9007199254740991' },
+    },
+    { amount: 90_071_992_547_409.9, balance: 0.01, amountKobo: '9007199254740990', balanceKobo: '1' },
   ])
 })
 

@@ -123,22 +123,23 @@ test('a draft whose file cannot get its name says why and leaves nothing', async
   expect(openFilesBelow(dir)).toEqual([])
 })
 
-test('removing what other attempts left touches neither this attempt nor another export', async () => {
+test('removing what one attempt left touches neither another attempt nor another export', async () => {
   const dir = await makeExportDir()
   const store = await createFolderStore(dir)
-  for (const name of ['export-1.attempt-0.xlsx', 'export-1.attempt-9.xlsx.part', 'export-10.attempt-0.xlsx']) {
+  const others = ['export-1.attempt-2.xlsx', 'export-10.attempt-0.xlsx']
+  for (const name of ['export-1.attempt-0.xlsx', 'export-1.attempt-0.xlsx.part', ...others]) {
     await writeFile(join(dir, name), '')
   }
   await using draft = await store.openDraft(NAME)
 
-  await store.removeOthers(NAME)
+  await store.removeAttempt({ ...NAME, attempt: 'attempt-0' })
 
-  expect(await listFiles(dir)).toEqual(['export-1.attempt-1.xlsx.part', 'export-10.attempt-0.xlsx'])
+  expect(await listFiles(dir)).toEqual(['export-1.attempt-1.xlsx.part', ...others])
   draft.stream.end('content')
   const { file } = await draft.publish()
   await store.remove(file)
   await store.remove(file)
-  expect(await listFiles(dir)).toEqual(['export-10.attempt-0.xlsx'])
+  expect(await listFiles(dir)).toEqual(others)
 })
 
 const openFilesBelow = (dir: string): string[] =>

@@ -14,6 +14,7 @@ export interface ReadCell {
 
 export interface ReadSheet {
   title: string
+  isActive: boolean
   frozen: string | null
   filter: string | null
   widths: Record<string, number>
@@ -28,7 +29,7 @@ def read(cell):
     value = cell.value.isoformat() if isinstance(cell.value, datetime.datetime) else cell.value
     return dict(value=value, type=cell.data_type, format=cell.number_format)
 def sheet(ws):
-    return dict(title=ws.title, frozen=ws.freeze_panes, filter=ws.auto_filter.ref, printedTitle=ws.print_title_rows,
+    return dict(title=ws.title, isActive=ws == ws.parent.active, frozen=ws.freeze_panes, filter=ws.auto_filter.ref, printedTitle=ws.print_title_rows,
         widths={name: size.width for name, size in ws.column_dimensions.items()},
         cells=[[read(cell) for cell in row] for row in ws.iter_rows()])
 json.dump([sheet(ws) for ws in openpyxl.load_workbook(sys.argv[1])], sys.stdout)

@@ -7,7 +7,7 @@ import { makeSummary } from './make-summary.ts'
 import { canReadWithPython, type ReadCell, readWithPython } from './openpyxl.ts'
 import { makeExportDir } from './run-exporter.ts'
 
-const PREFIXES = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠']
+const PREFIXES = ["'", '=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠']
 const LARGEST = Number.MAX_SAFE_INTEGER
 
 /** Three of each prefix, so that they go over two sheets. */
@@ -35,15 +35,21 @@ test('openpyxl, which shares no line with the writer, reads the workbook as it i
     expect(process.env.CI).toBeUndefined()
     return
   }
-  const [summary, ...sheets] = readWithPython(await writeWorkbook())
+  const sheets = readWithPython(await writeWorkbook())
+  expect(sheets.map(({ title, isActive }) => [title, isActive])).toEqual([
+    ['Transactions', true],
+    ['Transactions 2', false],
+    ['Summary', false],
+  ])
+  const summary = sheets.pop()
 
-  expect([summary?.title, ...sheets.map(({ title }) => title)]).toEqual(['Summary', 'Transactions', 'Transactions 2'])
   for (const [index, { frozen, filter, printedTitle, widths, cells }] of sheets.entries()) {
     const rows = index === 0 ? 20 : ROWS.length - 20
-    expect({ frozen, filter, printedTitle }).toEqual({ frozen: 'A2', filter: `A1:G${rows + 1}`, printedTitle: '$1:$1' })
+    expect({ frozen, filter, printedTitle }).toEqual({ frozen: 'A2', filter: `A1:I${rows + 1}`, printedTitle: '$1:$1' })
     expect(Object.values(widths).every((width) => width >= 10)).toBe(true)
     expect(cells[0]?.map((cell) => cell?.value)).toEqual([
       ...['Date (UTC)', 'Transaction ID', 'Entry', 'Amount (NGN)', 'Balance (NGN)', 'Currency', 'trans_id'],
+      ...['Amount (kobo)', 'Balance (kobo)'],
     ])
     expect(cells).toHaveLength(rows + 1)
   }
@@ -51,35 +57,40 @@ test('openpyxl, which shares no line with the writer, reads the workbook as it i
   expect(read.flat().filter((cell) => cell?.type === 'f')).toEqual([])
   expect(read.map((row) => row.map((cell) => [cell?.type, cell?.value]))).toEqual(ROWS.map(toRead))
   expect(read[3]?.map((cell) => cell?.format)).toEqual([
-    ...['yyyy-mm-dd hh:mm:ss.000', '0', '@', '#,##0.00', '#,##0.00', '@', '@'],
+    ...['yyyy-mm-dd hh:mm:ss.000', '@', '@', '#,##0.00', '#,##0.00', '@', '@', '@', '@'],
   ])
+  // A figure that is rounded says so.
+  expect([read[1]?.[3]?.format, read[2]?.[4]?.format]).toEqual(Array(2).fill('"≈ "#,##0.00'))
+  expect(summary?.cells.filter((row) => row.every((cell) => cell === null))).toEqual([])
   const about = Object.fromEntries(summary?.cells.map(([name, ...others]) => [name?.value, others.map(toValue)]) ?? [])
   expect(about).toMatchObject({
-    'Account holder': ["'=Ada Obi", undefined],
-    'Opening balance': [undefined, 1],
-    'Closing balance': [undefined, '90,071,992,547,409.91'],
-    // 24 credits, one of them the largest figure that there is.
-    Credits: [24, '90,071,992,550,865.37'],
-    Debits: [12, 1_802.58],
-    'All, credits less debits': [36, '90,071,992,549,062.79'],
+    'A sum of the column Amount (NGN) may not be exact to the kobo.': Array(3).fill(undefined),
+    'Account holder': ["'=Ada Obi", undefined, undefined],
+    'Opening balance': [undefined, 1, '100'],
+    'Closing balance': [undefined, '90071992547409.91', String(LARGEST)],
+    // 26 credits, one of them the largest figure that there is.
+    Credits: [26, '90071992551166.22', '9007199255116622'],
+    Debits: [13, 1_952.99, '195299'],
+    'All, credits less debits': [39, '90071992549213.23', '9007199254921323'],
   })
 })
 
 const toValue = (cell: ReadCell | null | undefined) => cell?.value
 
 function toRead({ created_at, id, entry, amount, balance, trans_id }: (typeof ROWS)[number]) {
-  const figure = (value: number) => (value === LARGEST ? ['s', '90,071,992,547,409.91'] : ['n', value / 100])
   return [
     ['d', created_at.toISOString().replace(/(\.\d{3})Z$/, '$1000')],
-    id === LARGEST ? ['s', String(LARGEST)] : ['n', id],
+    ['s', String(id)],
     ['s', entry],
-    figure(amount),
-    figure(balance),
+    ['n', amount / 100],
+    ['n', balance / 100],
     ['s', 'NGN'],
     // What no XML can hold is written in Office's own escape, which openpyxl leaves as it is.
     [
       's',
       `'${trans_id.replace(/^[\t\r\n\0]/, (c) => `_x${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')}_`)}`,
     ],
+    ['s', String(amount)],
+    ['s', String(balance)],
   ]
 }

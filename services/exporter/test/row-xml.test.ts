@@ -2,13 +2,18 @@ import { PassThrough } from 'node:stream'
 import { expect, test } from '@streamledger/testkit'
 import exceljs from 'exceljs'
 import fc from 'fast-check'
-import { integerCell, nairaCell, textCell } from '../src/cells.ts'
+import { isExact, nairaNumber, textCell } from '../src/cells.ts'
 import { rowHeightOf } from '../src/row-height.ts'
 import { createRowRenderer } from '../src/row-xml.ts'
-import { ID, MONEY, TEXT, TIME, WRAPPED } from '../src/sheet-styles.ts'
+import { DIGITS, MONEY, ROUNDED, TEXT, TIME, WRAPPED } from '../src/sheet-styles.ts'
 import type { WorkbookRow } from '../src/transaction-sheet.ts'
 
-const STYLES = [TIME, ID, TEXT, MONEY, MONEY, TEXT, WRAPPED]
+const STYLES = [TIME, TEXT, TEXT, MONEY, MONEY, TEXT, WRAPPED, DIGITS, DIGITS]
+/** What the columns in naira show. */
+const FIGURES: Readonly<Record<number, (row: WorkbookRow) => number>> = {
+  3: ({ amount }) => amount,
+  4: ({ balance }) => balance,
+}
 const FIRST_ROW = 2
 
 interface Internals {
@@ -17,7 +22,7 @@ interface Internals {
 }
 
 /** What exceljs writes of rows that are added cell by cell, row by row, and the styles that it numbered for them. */
-function renderByExceljs(rows: readonly WorkbookRow[]): { xml: string[]; styleIds: number[] } {
+function renderByExceljs(rows: readonly WorkbookRow[]): { xml: string[]; styleIds: number[]; roundedId: number } {
   const writer = new exceljs.stream.xlsx.WorkbookWriter({ stream: new PassThrough().resume(), useStyles: true })
   const sheet = writer.addWorksheet('Transactions')
   sheet.addRow(['header']).commit()
@@ -28,22 +33,31 @@ function renderByExceljs(rows: readonly WorkbookRow[]): { xml: string[]; styleId
     const { created_at, id, entry, amount, balance, trans_id } = row
     const values = [
       created_at,
-      integerCell(id),
+      String(id),
       entry,
-      nairaCell(amount),
-      nairaCell(balance),
+      nairaNumber(amount),
+      nairaNumber(balance),
       'NGN',
       textCell(trans_id),
+      String(amount),
+      String(balance),
     ]
     const added = sheet.addRow(values)
     STYLES.forEach((style, index) => {
-      added.getCell(index + 1).style = style
+      const kobo = FIGURES[index]?.(row) ?? 0
+      added.getCell(index + 1).style = isExact(kobo) ? style : ROUNDED
     })
     const height = rowHeightOf(trans_id)
     if (height !== undefined) added.height = height
     added.commit()
   }
-  return { xml, styleIds: STYLES.map((style) => _workbook.styles.addStyleModel(style)) }
+  const idOf = (style: object) => _workbook.styles.addStyleModel(style)
+  return { xml: xml.map(keepSpace), styleIds: STYLES.map(idOf), roundedId: idOf(ROUNDED) }
+}
+
+/** exceljs does not keep the space at the ends of a text. */
+function keepSpace(xml: string): string {
+  return xml.replace(/ t="str"><v>(?=[^\x21-\x7e]|[^<]*[^\x21-\x7e]<|<)/g, ' t="str"><v xml:space="preserve">')
 }
 
 const rowsOf: fc.Arbitrary<WorkbookRow> = fc.record({
@@ -62,8 +76,8 @@ const rowsOf: fc.Arbitrary<WorkbookRow> = fc.record({
 test('a row is rendered byte for byte as exceljs renders it', () => {
   fc.assert(
     fc.property(fc.array(rowsOf, { minLength: 1, maxLength: 20 }), (rows) => {
-      const { xml, styleIds } = renderByExceljs(rows)
-      const renderRow = createRowRenderer({ styleIds, currency: 'NGN' })
+      const { xml, ...ids } = renderByExceljs(rows)
+      const renderRow = createRowRenderer({ ...ids, currency: 'NGN' })
       expect(rows.map((row, index) => renderRow(FIRST_ROW + index, row))).toEqual(xml)
     }),
     { numRuns: 200 },

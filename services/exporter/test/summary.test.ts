@@ -67,11 +67,11 @@ test('the summary reconciles with the rows and with the ledger, whatever the his
       expect(rows.map(({ trans_id }) => trans_id)).toEqual(
         period.inside.filter((row) => entry === null || row.entry === entry).map(({ trans_id }) => trans_id),
       )
-      expect(koboOf(summary['Opening balance']?.[1])).toBe(period.opening)
-      expect(koboOf(summary['Closing balance']?.[1])).toBe(period.closing)
+      expect(readLine(summary['Opening balance'])).toEqual([undefined, period.opening])
+      expect(readLine(summary['Closing balance'])).toEqual([undefined, period.closing])
       const [credits, debits] = [sumOf(rows, 'credit'), sumOf(rows, 'debit')]
       const shown = (name: Entry, sum: bigint): unknown[] =>
-        entry === null || entry === name ? [count(rows, name), sum] : ['not included', 'not included']
+        entry === null || entry === name ? [count(rows, name), sum] : Array(3).fill('not included')
       expect(readLine(summary.Credits)).toEqual(shown('credit', credits))
       expect(readLine(summary.Debits)).toEqual(shown('debit', debits))
       expect(readLine(summary['All, credits less debits'])).toEqual([rows.length, credits - debits])
@@ -98,17 +98,20 @@ function periodOf(chosen: readonly ChosenTransaction[], { from, to }: { from: Da
 const count = (rows: readonly SheetRow[], entry: Entry): number => rows.filter((row) => row.entry === entry).length
 
 function sumOf(rows: readonly SheetRow[], entry: Entry): bigint {
-  return rows.filter((row) => row.entry === entry).reduce((sum, row) => sum + koboOf(row.amount), 0n)
+  return rows.filter((row) => row.entry === entry).reduce((sum, row) => sum + BigInt(row.amountKobo as string), 0n)
 }
 
+/** The count, and the figure that both columns have. */
 const readLine = (values: unknown[] = []): unknown[] => {
-  const [rows, sum] = values
-  return sum === 'not included' ? [rows, sum] : [rows, koboOf(sum)]
+  const [rows, naira, kobo] = values
+  if (naira === 'not included') return values
+  expect(String(koboOf(naira))).toBe(kobo)
+  return [rows, koboOf(naira)]
 }
 
-/** A figure as a cell has it, in kobo: text where a number would not hold it. */
+/** A figure in naira as a cell has it, in kobo: text where a number would not hold it. */
 function koboOf(value: unknown): bigint {
-  const text = typeof value === 'number' ? value.toFixed(2) : String(value).replaceAll(',', '')
+  const text = typeof value === 'number' ? value.toFixed(2) : String(value)
   const [naira = '', decimals = ''] = text.split('.')
   return BigInt(naira + decimals.padEnd(2, '0'))
 }

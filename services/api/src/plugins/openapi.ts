@@ -53,7 +53,10 @@ export const openapi = fp<OpenapiOptions>(
           { name: 'auth', description: 'Sign up, log in, stay logged in.' },
           { name: 'wallet', description: 'Your details and your balance.' },
           { name: 'transactions', description: 'Credits and debits.' },
-          { name: 'exports', description: 'Your history as an Excel file.' },
+          {
+            name: 'exports',
+            description: 'Your history as an Excel file; docs/exports.md describes its sheets and columns.',
+          },
         ],
         components: {
           headers: limitHeaders,

@@ -79,7 +79,9 @@ async function runAttempt(deps: ExportDeps, key: AttemptKey, signal: AbortSignal
   const attempt = await retryUnavailable(() => startAttempt(deps.db, key), patience)
   if (!attempt) return undefined
   const name = { exportId: attempt.id, attempt: attempt.attempt }
-  if (attempt.repeated) await deps.store.removeOthers(name)
+  // Only what that attempt left: this exporter may have been frozen, and a later attempt may have published by now. What
+  // is older is swept.
+  if (attempt.replaced) await deps.store.removeAttempt({ ...name, attempt: attempt.replaced })
   await using draft = await deps.store.openDraft(name)
   const rows = await writeRows(deps, attempt, draft, signal)
   await publish(deps, key, { file: await draft.publish(signal), rows })
