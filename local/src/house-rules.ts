@@ -172,7 +172,7 @@ const ENTRIES = [
   /\.d\.mts$/,
 ]
 const ENTRY_NAMES = [
-  /\/(check-[a-z]+|openapi-document|errors-document|env-example|metrics-document|alerts-document|dashboard-document|chart-schema|global-setup|summary-reporter)\.ts$/,
+  /\/(check-[a-z]+|openapi-document|errors-document|env-example|metrics-document|alerts-document|dashboard-document|chart-schema|roles-document|global-setup|summary-reporter)\.ts$/,
 ]
 
 function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
