@@ -1,19 +1,19 @@
 import { expect, test } from '@streamledger/testkit'
-import { loadAuditConfig } from '../../cli/src/audit/config.ts'
-import { loadDatabaseConfig, loadStreamConfig, loadTopicConfig } from '../../cli/src/config.ts'
-import { loadApiConfig } from '../../services/api/src/config.ts'
-import { loadExporterConfig } from '../../services/exporter/src/config.ts'
-import { loadRelayConfig } from '../../services/relay/src/config.ts'
-import { listVariables, type ReaderName } from '../src/env-example.ts'
+import { CONFIG_FILES, listVariables, type ReaderName } from '../src/env-example.ts'
 
 type Load = (env: NodeJS.ProcessEnv) => unknown
 
+async function importLoaders(file: string, ...names: string[]): Promise<Load[]> {
+  const config = await import(new URL(`../../${file}`, import.meta.url).href)
+  return names.map((name) => config[name])
+}
+
 const LOADERS: Readonly<Record<ReaderName, readonly Load[]>> = {
-  api: [loadApiConfig],
-  relay: [loadRelayConfig],
-  exporter: [loadExporterConfig],
-  audit: [loadAuditConfig],
-  streamledger: [loadDatabaseConfig, loadStreamConfig, loadTopicConfig],
+  api: await importLoaders(CONFIG_FILES.api, 'loadApiConfig'),
+  relay: await importLoaders(CONFIG_FILES.relay, 'loadRelayConfig'),
+  exporter: await importLoaders(CONFIG_FILES.exporter, 'loadExporterConfig'),
+  audit: await importLoaders(CONFIG_FILES.audit, 'loadAuditConfig'),
+  streamledger: await importLoaders('cli/src/config.ts', 'loadDatabaseConfig', 'loadStreamConfig', 'loadTopicConfig'),
 }
 
 const RIGHT = {
@@ -140,12 +140,14 @@ test('right values are taken', () => {
     TOPIC_PARTITIONS: ['1', ' 5 ', '   '],
   }
   for (const [name, values] of Object.entries(right)) {
-    for (const value of values) expect(messageOf(loadRelayConfig, { ...RIGHT, [name]: value })).toBeUndefined()
+    for (const value of values)
+      expect(LOADERS.relay.map((load) => messageOf(load, { ...RIGHT, [name]: value }))).toEqual([undefined])
   }
 })
 
 test('spaces alone count as not set, and never as 0', () => {
-  expect(loadApiConfig({ ...RIGHT, RATE_LIMIT_USER_MAX: '  ' }).limits.userMax).toBe(20_000)
+  const [config] = LOADERS.api.map((load) => load({ ...RIGHT, RATE_LIMIT_USER_MAX: '  ' }))
+  expect(config).toMatchObject({ limits: { userMax: 20_000 } })
 })
 
 test.for([
