@@ -30,7 +30,7 @@ const MAY_IMPORT: readonly { folder: string; packages: readonly string[]; tests:
   { folder: 'packages/export-files/', packages: [], tests: [] },
   { folder: 'packages/engines/', packages: ['kafka'], tests: ['kafka', 'testkit'] },
   { folder: 'packages/testkit/', packages: ['db', 'engines', 'events'], tests: ['testkit'] },
-  { folder: 'db/', packages: [], tests: ['db', 'testkit', 'engines'] },
+  { folder: 'db/', packages: ['runtime'], tests: ['db', 'testkit', 'engines'] },
   {
     folder: 'services/',
     packages: ['db', 'events', 'export-files', 'kafka', 'runtime', 'tracing'],

@@ -78,9 +78,10 @@ test('a debit larger than the balance changes nothing, and stays refused', async
   const user = await makeUser(db)
   await outcomeOf(posting, credit(user, 500))
   const refused = debit(user, 501)
-  expect(await outcomeOf(posting, refused)).toEqual({ code: 'insufficient_funds', balance: 500 })
+  const refusal = { code: 'insufficient_funds', balance: 500 }
+  expect(await outcomeOf(posting, refused)).toEqual({ ...refusal, replayed: false })
   await outcomeOf(posting, credit(user, 1_000))
-  expect(await outcomeOf(posting, refused)).toEqual({ code: 'insufficient_funds', balance: 500 })
+  expect(await outcomeOf(posting, refused)).toEqual({ ...refusal, replayed: true })
   expect(await ledgerOf(db, user)).toEqual({ balance: 1_500, transactions: 2, events: 2, refusals: 1 })
 })
 

@@ -18,7 +18,7 @@ type Request = { wallet: number; entry: 'credit' | 'debit'; amount: number; tran
 type Phase = { replicaOf: number[]; requests: Request[] }
 type Answer =
   | { sequence: number; balance: number; replayed: boolean }
-  | { code: string; balance?: number; fields?: string[] }
+  | { code: string; balance?: number; fields?: string[]; replayed?: boolean }
 
 const request = fc.record({
   wallet: fc.nat({ max: WALLETS - 1 }),
@@ -48,16 +48,20 @@ class Model {
   #again({ request: first, answer }: { request: Request; answer: Answer }, request: Request): Answer {
     const fields = (['entry', 'amount'] as const).filter((field) => first[field] !== request[field])
     if (fields.length > 0) return { code: 'trans_id_reused', fields }
-    return 'code' in answer ? answer : { ...answer, replayed: true }
+    return { ...answer, replayed: true }
   }
 
   #decide({ entry, amount }: Request): Answer {
     const balance = this.balance + (entry === 'credit' ? BigInt(amount) : -BigInt(amount))
-    if (balance < 0n) return { code: 'insufficient_funds', balance: Number(this.balance) }
-    if (balance > BigInt(Number.MAX_SAFE_INTEGER)) return { code: 'balance_limit', balance: Number(this.balance) }
+    if (balance < 0n) return this.#refuse('insufficient_funds')
+    if (balance > BigInt(Number.MAX_SAFE_INTEGER)) return this.#refuse('balance_limit')
     this.balance = balance
     this.sequence += 1
     return { sequence: this.sequence, balance: Number(balance), replayed: false }
+  }
+
+  #refuse(code: string): Answer {
+    return { code, balance: Number(this.balance), replayed: false }
   }
 }
 

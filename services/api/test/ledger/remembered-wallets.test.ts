@@ -33,7 +33,7 @@ describe('a wallet that another replica has posted to', () => {
     const user = await makeUser(pool)
     await remember([here, there] as Replica[], user, 100)
     await there?.post(debit(user, 100))
-    expect(await here?.outcome(debit(user, 50))).toEqual({ code: 'insufficient_funds', balance: 0 })
+    expect(await here?.outcome(debit(user, 50))).toEqual({ code: 'insufficient_funds', balance: 0, replayed: false })
     await here?.post(credit(user, 30))
     expect(await there?.outcome(debit(user, 30))).toMatchObject({ transaction: { balance: 0 } })
     expect(await ledgerOf(db, user)).toEqual({ balance: 0, transactions: 4, events: 4, refusals: 1 })
@@ -47,8 +47,8 @@ describe('a wallet that another replica has posted to', () => {
     expect(await here?.outcome({ ...accepted, amount: 6 })).toEqual({ code: 'trans_id_reused', fields: ['amount'] })
     expect(await here?.outcome(accepted)).toEqual({ ...posted, replayed: true })
     const refusal = await there?.outcome(refused)
-    expect(refusal).toEqual({ code: 'insufficient_funds', balance: 105 })
-    expect(await here?.outcome(refused)).toEqual(refusal)
+    expect(refusal).toEqual({ code: 'insufficient_funds', balance: 105, replayed: false })
+    expect(await here?.outcome(refused)).toEqual({ ...refusal, replayed: true })
     expect(await here?.outcome({ ...refused, entry: 'credit' })).toEqual({ code: 'trans_id_reused', fields: ['entry'] })
     expect(await ledgerOf(db, user)).toEqual({ balance: 105, transactions: 2, events: 2, refusals: 1 })
   })
@@ -66,7 +66,7 @@ describe('a wallet that another replica has posted to', () => {
         [accepted, refused, credit(user, amount), accepted].map(replica?.outcome as never),
       )
       expect(answers[0]).toEqual({ ...posted, replayed: true })
-      expect(answers[1]).toEqual({ code: 'insufficient_funds', balance: 5 })
+      expect(answers[1]).toEqual({ code: 'insufficient_funds', balance: 5, replayed: true })
       expect(answers[3]).toEqual(answers[0])
     }
     expect(await ledgerOf(db, user)).toEqual({ balance: 11, transactions: 4, events: 4, refusals: 1 })
