@@ -1,6 +1,5 @@
-import type { Service } from '@streamledger/db'
 import { kafkaEnv, readKafkaAccess, topicEnv } from '@streamledger/kafka'
-import { installationEnv, loadDatabaseUrl, parseEnv, serviceEnv } from '@streamledger/runtime'
+import { grantsEnv, installationEnv, loadDatabaseUrl, parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type, { type Static, type TObject } from 'typebox'
 import { CliError } from './errors.ts'
 
@@ -9,25 +8,11 @@ const { KAFKA_TOPIC, TOPIC_PARTITIONS } = installationEnv
 const streamEnv = Type.Object({ DATABASE_URL, ...kafkaEnv })
 const newTopicEnv = Type.Object({ ...kafkaEnv, KAFKA_TOPIC, TOPIC_PARTITIONS, ...topicEnv })
 
-const serviceUrl = (service: Service) =>
-  Type.Optional(
-    Type.String({
-      description: `DATABASE_URL of the ${service}, for \`streamledger grants\`: its role gets the privileges, and is created if it is missing.`,
-    }),
-  )
-const grantsEnv = Type.Object({
-  DATABASE_URL,
-  API_DATABASE_URL: serviceUrl('api'),
-  RELAY_DATABASE_URL: serviceUrl('relay'),
-  EXPORTER_DATABASE_URL: serviceUrl('exporter'),
-  AUDIT_DATABASE_URL: serviceUrl('audit'),
-})
-
 /** The variables of all commands together, except for those that only `streamledger audit` reads (audit/config.ts). */
 export const streamledgerEnv = Type.Object({
   ...streamEnv.properties,
   ...newTopicEnv.properties,
-  ...grantsEnv.properties,
+  ...grantsEnv,
 })
 
 /** For commands that read only Postgres. */

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+import { loadServiceUrls } from '@streamledger/runtime'
 import pg, { type ClientBase } from 'pg'
 import { DatabaseError } from './errors.ts'
 import { nameOf } from './judge-role.ts'
@@ -81,20 +82,19 @@ const NEEDED: readonly Service[] = ['api', 'relay', 'exporter']
 /**
  * The roles of the services, from the addresses that the services get as DATABASE_URL: API_DATABASE_URL and so on.
  *
- * @throws Error that names what is missing
+ * @throws Error that names what is missing or wrong
  */
 export function readServiceRoles(env: NodeJS.ProcessEnv): ServiceRole[] {
+  const urls = loadServiceUrls(env)
   return SERVICES.flatMap((service): ServiceRole[] => {
-    const name = `${service.toUpperCase()}_DATABASE_URL`
-    const text = env[name]
-    if (!text) {
+    const name = `${service.toUpperCase() as Uppercase<Service>}_DATABASE_URL` as const
+    const text = urls[name]
+    if (text === undefined) {
       if (!NEEDED.includes(service)) return []
       throw new Error(`${name} is missing: the DATABASE_URL of the ${service}, whose role gets the privileges`)
     }
-    if (!URL.canParse(text) || new URL(text).username === '') {
-      throw new Error(`${name} must be postgres://user:password@host:port/database`) // never its text: it has a password
-    }
     const { username, password } = new URL(text)
+    if (username === '') throw new Error(`${name} must name a user, whose role gets the privileges`)
     return [{ service, role: decodeURIComponent(username), password: decodeURIComponent(password) }]
   })
 }

@@ -13,7 +13,10 @@ const LOADERS: Readonly<Record<ReaderName, readonly Load[]>> = {
   relay: await importLoaders(CONFIG_FILES.relay, 'loadRelayConfig'),
   exporter: await importLoaders(CONFIG_FILES.exporter, 'loadExporterConfig'),
   audit: await importLoaders(CONFIG_FILES.audit, 'loadAuditConfig'),
-  streamledger: await importLoaders('cli/src/config.ts', 'loadDatabaseConfig', 'loadStreamConfig', 'loadTopicConfig'),
+  streamledger: [
+    ...(await importLoaders('cli/src/config.ts', 'loadDatabaseConfig', 'loadStreamConfig', 'loadTopicConfig')),
+    ...(await importLoaders('packages/runtime/src/service-env.ts', 'loadServiceUrls')),
+  ],
 }
 
 const RIGHT = {

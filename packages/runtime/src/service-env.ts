@@ -1,4 +1,4 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 import { parseEnv } from './parse-env.ts'
 
 /** The variables of all services. */
@@ -36,6 +36,27 @@ export const serviceEnv = {
     description: 'Timeout of an SQL statement, in ms.',
   }),
 }
+
+const serviceUrl = (service: string) =>
+  Type.Optional(
+    Type.String({
+      format: 'postgres-url',
+      examples: [`postgres://ledger_${service}:password@db.example:5432/ledger`],
+      description: `DATABASE_URL of the ${service}, for \`streamledger grants\`: its role gets the privileges, and is created if it is missing.`,
+    }),
+  )
+
+/** For the programs that grant the services' roles their privileges. */
+export const grantsEnv = {
+  API_DATABASE_URL: serviceUrl('api'),
+  RELAY_DATABASE_URL: serviceUrl('relay'),
+  EXPORTER_DATABASE_URL: serviceUrl('exporter'),
+  AUDIT_DATABASE_URL: serviceUrl('audit'),
+}
+
+const allServiceUrls = Type.Object(grantsEnv)
+
+export const loadServiceUrls = (env: NodeJS.ProcessEnv): Static<typeof allServiceUrls> => parseEnv(allServiceUrls, env)
 
 const databaseEnv = Type.Object({ DATABASE_URL: serviceEnv.DATABASE_URL })
 
