@@ -111,7 +111,7 @@ test.for(variables.map(({ name, defaults }) => ({ name, readers: Object.keys(def
         for (const message of messages) {
           expect(message).toMatch(/^configuration: [^\n]+$/)
           expect(message).toContain(`${name} `)
-          expect(message).toMatch(/\(example: [^)\n]+\)/)
+          expect(message).toMatch(/\(example: (?!undefined)[^)\n]+\)/)
           expect(message).not.toContain(SECRET)
         }
       }
