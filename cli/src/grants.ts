@@ -76,7 +76,7 @@ function readRoles(options: OptionValues, env: NodeJS.ProcessEnv): ServiceRole[]
   )
   const addresses = named.map(({ service, role }) => {
     const url = new URL('postgres://host')
-    url.username = role
+    url.username = encodeURIComponent(role)
     return [`${service.toUpperCase()}_DATABASE_URL`, url.href]
   })
   try {
@@ -94,7 +94,7 @@ function explain(error: unknown): unknown {
     return new CliError('incomplete', text, { cause: error })
   }
   if (isDenied(error)) {
-    const text = `Postgres refuses it: ${(error as Error).message}. To create roles, your role needs CREATEROLE. Nothing was changed.`
+    const text = `Postgres refuses it: ${(error as Error).message}. To create roles, your role needs CREATEROLE. Run the command again when it may: it continues where it ended.`
     return new CliError('unsuitable', text, { cause: error })
   }
   return error

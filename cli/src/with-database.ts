@@ -1,4 +1,5 @@
 import { createPool, isDenied, isUnavailable } from '@streamledger/db'
+import { parsePostgresUrl } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { CliError } from './errors.ts'
 
@@ -35,7 +36,7 @@ export async function withDatabase<T>(
 }
 
 function open(text: string, writes: boolean) {
-  const url = parseUrl(text)
+  const url = parsePostgresUrl(text)
   try {
     return createPool((writes ? url : readOnly(url)).href, {
       applicationName: 'streamledger cli',
@@ -45,14 +46,6 @@ function open(text: string, writes: boolean) {
   } catch (error) {
     throw explain(text, error)
   }
-}
-
-function parseUrl(text: string): URL {
-  if (URL.canParse(text)) return new URL(text)
-  throw new CliError(
-    'configuration',
-    'DATABASE_URL is not a URL: it must be postgres://user:password@host:port/database.',
-  )
 }
 
 function readOnly(text: URL): URL {
@@ -65,7 +58,7 @@ function readOnly(text: URL): URL {
 function explain(url: string, error: unknown): unknown {
   if (error instanceof CliError) return error
   const { code = '', message = '' } = error as { code?: string; message?: string }
-  const place = URL.canParse(url) ? new URL(url).host : 'DATABASE_URL' // never the whole URL: it contains the password
+  const place = parsePostgresUrl(url).host // never the whole URL: it contains the password
   if (REFUSED_LOGINS.has(code)) {
     return new CliError('unavailable', `Postgres at ${place} refuses the login: ${message}. Check DATABASE_URL.`, {
       cause: error,

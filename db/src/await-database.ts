@@ -36,7 +36,7 @@ export async function awaitDatabase<T>(url: string, step: () => Promise<T>, opti
 }
 
 function unreachable(url: string, startTimeoutMs: number, cause: unknown): Error {
-  const { host } = new URL(url) // never the whole URL: it contains the password
+  const { host } = parsePostgresUrl(url) // never the whole URL: it contains the password
   const seconds = startTimeoutMs / 1_000
   return new Error(
     `Postgres at ${host} could not be reached for ${seconds} s. Is it running, and is DATABASE_URL right?`,

@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
-import { loadServiceUrls } from '@streamledger/runtime'
+import { loadServiceUrls, parsePostgresUrl } from '@streamledger/runtime'
 import pg, { type ClientBase } from 'pg'
 import { DatabaseError } from './errors.ts'
 import { nameOf } from './judge-role.ts'
@@ -93,7 +93,7 @@ export function readServiceRoles(env: NodeJS.ProcessEnv): ServiceRole[] {
       if (!NEEDED.includes(service)) return []
       throw new Error(`${name} is missing: the DATABASE_URL of the ${service}, whose role gets the privileges`)
     }
-    const { username, password } = new URL(text)
+    const { username, password } = parsePostgresUrl(text)
     if (username === '') throw new Error(`${name} must name a user, whose role gets the privileges`)
     return [{ service, role: decodeURIComponent(username), password: decodeURIComponent(password) }]
   })
@@ -140,7 +140,8 @@ function describeExcess({ rolsuper, owns, rolbypassrls }: FoundRole): string | u
   return rolbypassrls ? 'exempt from row security' : undefined
 }
 
-// As in GRANT, and in the form of the list: names of the schema `public` without it.
+// As in GRANT, and in the form of the list: names of the schema `public` without it. Only what belongs to the owner of our
+// tables: the privileges on other objects, such as those of an extension, are not ours to change.
 const PRIVILEGES_OF = `
   select object, lower(privilege_type) as privilege, "column" from (
     select 'database' as object, a.*, null as "column"
@@ -149,18 +150,19 @@ const PRIVILEGES_OF = `
     select 'schema ' || quote_ident(s.nspname), a.*, null from spaces s, aclexplode(s.nspacl) a
     union all
     select case c.relkind when 'S' then 'sequence ' else 'table ' end || s.prefix || quote_ident(c.relname), a.*, null
-      from spaces s join pg_class c on c.relnamespace = s.oid, aclexplode(c.relacl) a
+      from spaces s join pg_class c on c.relnamespace = s.oid and c.relowner = s.owner, aclexplode(c.relacl) a
     union all
     select 'table ' || s.prefix || quote_ident(c.relname), a.*, quote_ident(k.attname)
-      from spaces s join pg_class c on c.relnamespace = s.oid join pg_attribute k on k.attrelid = c.oid,
+      from spaces s join pg_class c on c.relnamespace = s.oid and c.relowner = s.owner join pg_attribute k on k.attrelid = c.oid,
            aclexplode(k.attacl) a
     union all
     select 'function ' || s.prefix || quote_ident(p.proname), a.*, null
-      from spaces s join pg_proc p on p.pronamespace = s.oid, aclexplode(p.proacl) a
+      from spaces s join pg_proc p on p.pronamespace = s.oid and p.proowner = s.owner, aclexplode(p.proacl) a
   ) all_of_them where grantee = $1`
 const SPACES = `
   with spaces as (
-    select *, case when nspname = 'public' then '' else quote_ident(nspname) || '.' end as prefix
+    select *, case when nspname = 'public' then '' else quote_ident(nspname) || '.' end as prefix,
+           (select relowner from pg_class where oid = to_regclass('schema_migrations')) as owner
       from pg_namespace where nspname in ('public', 'graphile_worker')
   )`
 
@@ -207,7 +209,7 @@ interface Policy {
 }
 
 async function changePolicies(client: ClientBase, role: string, objects: readonly string[]): Promise<Statement[][]> {
-  const name = `streamledger_${role}`.slice(0, IDENTIFIER_LENGTH_MAX)
+  const name = policyOf(role)
   const { rows } = await client.query<Policy>(
     `select schemaname || '.' || tablename as on,
             permissive = 'PERMISSIVE' and cmd = 'ALL' and qual = 'true' and with_check = 'true' and roles = array[$1::name] as is_wanted
@@ -229,7 +231,14 @@ async function changePolicies(client: ClientBase, role: string, objects: readonl
   return [...groups.values()].map((group) => group.map(({ sql }) => ({ sql, shown: sql })))
 }
 
-const IDENTIFIER_LENGTH_MAX = 63
+const IDENTIFIER_BYTES_MAX = 63
+
+/** Postgres would cut a longer name, and the names of two roles could become one. */
+function policyOf(role: string): string {
+  const name = `streamledger_${role}`
+  if (Buffer.byteLength(name) <= IDENTIFIER_BYTES_MAX) return name
+  return `streamledger_${createHash('sha256').update(role).digest('hex').slice(0, 40)}`
+}
 
 function createRole(role: string, password = ''): Statement {
   if (password === '') {
@@ -245,11 +254,19 @@ const ITERATIONS = 4096
 /** What Postgres stores of a password (RFC 5803). The password itself would be in its log, if it logs statements. */
 function verifierOf(password: string): string {
   const salt = randomBytes(16)
-  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256')
+  const salted = pbkdf2Sync(prepare(password), salt, ITERATIONS, 32, 'sha256')
   const sign = (text: string): Buffer => createHmac('sha256', salted).update(text).digest()
   const storedKey = createHash('sha256').update(sign('Client Key')).digest('base64')
   const serverKey = sign('Server Key').toString('base64')
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${serverKey}`
+}
+
+const IGNORED_IN_PASSWORDS = /\u00AD|\u034F|\u1806|[\u180B-\u180D]|\u200C|\u200D|\u2060|[\uFE00-\uFE0F]|\uFEFF/g
+
+/** SASLprep (RFC 4013), as the clients of Postgres prepare a password. */
+function prepare(password: string): string {
+  const spaced = password.replace(/[\u00A0\u1680\u2000-\u200B\u202F\u205F\u3000]/g, ' ')
+  return spaced.replace(IGNORED_IN_PASSWORDS, '').normalize('NFKC')
 }
 
 const quote = pg.escapeIdentifier

@@ -73,8 +73,8 @@ async function listLacks(client: ClientBase, service: Service): Promise<string[]
 
 /** `table users` is in the schema `public`; other schemas are named. */
 export function nameOf({ object }: Pick<Atom, 'object'>): string {
-  const [kind, name = ''] = object.split(' ')
-  return kind === 'schema' || name.includes('.') ? name : `public.${name}`
+  const name = object.slice(object.indexOf(' ') + 1) // may have spaces itself
+  return object.startsWith('schema ') || name.startsWith('graphile_worker.') ? name : `public.${name}`
 }
 
 function describe(role: string, lacks: readonly string[]): string {

@@ -57,6 +57,35 @@ test('each role can do what the list says, and nothing else', async ({ createDat
   }
 })
 
+test('only what belongs to the owner of the tables is changed, whatever its name', async ({ createDatabase }) => {
+  const { url, pool } = await createDatabase({ empty: true })
+  const urls = await divideRoles(url)
+  const role = roleOf(urls.relay)
+  await pool.query(`create function digest (int) returns int language sql as 'select 1';
+    create function digest (text) returns int language sql as 'select 1';
+    grant execute on all functions in schema public to ${role}`)
+  await withClient(urls.owner, async (client) => {
+    await client.query(`create table "my table" (id int); grant select on "my table" to ${role}`)
+    const plan = await planGrants(client, [{ service: 'relay', role, password: '' }])
+    const statements = plan.groups.flat().map(({ sql }) => sql)
+    expect(statements).toContain(`revoke select on table public."my table" from "${role}"`)
+    expect(statements.filter((sql) => sql.includes('digest'))).toEqual([])
+    await applyGrants(client, plan)
+    expect(await planGrants(client, [{ service: 'relay', role, password: '' }])).toEqual({ groups: [], warnings: [] })
+  })
+})
+
+test('two roles with long names that begin alike have policies of their own', async ({ createDatabase }) => {
+  const { url } = await createDatabase({ empty: true })
+  const urls = await divideRoles(url)
+  const names = ['1', '2'].map((end) => `${'x'.repeat(55)}${end}`)
+  await withClient(urls.owner, async (client) => {
+    const roles = names.map((role) => ({ service: 'exporter' as const, role, password: 'for a test' }))
+    await applyGrants(client, await planGrants(client, roles))
+    expect(await planGrants(client, roles)).toEqual({ groups: [], warnings: [] })
+  })
+})
+
 test('a second run finds nothing to do; what is missing or too much is shown first, and mended', async ({
   createDatabase,
 }) => {

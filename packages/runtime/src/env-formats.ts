@@ -9,7 +9,9 @@ type FindFault = (value: string) => string | undefined
  * where it does not belong.
  */
 export const ENV_FORMATS = {
-  'postgres-url': findPostgresUrlFault,
+  'postgres-url': (text) => findPostgresUrlFault(text) ?? findFileFault(parsePostgresUrl(text).searchParams),
+  /** For an address that another program connects with: its files need not be here. */
+  'foreign-postgres-url': findPostgresUrlFault,
   'http-url': findHttpUrlFault,
   brokers: findBrokersFault,
   host: (host) => (isHost(host) ? undefined : 'must be one IP address or host name, without a port'),
@@ -42,31 +44,54 @@ function findBrokerFault(broker: string): string | undefined {
 
 const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535
 
-/** What pg understands; it takes an unknown sslmode for none, and would connect without TLS. */
-const SSL_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 const SSL_FILES = ['sslrootcert', 'sslcert', 'sslkey']
+const TLS_NAMES = ['sslmode', ...SSL_FILES, 'uselibpqcompat']
 const PERCENT_HINT = 'in a user name or password, write % as %25, / as %2F, # as %23, ? as %3F and @ as %40'
 
 function findPostgresUrlFault(text: string): string | undefined {
-  const [, scheme = '', authority = '', rest = ''] = /^([^:/?#]*):\/\/([^/?#]*)(.*)$/s.exec(text.trim()) ?? []
+  // pg reads another address if it has one. The line break at the end of a file does no harm.
+  if (/ |\s\S/.test(text)) return 'has a space or a line break: write a space as %20'
+  const [, scheme = '', authority = '', rest = ''] = /^([^:/?#]*):\/\/([^/?#]*)(.*)$/.exec(text.trim()) ?? []
   if (scheme === '') return 'must be a URL that begins with postgres://'
   if (!['postgres', 'postgresql'].includes(scheme.toLowerCase())) return 'must begin with postgres://'
-  if (rest.includes('@') || rest.includes('#')) return `has an @ or a # after the host: ${PERCENT_HINT}`
+  const isCutShort = /^[^=]*@/.test(rest) && !authority.includes('@') // by a / or ? in the password
+  if (isCutShort || rest.includes('#')) return `has an @ or a # after the host: ${PERCENT_HINT}`
   if (authority.slice(authority.lastIndexOf('@') + 1).includes(',')) return 'must have one host, not several'
-  if (!URL.canParse(text)) return `is not a valid URL: the host or the port is wrong, or ${PERCENT_HINT}`
-  const url = new URL(text)
+  const url = URL.canParse(withHost(text)) ? parsePostgresUrl(text) : undefined
+  if (!url) return `is not a valid URL: the host or the port is wrong, or ${PERCENT_HINT}`
   if (![url.username, url.password, url.pathname, url.hostname].every(isDecodable)) {
     return `has a % without two hexadecimal digits after it: ${PERCENT_HINT}`
   }
   if (url.port === '0') return 'must have a port from 1 to 65535'
   if (url.pathname.slice(1).includes('/')) return 'must have the name of one database after the host'
-  if (url.hostname === '' && !url.searchParams.get('host')) return 'must have a host'
+  if (new Set(['', NO_HOST]).has(url.hostname) && !url.searchParams.get('host')) return 'must have a host'
   return findTlsFault(url.searchParams)
 }
 
+/** Stands for the missing host of `postgres://user:password@/database?host=/folder/of/the/socket`, which URL refuses. */
+const NO_HOST = 'no-host'
+
+const withHost = (text: string): string => text.replace('@/', `@${NO_HOST}/`)
+
+/** Reads an address of Postgres that has the format `postgres-url`. */
+export const parsePostgresUrl = (text: string): URL => new URL(withHost(text))
+
 function findTlsFault(parameters: URLSearchParams): string | undefined {
-  const mode = parameters.get('sslmode')
-  if (mode !== null && !SSL_MODES.includes(mode)) return `has an unknown sslmode: it must be ${SSL_MODES.join(', ')}`
+  const misspelt = [...parameters.keys()].find(
+    (name) => TLS_NAMES.includes(name.toLowerCase()) && !TLS_NAMES.includes(name),
+  )
+  if (misspelt !== undefined) return 'has ssl parameters in capitals, which are ignored: write them in lower case'
+  const modes = parameters.getAll('sslmode')
+  if (!modes.every((mode) => SSL_MODES.includes(mode)))
+    return `has an unknown sslmode: it must be ${SSL_MODES.join(', ')}`
+  const isCompatible = parameters.get('uselibpqcompat') === 'true'
+  if (isCompatible && modes.includes('verify-ca') && !parameters.get('sslrootcert'))
+    return 'needs sslrootcert for sslmode=verify-ca'
+  return undefined
+}
+
+function findFileFault(parameters: URLSearchParams): string | undefined {
   for (const name of SSL_FILES) {
     const file = parameters.get(name)
     if (!file) continue

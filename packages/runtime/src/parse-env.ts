@@ -61,8 +61,8 @@ function describeAll(
     if (fault !== undefined) faults.set(name, [...(faults.get(name) ?? []), fault])
   }
   return [...faults].map(([name, list]) => {
-    const { examples, default: value } = variables[name] ?? {}
-    return `${name} ${list.join(' and ')} (example: ${examples?.[0] ?? value})`
+    const { examples, default: value, anyOf } = variables[name] ?? {}
+    return `${name} ${list.join(' and ')} (example: ${examples?.[0] ?? value ?? anyOf?.[0]?.const})`
   })
 }
 

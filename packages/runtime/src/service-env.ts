@@ -40,7 +40,7 @@ export const serviceEnv = {
 const serviceUrl = (service: string) =>
   Type.Optional(
     Type.String({
-      format: 'postgres-url',
+      format: 'foreign-postgres-url',
       examples: [`postgres://ledger_${service}:password@db.example:5432/ledger`],
       description: `DATABASE_URL of the ${service}, for \`streamledger grants\`: its role gets the privileges, and is created if it is missing.`,
     }),

@@ -90,7 +90,7 @@ export const apiEnv = Type.Object({
   QUEUE_TIMEOUT_MS: duration(
     'ms',
     { minimum: 100, maximum: 60_000, default: 5_000 },
-    'How long a read that shares a query, or a password check, may take with its wait in a queue before it is answered 503',
+    'How long a read that shares a query, or a password check, may take before it is answered 503; it may wait in a queue for half of that',
   ),
   ACCESS_TOKEN_TTL_S: duration('s', { minimum: 1, maximum: 86_400, default: 900 }, 'How long an access token is valid'),
   REFRESH_TOKEN_TTL_S: duration(

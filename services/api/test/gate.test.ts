@@ -68,3 +68,27 @@ async function sendWave(gate: Gate, fates: boolean[]) {
   const results = await Promise.allSettled(works)
   return { entered, results, runningMost, waiting }
 }
+
+test('an overloaded gate answers all that it works for: what waits for half of the time is refused before it begins', async () => {
+  const gate = createGate({ runningMax: 1, waitingMax: 100, timeoutMs: 2_000, busy: () => new Error('busy') })
+  let worked = 0
+  const work = async () => {
+    worked += 1
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    return 'answered'
+  }
+  const callers = await Promise.allSettled(Array.from({ length: 100 }, () => gate.enter(work)))
+  const answered = callers.filter(({ status }) => status === 'fulfilled')
+  expect(worked).toBeGreaterThan(0)
+  expect(worked).toBeLessThan(100)
+  expect(answered).toHaveLength(worked)
+})
+
+test('work that throws before its first wait is a rejection, and its place is free again', async () => {
+  const gate = createGate({ runningMax: 1, waitingMax: 1, timeoutMs: 60_000, busy: () => new Error('busy') })
+  const work = (): Promise<void> => {
+    throw new Error('at once')
+  }
+  await expect(gate.enter(work)).rejects.toThrow('at once')
+  await expect.poll(() => gate.running).toBe(0)
+})

@@ -3,14 +3,14 @@ import { type Deadline, inTime } from '../in-time.ts'
 export interface GateOptions {
   runningMax: number
   waitingMax: number
-  /** How long a caller may take, its wait and its work together. */
+  /** How long a caller may take, its wait and its work together. It may wait for half of that. */
   timeoutMs: number
   /** Makes the error for a caller that finds the queue full, or whose time is up. */
   busy: () => Error
 }
 
 export interface Gate {
-  enter<T>(work: () => Promise<T>): Promise<T>
+  enter<Value>(work: () => Promise<Value>): Promise<Value>
   readonly running: number
   readonly waiting: number
 }
@@ -35,10 +35,14 @@ export function createGate({ runningMax, waitingMax, timeoutMs, busy }: GateOpti
   }
 
   return {
-    enter: async (work) => {
+    enter: async <Value>(work: () => Promise<Value>) => {
       if (running >= runningMax && waiting.size >= waitingMax) throw busy()
-      return inTime(deadline, (waiter) => {
-        const run = () => void work().then(waiter.resolve, waiter.reject).finally(pass)
+      return inTime<Value>(deadline, (waiter) => {
+        const run = () => {
+          waiter.begin()
+          const ended = new Promise<Value>((resolve) => resolve(work())) // rejects if `work` throws
+          void ended.then(waiter.resolve, waiter.reject).finally(pass)
+        }
         if (running >= runningMax) waiting.add(run)
         else {
           running += 1

@@ -73,13 +73,13 @@ export async function countFailure(trx: Trx, pair: LogInPair, options: LogInCoun
 /**
  * After a successful log-in or sign-up: resets the failures of the pair, and marks the network as known for a while.
  */
-export async function welcome(trx: Trx, pair: LogInPair, options: LogInCountsOptions): Promise<void> {
+export async function welcome(db: Db, pair: LogInPair, options: LogInCountsOptions): Promise<void> {
   await sql`
     insert into log_in_counts (account, network, failures, counts_until, known_until)
     values (${hashOf(pair, options)}, ${pair.network}, 0, now(), now() + ${KNOWN_FOR}::interval)
     on conflict (account, network) do update
-       set failures = 0, waits_until = null, known_until = excluded.known_until`.execute(trx)
-  await sweep(trx)
+       set failures = 0, waits_until = null, known_until = excluded.known_until`.execute(db)
+  await sweep(db)
 }
 
 async function countTry(trx: Trx, account: Hash, network: string): Promise<LogInCounts> {
@@ -112,9 +112,9 @@ function hashOf({ email }: LogInPair, { key }: LogInCountsOptions) {
 }
 
 /** Each write deletes some expired rows, more than it adds, so the table cannot grow without bound. */
-async function sweep(trx: Trx): Promise<void> {
+async function sweep(db: Db): Promise<void> {
   await sql`
     delete from log_in_counts where ctid = any(array(
       select ctid from log_in_counts where expires_at <= now() limit ${SWEPT_ROWS_MAX} for update skip locked
-    ))`.execute(trx)
+    ))`.execute(db)
 }

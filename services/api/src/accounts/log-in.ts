@@ -18,7 +18,7 @@ export interface LogIn {
  * @throws AccountError `credentials_invalid`, `log_in_limited`, `sign_in_busy`
  */
 export async function logIn(deps: AccountDeps, request: LogIn, origin: RequestOrigin): Promise<SignedIn> {
-  const { db, sessions, logInCounts } = deps
+  const { db, sessions } = deps
   const { user, rehashed } = await checkPassword(deps, request, origin)
   return inTransaction(db, async (trx) => {
     if (rehashed) {
@@ -30,7 +30,6 @@ export async function logIn(deps: AccountDeps, request: LogIn, origin: RequestOr
         .where('password', '=', user.password)
         .execute()
     }
-    await welcome(trx, { email: request.email, network: origin.network }, logInCounts)
     const wallet = await findWallet(trx, user.id)
     const refresh_token = await startSession(trx, { kind: 'logged_in', user_id: user.id, origin }, sessions)
     return { user, wallet, refresh_token }
@@ -58,6 +57,8 @@ function checkPassword(
       await fail(db, { pair, user_id: user?.id ?? null, next_wait_s, origin }, logInCounts)
       throw new AccountError('credentials_invalid')
     }
+    // At once: the caller may be refused for lack of time before its session starts, and its try was right.
+    await welcome(db, pair, logInCounts)
     return { user, rehashed }
   })
 }

@@ -8,7 +8,7 @@ export interface GatherBounds {
   keysMax: number
   /** Maximum unanswered look-ups; one more is refused at once. */
   waitingMax: number
-  /** How long a look-up may take, including the query. */
+  /** How long a look-up may take, including the query. It may wait for half of that. */
   timeoutMs: number
 }
 
@@ -33,6 +33,7 @@ export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value
   function pump(): void {
     while (queries < bounds.queriesMax && waiting.size > 0) {
       const batch = take()
+      for (const waiters of batch.values()) for (const waiter of waiters) waiter.begin()
       queries += 1
       void answer(batch)
     }

@@ -81,3 +81,15 @@ test('the waiting room is bounded, and has room again when it has emptied', asyn
   queries[2]?.end()
   expect(await again).toBe('value 4')
 })
+
+test('a look-up that has waited for half of its time is refused, and needs no query', async () => {
+  const { load, queries, turn } = makeLoader()
+  const find = gather(load, { ...BOUNDS, timeoutMs: 400 })
+  const first = find(1)
+  const second = find(2)
+  await expect(second).rejects.toMatchObject({ code: 'busy' })
+  queries[0]?.end()
+  expect(await first).toBe('value 1')
+  await turn()
+  expect(queries.map(({ keys }) => keys)).toEqual([[1]])
+})
