@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { parsePostgresUrl } from '@streamledger/runtime'
 import { isUnprepared } from './errors.ts'
 import { isUnavailable } from './sqlstate.ts'
 
