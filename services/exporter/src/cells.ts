@@ -1,5 +1,5 @@
 /** A spreadsheet keeps this many significant digits of a number. */
-const DIGITS_MAX = 15
+export const DIGITS_MAX = 15
 
 /** Whether a spreadsheet keeps all digits of this figure as a number. */
 export function isExact(kobo: number | bigint): boolean {
@@ -14,7 +14,7 @@ export function nairaNumber(kobo: number): number {
 
 /** Kobo as naira, always exact: a number if a spreadsheet keeps all of its digits, otherwise those digits as text. */
 export function exactNaira(kobo: number | bigint): number | string {
-  if (isExact(kobo)) return Number(kobo) / 100
+  if (isExact(kobo)) return Number(`${kobo}e-2`) // rounded once; a division would round a sum beyond 2^53 twice
   const digits = String(kobo)
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`
 }
@@ -35,11 +35,11 @@ export function textCell(text: string): string {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the format does not allow these characters.
-const NOT_XML = /[\u0000-\u001f\u007f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)/g
+const NOT_XML = /[\u0000-\u001f\u007f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}[_\u0000-\u001f\u007f\ufffe\uffff])/g
 
 /**
  * Escapes characters that XML does not allow or readers drop, in the format of Office (ST_Xstring), and text that looks
- * like such an escape. So two different texts never become the same cell, and no character makes the file unreadable.
+ * like such an escape, or would before the escape of the next character. So two different texts never become the same cell, and no character makes the file unreadable.
  */
 function escapeXml(text: string): string {
   return text.replace(NOT_XML, (character) => {

@@ -23,6 +23,8 @@ test('an exact figure is a number exactly as long as it has no more than 15 sign
   expect(exactNaira(1_000_000_000_000_001)).toBe('10000000000000.01')
   expect(exactNaira(Number.MAX_SAFE_INTEGER)).toBe('90071992547409.91')
   expect(exactNaira(-100_000_000_000_000_001n)).toBe('-1000000000000000.01')
+  // Beyond 2^53 kobo: the number closest to the figure, whose digits a program writes as they are.
+  expect(String(exactNaira(7_649_989_074_703_210_000n))).toBe('76499890747032100')
 })
 
 test('text begins with a quote if a spreadsheet could take it for a formula, or if it begins with one itself', () => {
@@ -35,7 +37,7 @@ test('text begins with a quote if a spreadsheet could take it for a formula, or 
 
 const texts = fc.oneof(
   fc.string({ unit: 'binary' }),
-  fc.string({ unit: fc.constantFrom(...`'=+-@ \t\0_x0041`), maxLength: 8 }),
+  fc.string({ unit: fc.constantFrom(...`'=+-@ \t\0\uffff_x0041`, '_x0041'), maxLength: 8 }),
 )
 
 test('text keeps nothing that XML cannot carry, and is turned back: no two texts become one cell', () => {
@@ -50,4 +52,5 @@ test('text keeps nothing that XML cannot carry, and is turned back: no two texts
     { numRuns: 2_000 },
   )
   expect(textCell('_x0041_')).toBe('_x005F_x0041_')
+  expect(textCell('_x0041\uffff')).toBe('_x005F_x0041_xFFFF_')
 })

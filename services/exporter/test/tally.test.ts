@@ -14,6 +14,8 @@ test('sums are exact of few rows, and not beyond 15 digits, in a row, a balance 
   expect(sumsAreExact(tallyOf([1, 1_000_000_000_000_001]))).toBe(false)
   expect(sumsAreExact(tallyOf([2, 999_999_999_999_999]))).toBe(false)
   expect(sumsAreExact(tallyOf([1], 1_000_000_000_000_001))).toBe(false)
+  // All together end in zeros, but the first two have 16 digits.
+  expect(sumsAreExact(tallyOf([999_999_999_999_999, 100_000_000_000_002, 99_999_999_999_999]))).toBe(false)
 })
 
 test('sums are exact of an ordinary history, and not surely of one whose roundings could add up to a kobo', () => {
