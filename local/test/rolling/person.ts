@@ -10,7 +10,7 @@ const THINK_MAX_MS = 300
 const POSTINGS = 80
 const LISTS = 12
 const EXPORTS = 3
-const EXPORT_TIMEOUT_MS = 120_000
+const EXPORT_TIMEOUT_MS = 240_000
 const CONNECTIONS_MAX = 4
 
 /** What a client has seen: every answer, and what it may rely on since. */

@@ -8,7 +8,7 @@ import { watchAttempts } from './watch-attempts.ts'
 
 const CLIENTS = 12
 /** Each a page of its own: more than an exporter can write within its drain. */
-const LONG_HISTORY = 2_500
+const LONG_HISTORY = 1_500
 /** What two exporters write at once. */
 const LONG_EXPORTS = 4
 const PATIENCE = { timeoutMs: 60_000 }
