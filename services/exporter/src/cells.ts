@@ -39,7 +39,8 @@ const NOT_XML = /[\u0000-\u001f\u007f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}[_\u0000-\
 
 /**
  * Escapes characters that XML does not allow or readers drop, in the format of Office (ST_Xstring), and text that looks
- * like such an escape, or would before the escape of the next character. So two different texts never become the same cell, and no character makes the file unreadable.
+ * like such an escape, or would look so once the character after it is escaped. So two different texts never become the
+ * same cell, and no character makes the file unreadable.
  */
 function escapeXml(text: string): string {
   return text.replace(NOT_XML, (character) => {
