@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   createKafka,
   type KafkaAccess,
@@ -69,8 +70,10 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
   async function look(partition: number): Promise<LaneSight> {
     const { topic } = stream
     const groupId = receiptGroupOf(stream.installationId)
-    const coordinator = await cluster.findGroupCoordinator({ groupId })
-    const found = await coordinator.offsetFetch({ groupId, topics: [{ topic, partitions: [{ partition }] }] })
+    const found = await retried(async () => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId })
+      return coordinator.offsetFetch({ groupId, topics: [{ topic, partitions: [{ partition }] }] })
+    })
     const { offset = '-1', metadata = null } = found.responses[0]?.partitions[0] ?? {}
     return {
       receipt: parseReceipt(offset, metadata),
@@ -91,6 +94,20 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
       topics: [{ topic, partitions }],
     })
     return Number(responses[0]?.partitions[0]?.offset)
+  }
+}
+
+/** A coordinator that has just been elected refuses until it has loaded its groups. */
+async function retried<T>(ask: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + REQUEST_TIMEOUT_MS
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const { retriable } = error as { retriable?: boolean }
+      if (!retriable || performance.now() + RETRY.maxRetryTime > deadline) throw error
+      await delay(RETRY.maxRetryTime)
+    }
   }
 }
 
