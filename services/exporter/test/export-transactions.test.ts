@@ -297,7 +297,7 @@ test('progress is stored again and again, and never more often than it is to be'
     create trigger note_report before update on exports for each row
     when (new.status = 'running' and new.rows_done > old.rows_done) execute function note_report()`.execute(db)
   const id = await orderExport(db, await makeHistory(db, LONG_ROWS))
-  await runExporter(url, await makeExportDir(), { ...SLOW, EXPORT_PROGRESS_INTERVAL_MS: String(intervalMs) })
+  const exporter = await runExporter(url, await makeExportDir(), { ...SLOW, EXPORT_PROGRESS_INTERVAL_MS: String(intervalMs) })
 
   const reports = await waitFor(async () => {
     const { rows } = await sql<{ rows_done: number; at: Date }>`select * from reports order by at`.execute(db)
@@ -312,6 +312,7 @@ test('progress is stored again and again, and never more often than it is to be'
     // JavaScript's instants are cut to the millisecond.
     expect(at.getTime() - before.at.getTime()).toBeGreaterThanOrEqual(intervalMs - 1)
   })
+  await exporter.stop() // before its database is dropped
 })
 
 test('an export that is cancelled in its middle stops, and leaves neither file nor job', async ({
@@ -370,7 +371,7 @@ test('an export whose connections are cut in its middle goes on where it was', a
   const dir = await makeExportDir()
   const history = await makeHistory(db, 1_000)
   const id = await orderExport(db, history)
-  await runExporter(url, dir, SLOW)
+  const exporter = await runExporter(url, dir, SLOW)
   const held = await holdInMiddle(db, id)
 
   await sql`
@@ -382,4 +383,5 @@ test('an export whose connections are cut in its middle goes on where it was', a
   expect(row.attempt).toBe(held.row.attempt)
   const [sheet] = await readWorkbook(join(dir, row.file as string))
   expect(sheet?.rows).toEqual(await ledgerRows(db, history.walletId))
+  await exporter.stop() // before its database is dropped
 })
