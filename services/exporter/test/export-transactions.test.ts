@@ -297,7 +297,10 @@ test('progress is stored again and again, and never more often than it is to be'
     create trigger note_report before update on exports for each row
     when (new.status = 'running' and new.rows_done > old.rows_done) execute function note_report()`.execute(db)
   const id = await orderExport(db, await makeHistory(db, LONG_ROWS))
-  const exporter = await runExporter(url, await makeExportDir(), { ...SLOW, EXPORT_PROGRESS_INTERVAL_MS: String(intervalMs) })
+  const exporter = await runExporter(url, await makeExportDir(), {
+    ...SLOW,
+    EXPORT_PROGRESS_INTERVAL_MS: String(intervalMs),
+  })
 
   const reports = await waitFor(async () => {
     const { rows } = await sql<{ rows_done: number; at: Date }>`select * from reports order by at`.execute(db)
