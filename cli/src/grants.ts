@@ -71,16 +71,11 @@ export const grants: Command = {
 
 /** An option names a role that exists; its address in the environment is not read then. */
 function readRoles(options: OptionValues, env: NodeJS.ProcessEnv): ServiceRole[] {
-  const named = SERVICES.flatMap((service) =>
-    typeof options[service] === 'string' ? [{ service, role: options[service] }] : [],
+  const named = Object.fromEntries(
+    SERVICES.flatMap((service) => (typeof options[service] === 'string' ? [[service, options[service]]] : [])),
   )
-  const addresses = named.map(({ service, role }) => {
-    const url = new URL('postgres://host')
-    url.username = encodeURIComponent(role)
-    return [`${service.toUpperCase()}_DATABASE_URL`, url.href]
-  })
   try {
-    return readServiceRoles({ ...env, ...Object.fromEntries(addresses) })
+    return readServiceRoles(env, named)
   } catch (error) {
     const hint = 'Or name the roles: --api ROLE --relay ROLE --exporter ROLE.'
     throw new CliError('usage', `${(error as Error).message}. ${hint}`)

@@ -21,7 +21,7 @@ export interface Statement {
 export interface GrantsPlan {
   /** Each group is one transaction. */
   groups: Statement[][]
-  /** Roles that may do more than a service needs, whatever is granted to them. */
+  /** Names the roles that can do more than their service needs for a reason that no grant changes: a superuser, for example. */
   warnings: string[]
 }
 
@@ -67,6 +67,20 @@ export async function applyGrants(client: ClientBase, { groups }: GrantsPlan): P
   }
 }
 
+/** Connects, and gives the roles what their services need. Returns what was done. */
+export async function grantRoles(connectionString: string, roles: readonly ServiceRole[]): Promise<GrantsPlan> {
+  const client = new pg.Client({ connectionString, application_name: 'streamledger grants' })
+  client.on('error', () => {}) // the next statement fails
+  await client.connect()
+  try {
+    const plan = await planGrants(client, roles)
+    await applyGrants(client, plan)
+    return plan
+  } finally {
+    await client.end()
+  }
+}
+
 /** Creates the roles, or sets their passwords: for a Postgres that this program itself runs. */
 export async function renewRoles(client: ClientBase, roles: readonly ServiceRole[]): Promise<void> {
   for (const { role, password } of roles) {
@@ -79,15 +93,26 @@ export async function renewRoles(client: ClientBase, roles: readonly ServiceRole
 /** The services that must have a role. The audit is optional. */
 const NEEDED: readonly Service[] = ['api', 'relay', 'exporter']
 
+/** The variable that has the DATABASE_URL of a service, for the programs that grant its role its privileges. */
+export const urlVariableOf = (service: Service) =>
+  `${service.toUpperCase() as Uppercase<Service>}_DATABASE_URL` as const
+
 /**
- * The roles of the services, from the addresses that the services get as DATABASE_URL: API_DATABASE_URL and so on.
+ * The roles of the services: those named, and for the others those of the addresses that the services get as
+ * DATABASE_URL: API_DATABASE_URL and so on.
  *
  * @throws Error that names what is missing or wrong
  */
-export function readServiceRoles(env: NodeJS.ProcessEnv): ServiceRole[] {
+export function readServiceRoles(
+  env: NodeJS.ProcessEnv,
+  named: Partial<Readonly<Record<Service, string>>> = {},
+): ServiceRole[] {
   const urls = loadServiceUrls(env)
   return SERVICES.flatMap((service): ServiceRole[] => {
-    const name = `${service.toUpperCase() as Uppercase<Service>}_DATABASE_URL` as const
+    const role = named[service]
+    if (role === '') throw new Error(`The role of the ${service} has no name`)
+    if (role) return [{ service, role, password: '' }]
+    const name = urlVariableOf(service)
     const text = urls[name]
     if (text === undefined) {
       if (!NEEDED.includes(service)) return []

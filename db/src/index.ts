@@ -9,11 +9,13 @@ export { DatabaseError } from './errors.ts'
 export {
   applyGrants,
   type GrantsPlan,
+  grantRoles,
   planGrants,
   readServiceRoles,
   renewRoles,
   type ServiceRole,
   type Statement,
+  urlVariableOf,
 } from './grants.ts'
 export { migrate } from './migrate.ts'
 export { createPool, type PoolOptions } from './pool.ts'

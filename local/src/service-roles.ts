@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { renewRoles, SERVICES, type Service } from '@streamledger/db'
+import { renewRoles, SERVICES, type Service, urlVariableOf } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
 import { ROOT } from './local-config.ts'
 
@@ -40,7 +40,7 @@ export function shareDatabaseUrl(databaseUrl: string): ServiceUrls {
 
 /** Migrates the database and grants the roles what their services need, which wait for it at their start. */
 export async function migrateAndGrant(databaseUrl: string, urls: ServiceUrls, signal: AbortSignal): Promise<void> {
-  const named = SERVICES.map((service) => [`${service.toUpperCase()}_DATABASE_URL`, urls[service]])
+  const named = SERVICES.map((service) => [urlVariableOf(service), urls[service]])
   const env = { ...process.env, DATABASE_URL: databaseUrl, ...Object.fromEntries(named) }
   const child = spawn(process.execPath, [MIGRATE_MAIN, '--grants'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const stop = () => void child.kill('SIGTERM')

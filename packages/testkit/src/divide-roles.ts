@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { applyGrants, migrate, planGrants, SERVICES, type Service, type ServiceRole } from '@streamledger/db'
+import { grantRoles, migrate, SERVICES, type Service, type ServiceRole } from '@streamledger/db'
 import { executeStatement } from '@streamledger/engines'
 import pg from 'pg'
 
@@ -35,15 +35,4 @@ export async function divideRoles(databaseUrl: string): Promise<RoleUrls> {
   await grantRoles(urlOf(owner), roles)
   const urls = roles.map(({ service, role }) => [service, urlOf(role)])
   return { owner: urlOf(owner), ...Object.fromEntries(urls) }
-}
-
-/** As `streamledger grants --yes` does. */
-async function grantRoles(connectionString: string, roles: readonly ServiceRole[]): Promise<void> {
-  const client = new pg.Client({ connectionString })
-  await client.connect()
-  try {
-    await applyGrants(client, await planGrants(client, roles))
-  } finally {
-    await client.end()
-  }
 }
