@@ -9,23 +9,16 @@ import type { Passwords } from './accounts/passwords.ts'
 import type { ApiConfig } from './config.ts'
 import type { ExportFiles } from './ledger/export-files.ts'
 import { createPageCursors } from './ledger/page-cursor.ts'
-import type { Posting } from './ledger/posting.ts'
+import type { PostingQueue } from './ledger/posting-queue.ts'
 import { createWalletReader } from './ledger/wallet-reader.ts'
-import { accessTokens, authenticate } from './plugins/authenticate.ts'
-import { bareRefusals } from './plugins/bare-refusals.ts'
-import { connectionLimit } from './plugins/connection-limit.ts'
-import { drain } from './plugins/drain.ts'
-import { integerParameters } from './plugins/integer-parameters.ts'
-import { jsonBodies } from './plugins/json-bodies.ts'
+import { accessTokens } from './plugins/authenticate.ts'
+import { connectionLimit, drain } from './plugins/connections.ts'
+import { createRefusalTurns, type GuardOptions, guard, guardUsers } from './plugins/guard.ts'
 import { openapi } from './plugins/openapi.ts'
-import { problemDetails, sendProblem } from './plugins/problem-details.ts'
-import { limitAddresses, limitUsers, type RateLimitOptions } from './plugins/rate-limit.ts'
-import { createRefusals } from './plugins/refusals.ts'
-import { refuseConnection } from './plugins/refuse-connection.ts'
+import { parseInput } from './plugins/parse-input.ts'
+import { problemDetails, refuseConnection, sendProblem } from './plugins/problem-details.ts'
 import { requestMetrics } from './plugins/request-metrics.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
-import { shedLoad } from './plugins/shed-load.ts'
-import { tellUntrustedProxy } from './plugins/tell-untrusted-proxy.ts'
 import { traceRequests } from './plugins/trace-requests.ts'
 import { authRoutes } from './routes/auth.ts'
 import { exportFileRoutes } from './routes/export-file.ts'
@@ -38,9 +31,9 @@ import { Problem } from './schemas/problem.ts'
 import { transactionSchemas } from './schemas/transaction.ts'
 
 export interface AppDeps {
-  config: Pick<ApiConfig, 'http' | 'tokens' | 'limits' | 'exports' | 'reads'>
+  config: Pick<ApiConfig, 'http' | 'tokens' | 'limits' | 'exports' | 'reads' | 'installation'>
   db: Db
-  posting: Posting
+  posting: PostingQueue
   passwords: Passwords
   files: ExportFiles
   logger: Logger
@@ -60,28 +53,24 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const app = createServer(deps)
   const { registry } = deps
   const { limits, tokens } = deps.config
-  const limited = { limits, refusals: createRefusals() }
+  const guarded = { limits, turns: createRefusalTurns() }
   await app.register(connectionLimit, { connectionsMax: deps.config.http.connectionsMax, registry })
   await app.register(drain, { delayMs: deps.config.http.drainDelayMs })
   await app.register(problemDetails)
   await app.register(securityHeaders)
-  await app.register(bareRefusals)
   await app.register(requestMetrics, { registry })
-  await app.register(shedLoad, { eventLoopLagMaxMs: limits.eventLoopLagMaxMs, refusals: limited.refusals })
-  await app.register(tellUntrustedProxy, limits)
-  await app.register(limitAddresses, limited)
+  await app.register(guard, guarded)
   await app.register(traceRequests, { tracing: deps.tracing })
-  await app.register(jsonBodies)
-  await app.register(integerParameters)
+  await app.register(parseInput)
   await app.register(accessTokens, { secrets: tokens.secrets })
   await app.register(openapi, { base: BASE })
   for (const schema of [Problem, ...accountSchemas, ...transactionSchemas, ...exportSchemas]) app.addSchema(schema)
-  await app.register((scope) => registerRoutes(scope, deps, limited), { prefix: BASE })
+  await app.register((scope) => registerRoutes(scope, deps, guarded), { prefix: BASE })
   return app
 }
 
-async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: RateLimitOptions): Promise<void> {
-  const { db, passwords, posting, files, config, tracing } = deps
+async function registerRoutes(scope: FastifyInstance, deps: AppDeps, guarded: GuardOptions): Promise<void> {
+  const { db, passwords, posting, files, config } = deps
   const { tokens } = config
   const logInCounts = { key: createLogInKey(tokens.secrets), ...config.limits.logIn }
   // Answers contain tokens, balances and names: caches must not keep them.
@@ -95,18 +84,17 @@ async function registerRoutes(scope: FastifyInstance, deps: AppDeps, limited: Ra
     sessions: tokens,
     logInCounts,
     accessTtlS: tokens.accessTtlS,
-    limited,
+    guarded,
   })
   await scope.register(async (users) => {
     const cursors = createPageCursors(tokens.secrets)
-    await users.register(authenticate, { secrets: tokens.secrets })
-    await users.register(limitUsers, limited)
+    await users.register(guardUsers, { ...guarded, secrets: tokens.secrets })
     await users.register(walletRoutes, { wallets: createWalletReader(db, config.reads) })
     await users.register(transactionRoutes, {
-      ...{ db, posting, cursors, refusals: limited.refusals },
-      reads: config.reads,
+      ...{ db, posting, cursors, turns: guarded.turns },
+      ...{ reads: config.reads, topic: config.installation.topic },
     })
-    await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax, tracing })
+    await users.register(exportRoutes, { db, files, cursors, unfinishedMax: config.exports.unfinishedMax })
     await users.register(exportFileRoutes, { db, files })
   })
 }
@@ -128,7 +116,7 @@ function createServer({ config: { http, limits }, logger }: AppDeps): FastifyIns
       headersTimeout: http.requestTimeoutMs,
       connectionsCheckingInterval: CONNECTIONS_CHECK_INTERVAL_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
-      requireHostHeader: false, // `bareRefusals` checks it, and answers with problem details
+      requireHostHeader: false, // `guard` checks it, and answers with problem details
     },
     // While stopping, requests on open connections are still answered, with `connection: close`.
     return503OnClosing: false,

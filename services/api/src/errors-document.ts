@@ -1,27 +1,10 @@
 // Prints docs/errors.md: every error code of the API.
-import { accountErrors } from './accounts/errors.ts'
-import { ledgerErrors } from './ledger/errors.ts'
-import { exportErrors } from './ledger/export-errors.ts'
-import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './plugins/problem-status.ts'
-import { requestErrors } from './request-error.ts'
+import { ERROR_TABLE } from './errors.ts'
 
-interface Room {
-  title: string
-  details: Record<string, string>
-  statuses: Record<string, number>
-}
-
-const ROOMS: readonly Room[] = [
-  { title: 'Any request', details: requestErrors, statuses: requestStatus },
-  { title: 'Accounts', details: accountErrors, statuses: accountStatus },
-  { title: 'Wallet and transactions', details: ledgerErrors, statuses: ledgerStatus },
-  { title: 'Exports', details: exportErrors, statuses: exportStatus },
-]
+type Part = Record<string, readonly [status: number, detail: string, again?: string]>
 
 /** Whether a program may send the request again. */
-function adviceOn(code: string, status: number): string {
-  if (code === 'unauthenticated') return 'yes, with a new token'
-  if (code === 'export_not_ready') return 'yes, when the export is finished'
+function adviceOn(status: number): string {
   switch (status) {
     case 408:
       return 'yes'
@@ -35,12 +18,12 @@ function adviceOn(code: string, status: number): string {
   }
 }
 
-function tableOf({ title, details, statuses }: Room): string {
-  const rows = Object.entries(statuses)
-    .toSorted(([, one], [, other]) => one - other)
+function tableOf([title, codes]: [string, Part]): string {
+  const rows = Object.entries(codes)
+    .toSorted(([, [one]], [, [other]]) => one - other)
     .map(
-      ([code, status]) =>
-        `| ${status} | \`${code}\` | ${escapeHtml(details[code] ?? '')} | ${adviceOn(code, status)} |`,
+      ([code, [status, detail, again = adviceOn(status)]]) =>
+        `| ${status} | \`${code}\` | ${escapeHtml(detail)} | ${again} |`,
     )
   return [`## ${title}`, '', '| status | code | detail | send it again? |', '|---|---|---|---|', ...rows].join('\n')
 }
@@ -58,4 +41,4 @@ This page is generated from the source: \`npm run fix\` rewrites it.
 If a transaction got no answer, send it again at any time with the same \`trans_id\`: it takes effect once.
 \`GET /transactions/outcome?trans_id=…\` returns its outcome without executing anything.`
 
-process.stdout.write(`${[PREFACE, ...ROOMS.map(tableOf)].join('\n\n')}\n`)
+process.stdout.write(`${[PREFACE, ...Object.entries<Part>(ERROR_TABLE).map(tableOf)].join('\n\n')}\n`)

@@ -15,8 +15,7 @@ import { startTracing } from '@streamledger/tracing'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
-import { createPosting } from './ledger/posting.ts'
-import { tracePosting } from './ledger/trace-posting.ts'
+import { PostingQueue } from './ledger/posting-queue.ts'
 import { observeApi } from './observe-api.ts'
 import { openDatabases } from './open-databases.ts'
 import { openExportFiles } from './open-export-files.ts'
@@ -47,14 +46,14 @@ async function startApi(): Promise<RunningService> {
   await prepareDatabase(url, { ...patience, service: 'api' })
   await awaitDatabase(url, () => claimInstallation(databases.main.pool, config.installation), patience)
 
-  const posting = createPosting(databases.posting.pool, config.posting, createPostingObserver(registry))
+  const posting = new PostingQueue(databases.posting.pool, config.posting, createPostingObserver(registry))
   const passwords = createPasswords(config.passwords)
   observeApi(registry, { posting, passwords, databases })
   const app = await buildApp({
     config,
     logger,
     registry,
-    posting: tracing ? tracePosting(posting, tracing, config.installation.topic) : posting,
+    posting,
     db,
     passwords,
     files: await openExportFiles(config, logger),

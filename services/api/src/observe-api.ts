@@ -1,11 +1,11 @@
 import { observePools } from '@streamledger/runtime'
 import { Gauge, type Registry } from 'prom-client'
 import type { Passwords } from './accounts/passwords.ts'
-import type { Posting } from './ledger/posting.ts'
+import type { PostingQueue } from './ledger/posting-queue.ts'
 import type { Databases } from './open-databases.ts'
 
 export interface ObservedApi {
-  posting: Pick<Posting, 'pending' | 'waiting'>
+  posting: Pick<PostingQueue, 'pending' | 'waiting'>
   passwords: Pick<Passwords, 'load'>
   databases: Pick<Databases, 'main' | 'posting'>
 }
@@ -21,9 +21,11 @@ export function observeApi(registry: Registry, { posting, passwords, databases }
         this.set(read())
       },
     })
-  gauge('posting_pending', 'Postings that are waiting for a commit or are part of one.', () => posting.pending())
-  gauge('posting_waiting', 'Postings that are not part of a commit yet, at most POSTING_WAITING_MAX.', () =>
-    posting.waiting(),
+  gauge('posting_pending', 'Postings that are waiting for a commit or are part of one.', () => posting.pending)
+  gauge(
+    'posting_waiting',
+    'Postings that are not part of a commit yet, at most POSTING_WAITING_MAX.',
+    () => posting.waiting,
   )
   gauge('password_hashes_running', 'Passwords being hashed, at most PASSWORD_HASHES_MAX.', () => passwords.load.running)
   gauge(

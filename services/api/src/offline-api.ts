@@ -5,7 +5,7 @@ import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
 import { createExportFolder } from './ledger/export-files.ts'
-import { createPosting } from './ledger/posting.ts'
+import { PostingQueue } from './ledger/posting-queue.ts'
 import { observeApi } from './observe-api.ts'
 import { openDatabases } from './open-databases.ts'
 import { createPostingObserver } from './posting-observer.ts'
@@ -27,7 +27,7 @@ export async function buildOfflineApi(): Promise<OfflineApi> {
   const logger = createLogger({ service: 'offline-api', level: 'silent' })
   const databases = openDatabases(config.database, logger)
   const registry = createRegistry('api')
-  const posting = createPosting(databases.posting.pool, config.posting, createPostingObserver(registry))
+  const posting = new PostingQueue(databases.posting.pool, config.posting, createPostingObserver(registry))
   const passwords = createPasswords(config.passwords)
   observeApi(registry, { posting, passwords, databases })
   const files = createExportFolder(config.files.folder)

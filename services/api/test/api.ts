@@ -8,7 +8,7 @@ import { test as base, LIMITS_OUT_OF_REACH } from '@streamledger/testkit'
 import { createPasswords } from '../src/accounts/passwords.ts'
 import { buildApp } from '../src/app.ts'
 import { loadApiConfig } from '../src/config.ts'
-import { createPosting } from '../src/ledger/posting.ts'
+import { PostingQueue } from '../src/ledger/posting-queue.ts'
 import { openDatabases } from '../src/open-databases.ts'
 import { openExportFiles } from '../src/open-export-files.ts'
 import { claimTopic } from './claim-topic.ts'
@@ -73,7 +73,7 @@ export async function startApi(
   const config = loadApiConfig(makeEnv(databaseUrl, { EXPORT_DIR: exportFolder, ...env }))
   const logger = createLogger({ service: 'api', level: config.logLevel })
   const databases = openDatabases(config.database, logger)
-  const posting = createPosting(databases.posting.pool, config.posting)
+  const posting = new PostingQueue(databases.posting.pool, config.posting)
   const app = await buildApp({
     config,
     posting,

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { fastify } from 'fastify'
 import { createPasswords } from '../src/accounts/passwords.ts'
 import { type SignUp, signUp } from '../src/accounts/sign-up.ts'
+import type { PostTransaction } from '../src/ledger/decide.ts'
 import { createPageCursors } from '../src/ledger/page-cursor.ts'
-import type { PostTransaction } from '../src/ledger/posting.ts'
-import { createRefusals } from '../src/plugins/refusals.ts'
+import { createRefusalTurns } from '../src/plugins/guard.ts'
 import { transactionRoutes } from '../src/routes/transactions.ts'
 import { Problem } from '../src/schemas/problem.ts'
 import { transactionSchemas } from '../src/schemas/transaction.ts'
@@ -19,7 +19,7 @@ test('a posting is for the user of the token, also if a body names another', asy
       posted.push(request)
       throw new Error('posted')
     },
-    ...{ isFull: () => false, pending: () => 0, waiting: () => 0, close: async () => {} },
+    isFull: false,
   }
   const app = fastify()
   app.setValidatorCompiler(() => () => true)
@@ -28,7 +28,10 @@ test('a posting is for the user of the token, also if a body names another', asy
     Object.assign(request, { user: { id: 7 } })
   })
   const cursors = createPageCursors([SECRET])
-  const options = { db: {} as never, posting, cursors, refusals: createRefusals(), reads: { timeoutMs: 1_000 } }
+  const options = {
+    ...{ db: {} as never, posting, cursors, turns: createRefusalTurns() },
+    ...{ reads: { timeoutMs: 1_000 }, topic: 'transactions' },
+  }
   await app.register(transactionRoutes, options)
   const payload = { entry: 'credit', amount: 1, trans_id: 'a', user_id: 8, wallet_id: 9 }
   await app.inject({ method: 'POST', url: '/transactions', payload })

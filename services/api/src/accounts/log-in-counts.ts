@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { type Db, inTransaction, type Trx } from '@streamledger/db'
 import { sql } from 'kysely'
+import { ApiError } from '../errors.ts'
 import { decideLogIn, type LogInCounts, type LogInLimits } from './decide-log-in.ts'
-import { AccountError } from './errors.ts'
 
 export interface LogInCountsOptions extends LogInLimits {
   key: Buffer
@@ -34,13 +34,13 @@ export function createLogInKey(secrets: readonly string[]): Buffer {
  * try is not counted.
  *
  * @returns how long the next try of the pair must wait if this one fails, in s
- * @throws AccountError `log_in_limited`
+ * @throws ApiError `log_in_limited`
  */
 export async function admitLogIn(db: Db, pair: LogInPair, options: LogInCountsOptions): Promise<number> {
   const account = hashOf(pair, options)
   return inTransaction(db, async (trx) => {
     const decision = decideLogIn(await countTry(trx, account, pair.network), options)
-    if (decision.kind === 'refused') throw new AccountError('log_in_limited', { waitS: decision.wait_s })
+    if (decision.kind === 'refused') throw new ApiError('log_in_limited', { waitS: decision.wait_s })
     const { next_wait_s } = decision
     if (next_wait_s > 0) {
       await sql`

@@ -1,7 +1,7 @@
 import { type Db, inTransaction, type User, userColumns, type Wallet, walletColumns } from '@streamledger/db'
 import { sql } from 'kysely'
+import { ApiError } from '../errors.ts'
 import { type RequestOrigin, recordSecurityEvent } from '../security-events.ts'
-import { AccountError } from './errors.ts'
 import { admitLogIn, countFailure, type LogInCountsOptions, type LogInPair, welcome } from './log-in-counts.ts'
 import { startSession } from './sessions.ts'
 import type { AccountDeps, SignedIn } from './sign-up.ts'
@@ -15,7 +15,7 @@ export interface LogIn {
  * Starts a session if the password is right. An unknown address takes the same time and gets the same answer as a wrong
  * password.
  *
- * @throws AccountError `credentials_invalid`, `log_in_limited`, `sign_in_busy`
+ * @throws ApiError `credentials_invalid`, `log_in_limited`, `sign_in_busy`
  */
 export async function logIn(deps: AccountDeps, request: LogIn, origin: RequestOrigin): Promise<SignedIn> {
   const { db, sessions } = deps
@@ -55,7 +55,7 @@ function checkPassword(
     const { isRight, rehashed } = await check(password, user?.password)
     if (!user || !isRight) {
       await fail(db, { pair, user_id: user?.id ?? null, next_wait_s, origin }, logInCounts)
-      throw new AccountError('credentials_invalid')
+      throw new ApiError('credentials_invalid')
     }
     // At once: the caller may be refused for lack of time before its session starts, and its try was right.
     await welcome(db, pair, logInCounts)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import argon2 from 'argon2'
+import { ApiError, type InputFault } from '../errors.ts'
 import { commonPasswords } from './common-passwords.ts'
-import { AccountError } from './errors.ts'
 import { createGate, type Gate } from './gate.ts'
 
 // OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
@@ -11,14 +11,15 @@ const LANES = 1
 const VERSION = 0x13
 const SALT_BYTES = 16
 const HASH_BYTES = 32
+const TOO_COMMON: InputFault = { in: 'body', pointer: '/password', reason: 'is too common' }
 
 export interface Passwords {
-  /** @throws AccountError `password_common`, `sign_in_busy` */
+  /** @throws ApiError `password_common`, `sign_in_busy` */
   hash(password: string): Promise<string>
   /**
    * Waits for a turn, and keeps it while `work` lasts.
    *
-   * @throws AccountError `sign_in_busy`
+   * @throws ApiError `sign_in_busy`
    */
   inTurn<T>(work: (check: CheckPassword) => Promise<T>): Promise<T>
   /** How many callers are hashing, and how many wait for a turn. */
@@ -28,7 +29,7 @@ export interface Passwords {
 /**
  * Does the same work with and without a hash, so that the time it takes does not reveal whether an account exists.
  *
- * @throws AccountError `sign_in_busy`
+ * @throws ApiError `sign_in_busy`
  */
 export type CheckPassword = (password: string, hash: string | undefined) => Promise<CheckedPassword>
 
@@ -60,7 +61,7 @@ export function createPasswords({
   timeoutMs,
   memoryKib = MEMORY_KIB,
 }: PasswordsOptions): Passwords {
-  const busy = () => new AccountError('sign_in_busy')
+  const busy = () => new ApiError('sign_in_busy')
   const turnsMax = hashesMax * TURNS_PER_HASH
   const turns = createGate({ runningMax: turnsMax, waitingMax, timeoutMs, busy })
   // A gate of its own: no place for a hash is held while its caller waits for the database.
@@ -81,7 +82,7 @@ export function createPasswords({
 
   return {
     hash: async (password) => {
-      if (commonPasswords.has(password.toLowerCase())) throw new AccountError('password_common')
+      if (commonPasswords.has(password.toLowerCase())) throw new ApiError('password_common', { errors: [TOO_COMMON] })
       return turns.enter(() => hashes.enter(() => hash(password)))
     },
     inTurn: (work) => turns.enter(() => work(check)),

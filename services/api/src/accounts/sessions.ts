@@ -1,8 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { type Db, inTransaction, type Trx } from '@streamledger/db'
 import { sql } from 'kysely'
+import { ApiError } from '../errors.ts'
 import { type RequestOrigin, recordSecurityEvent } from '../security-events.ts'
-import { AccountError } from './errors.ts'
 
 const TOKEN_BYTES = 32
 
@@ -59,7 +59,7 @@ export async function startSession(
  * first of the siblings to be used ends the others, and an ended token counts as a used one. So there is one token at
  * a time to go on with, and if a thief has one and the owner another, the second of the two to be used revokes both.
  *
- * @throws AccountError `refresh_token_invalid`
+ * @throws ApiError `refresh_token_invalid`
  */
 export async function refreshSession(db: Db, shown: ShownToken, options: SessionOptions): Promise<RefreshedSession> {
   const hash = hashOf(shown.token)
@@ -74,7 +74,7 @@ export async function refreshSession(db: Db, shown: ShownToken, options: Session
     return { user_id: known.user_id, refresh_token: await issueRefreshToken(trx, known.session_id, options) }
   })
   // Thrown outside the transaction: inside, it would roll the revocation back.
-  if (!refreshed) throw new AccountError('refresh_token_invalid')
+  if (!refreshed) throw new ApiError('refresh_token_invalid')
   return refreshed
 }
 

@@ -7,8 +7,8 @@ import {
   type Wallet,
   walletColumns,
 } from '@streamledger/db'
+import { ApiError } from '../errors.ts'
 import type { RequestOrigin } from '../security-events.ts'
-import { AccountError } from './errors.ts'
 import { type LogInCountsOptions, welcome } from './log-in-counts.ts'
 import type { Passwords } from './passwords.ts'
 import { type RefreshToken, type SessionOptions, startSession } from './sessions.ts'
@@ -36,7 +36,7 @@ export interface AccountDeps {
 /**
  * Creates a user, their wallet and their first session in one commit.
  *
- * @throws AccountError `email_taken`, `password_common`, `sign_in_busy`
+ * @throws ApiError `email_taken`, `password_common`, `sign_in_busy`
  */
 export async function signUp(
   { db, passwords, sessions, logInCounts }: AccountDeps,
@@ -63,7 +63,7 @@ export async function signUp(
     })
   } catch (error) {
     // The unique index decides. A query beforehand would find no user in either of two concurrent sign-ups.
-    if (isUniqueViolation(error, 'users_email_unique')) throw new AccountError('email_taken', { cause: error })
+    if (isUniqueViolation(error, 'users_email_unique')) throw new ApiError('email_taken', {}, { cause: error })
     throw error
   }
 }

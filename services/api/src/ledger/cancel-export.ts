@@ -1,6 +1,6 @@
 import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
-import { ExportError } from './export-errors.ts'
+import { ApiError } from '../errors.ts'
 import type { ExportFiles } from './export-files.ts'
 import { ownWallet } from './own-wallet.ts'
 
@@ -9,7 +9,7 @@ import { ownWallet } from './own-wallet.ts'
  *
  * The exporter checks the row before it publishes, so a running export is discarded.
  *
- * @throws ExportError `export_not_found`
+ * @throws ApiError `export_not_found`
  */
 export async function cancelExport(db: Db, files: ExportFiles, user_id: number, export_id: string): Promise<void> {
   const cancelled = await db
@@ -29,7 +29,7 @@ export async function cancelExport(db: Db, files: ExportFiles, user_id: number, 
     .where('status', 'not in', ['queued', 'running'])
     .returning('file')
     .executeTakeFirst()
-  if (!removed) throw new ExportError('export_not_found')
+  if (!removed) throw new ApiError('export_not_found')
   // The row first: the exporter later removes a file without a row, but a row without its file is an error for users.
   if (removed.file !== null) await files.remove(removed.file)
 }

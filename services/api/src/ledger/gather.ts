@@ -1,5 +1,5 @@
+import { busy } from '../errors.ts'
 import { type Deadline, inTime, type Waiter } from '../in-time.ts'
-import { busy } from './errors.ts'
 
 export interface GatherBounds {
   /** Maximum queries under way at once. */
@@ -22,7 +22,7 @@ type Waiters<Value> = Set<Waiter<Value | undefined>>
  * lone look-up does not wait. A query begins after every look-up that it answers, so a client that has seen a commit
  * also sees it here.
  *
- * @throws LedgerError `busy` from a look-up that finds the queue full, or that is not answered in time
+ * @throws ApiError `busy` from a look-up that finds the queue full, or that is not answered in time
  */
 export function gather<Key, Value>(load: (keys: Key[]) => Promise<Map<Key, Value>>, bounds: GatherBounds) {
   const deadline: Deadline = { timeoutMs: bounds.timeoutMs, late: () => busy }

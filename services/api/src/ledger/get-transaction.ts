@@ -1,12 +1,12 @@
 import { type Db, type LedgerTransaction, transactionColumns } from '@streamledger/db'
-import { LedgerError } from './errors.ts'
+import { ApiError } from '../errors.ts'
 import { ownWallet } from './own-wallet.ts'
 import { isSynchronous, type Vouch, vouchFor } from './vouch.ts'
 
 /**
  * Returns a transaction, once it is as durable as a commit.
  *
- * @throws LedgerError `transaction_not_found`, also for a transaction of another user
+ * @throws ApiError `transaction_not_found`, also for a transaction of another user
  */
 export async function getTransaction(
   db: Db,
@@ -21,6 +21,6 @@ export async function getTransaction(
     .where('id', '=', transaction_id)
     .where('wallet_id', '=', ownWallet(user_id))
     .executeTakeFirst()
-  if (!transaction) throw new LedgerError('transaction_not_found')
+  if (!transaction) throw new ApiError('transaction_not_found')
   return vouchFor(vouch, transaction)
 }

@@ -1,5 +1,5 @@
 import type { Db, ExportStatus } from '@streamledger/db'
-import { ExportError, type ExportErrorCode } from './export-errors.ts'
+import { ApiError, type ErrorCode } from '../errors.ts'
 import type { ExportFile, ExportFiles, ExportLink } from './export-files.ts'
 import { getExport } from './get-export.ts'
 
@@ -12,7 +12,7 @@ export interface OpenedExport {
 
 export const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
 
-const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ExportErrorCode> = {
+const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ErrorCode> = {
   queued: 'export_not_ready',
   running: 'export_not_ready',
   failed: 'export_failed',
@@ -23,7 +23,7 @@ const refusals: Record<Exclude<ExportStatus, 'succeeded'>, ExportErrorCode> = {
 /**
  * Opens the workbook of a finished export. The caller must close it.
  *
- * @throws ExportError with the reason why there is no file
+ * @throws ApiError with the reason why there is no file
  */
 export async function openExportFile(
   db: Db,
@@ -32,13 +32,13 @@ export async function openExportFile(
   export_id: string,
 ): Promise<OpenedExport> {
   const row = await getExport(db, user_id, export_id)
-  if (row.status !== 'succeeded') throw new ExportError(refusals[row.status])
+  if (row.status !== 'succeeded') throw new ApiError(refusals[row.status])
   const { file: name, size, sha256, expires_at, created_at } = row
   if (name === null || size === null || sha256 === null || expires_at === null) {
     throw new Error(`export ${export_id} succeeded without a file`)
   }
   // The clock decides, even if the exporter has not removed the file yet.
-  if (expires_at.getTime() <= Date.now()) throw new ExportError('export_expired')
+  if (expires_at.getTime() <= Date.now()) throw new ApiError('export_expired')
 
   const filename = `transactions-${created_at.toISOString().slice(0, 10)}.xlsx`
   const file = await files.open(name, { filename, type: XLSX, expires_at })
@@ -56,6 +56,6 @@ export async function openExportFile(
  */
 async function refuseMissing(db: Db, user_id: number, export_id: string): Promise<never> {
   const { status } = await getExport(db, user_id, export_id)
-  if (status !== 'succeeded') throw new ExportError(refusals[status])
-  throw new ExportError('export_file_missing')
+  if (status !== 'succeeded') throw new ApiError(refusals[status])
+  throw new ApiError('export_file_missing')
 }

@@ -5,7 +5,7 @@ import type { LedgerMemory } from './ledger-memory.ts'
 import { type LedgerRead, type RequestRead, readLedger } from './read-ledger.ts'
 import { createTransactionIds } from './transaction-ids.ts'
 import { createVouch } from './vouch.ts'
-import { type LedgerWritten, type WriteOptions, writeLedger } from './write-ledger.ts'
+import { type LedgerWritten, writeLedger } from './write-ledger.ts'
 
 /**
  * Per request: its outcome, or that there is no wallet, or that the topic is paused, or that it must be decided again
@@ -15,9 +15,9 @@ export type Settled = Decision['decided'] | { kind: 'conflicted'; outrun: boolea
 
 /**
  * Posts a list of requests in one commit and returns one outcome per request, in their order. Two calls at the same
- * time must not have a user in common.
+ * time must not have a user in common. With `skipLocked`, the requests of a locked wallet are conflicted.
  */
-export type PostTransactions = (requests: readonly PostTransaction[], options?: WriteOptions) => Promise<Settled[]>
+export type PostTransactions = (requests: readonly PostTransaction[], skipLocked: boolean) => Promise<Settled[]>
 
 /** The longest POSTING_TIMEOUT_MS: each posting has a deadline of its own. */
 const VOUCH_TIMEOUT_MS = 60_000
@@ -51,12 +51,12 @@ export function createPostTransactions(pool: Pool, memory: LedgerMemory): PostTr
     }
   }
 
-  return async (requests, options = {}) => {
+  return async (requests, skipLocked) => {
     const ledger = await read(requests)
     const drawn = await ids.take(requests.length, ledger.topic.generation)
     const batch = decideBatch(ledger, requests, { now: new Date(), ids: drawn })
     // The one commit.
-    const written = batch.write.entries.length > 0 ? await writeLedger(pool, batch.write, options) : NOTHING
+    const written = batch.write.entries.length > 0 ? await writeLedger(pool, batch.write, skipLocked) : NOTHING
     if (isReadAlone(ledger, batch, written)) await vouch()
     const settled = batch.decisions.map((decision) => settle(decision, written))
     memory.learn(ledger, batch.write, written)

@@ -2,8 +2,7 @@ import { type Db, type Export, exportColumns, inTransaction, type Trx } from '@s
 import { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, type ExportRequested, exportJobKey } from '@streamledger/events'
 import type { TraceContext } from '@streamledger/tracing'
 import { sql } from 'kysely'
-import { LedgerError } from './errors.ts'
-import { ExportError } from './export-errors.ts'
+import { ApiError } from '../errors.ts'
 import type { TransactionFilters } from './list-transactions.ts'
 
 export interface RequestExport extends TransactionFilters {
@@ -20,8 +19,8 @@ export interface RequestExportOptions {
 /**
  * Orders an export of the wallet's transactions up to now: inserts its row and its job in one commit.
  *
- * @throws ExportError `too_many_exports`, `idempotency_key_reused`
- * @throws LedgerError `wallet_not_found`
+ * @throws ApiError `too_many_exports`, `idempotency_key_reused`
+ * @throws ApiError `wallet_not_found`
  */
 export async function requestExport(db: Db, request: RequestExport, options: RequestExportOptions): Promise<Export> {
   return inTransaction(db, async (trx) => {
@@ -32,12 +31,12 @@ export async function requestExport(db: Db, request: RequestExport, options: Req
       .where('user_id', '=', request.user_id)
       .forNoKeyUpdate()
       .executeTakeFirst()
-    if (!wallet) throw new LedgerError('wallet_not_found')
+    if (!wallet) throw new ApiError('wallet_not_found')
 
     const earlier = await findEarlier(trx, wallet.id, request)
     if (earlier) return earlier
     const unfinished = await countUnfinished(trx, wallet.id)
-    if (unfinished >= options.unfinishedMax) throw new ExportError('too_many_exports')
+    if (unfinished >= options.unfinishedMax) throw new ApiError('too_many_exports')
 
     const row = await trx
       .insertInto('exports')
@@ -69,7 +68,7 @@ async function findEarlier(trx: Trx, wallet_id: number, request: RequestExport):
     .where('wallet_id', '=', wallet_id)
     .where('idempotency_key', '=', request.idempotency_key)
     .executeTakeFirst()
-  if (earlier && !hasFilters(earlier, request)) throw new ExportError('idempotency_key_reused')
+  if (earlier && !hasFilters(earlier, request)) throw new ApiError('idempotency_key_reused')
   return earlier
 }
 

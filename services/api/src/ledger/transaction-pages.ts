@@ -6,7 +6,7 @@ import { listTransactions, type TransactionPage, type TransactionPageRequest, to
 const COLUMNS = sql.join(transactionColumns.map((name) => sql.ref(name)))
 
 export interface TransactionPages {
-  /** @throws LedgerError `busy` */
+  /** @throws ApiError `busy` */
   read(request: TransactionPageRequest): Promise<TransactionPage>
 }
 

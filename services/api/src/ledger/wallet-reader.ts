@@ -1,5 +1,5 @@
 import { type Db, type User, type Wallet, walletColumns } from '@streamledger/db'
-import { LedgerError } from './errors.ts'
+import { ApiError } from '../errors.ts'
 import { gather, type ReadOptions } from './gather.ts'
 
 export interface OwnedWallet {
@@ -8,7 +8,7 @@ export interface OwnedWallet {
 }
 
 export interface WalletReader {
-  /** @throws LedgerError `wallet_not_found`, `busy` */
+  /** @throws ApiError `wallet_not_found`, `busy` */
   read(user_id: number): Promise<OwnedWallet>
 }
 
@@ -20,7 +20,7 @@ export function createWalletReader(db: Db, { timeoutMs }: ReadOptions): WalletRe
   return {
     async read(user_id) {
       const owned = await find(user_id)
-      if (!owned) throw new LedgerError('wallet_not_found')
+      if (!owned) throw new ApiError('wallet_not_found')
       return owned
     },
   }

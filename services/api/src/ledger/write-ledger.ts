@@ -123,11 +123,6 @@ const STATEMENTS = [
   { name: 'write-ledger-refusals-skip-locked', refusals: true, skipLocked: true },
 ].map(({ name, ...variant }) => ({ name, text: write(variant), ...variant }))
 
-export interface WriteOptions {
-  /** Skips wallets that are locked, as if their version had changed, instead of waiting. */
-  skipLocked?: boolean
-}
-
 interface RecordedRow {
   place: number
   wallet_id: number
@@ -150,12 +145,11 @@ interface Row {
   recorded: RecordedRow | null
 }
 
-/** Writes a decided batch. Returns what was not written, and why. */
-export async function writeLedger(
-  pool: Pool,
-  write: LedgerWrite,
-  { skipLocked = false }: WriteOptions,
-): Promise<LedgerWritten> {
+/**
+ * Writes a decided batch. Returns what was not written, and why. With `skipLocked`, a locked wallet is skipped, as if its
+ * version had changed; otherwise the statement waits for it.
+ */
+export async function writeLedger(pool: Pool, write: LedgerWrite, skipLocked: boolean): Promise<LedgerWritten> {
   const refusals = write.entries.some(({ kind }) => kind === 'refusal')
   const statement = STATEMENTS.find((one) => one.refusals === refusals && one.skipLocked === skipLocked)
   if (!statement) throw new Error('there is a statement for each variant')

@@ -1,7 +1,7 @@
 import jwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
-import { RequestError } from '../request-error.ts'
+import { ApiError } from '../errors.ts'
 
 declare module '@fastify/jwt' {
   interface FastifyJWT {
@@ -61,27 +61,24 @@ export function signAccessToken(app: FastifyInstance, user_id: number, ttlS: num
 }
 
 /** Answers 401 to every request of this scope without a valid access token. Sets `request.user`. */
-export const authenticate = fp<AccessTokensOptions>(
-  async (app, { secrets: [, ...older] }) => {
-    const verified = createVerifiedHeaders()
-    app.addHook('onRequest', (request, _reply, done) => {
-      const { authorization } = request.headers
-      if (authorization === undefined) return done(new RequestError('unauthenticated'))
-      const user_id = verified.find(authorization) ?? verify(authorization)
-      if (user_id === undefined) return done(new RequestError('unauthenticated', { headers: INVALID_TOKEN }))
-      request.user = { id: user_id }
-      done()
-    })
+export function authenticate(app: FastifyInstance, [, ...older]: AccessTokensOptions['secrets']): void {
+  const verified = createVerifiedHeaders()
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { authorization } = request.headers
+    if (authorization === undefined) return done(new ApiError('unauthenticated'))
+    const user_id = verified.find(authorization) ?? verify(authorization)
+    if (user_id === undefined) return done(new ApiError('unauthenticated', { headers: INVALID_TOKEN }))
+    request.user = { id: user_id }
+    done()
+  })
 
-    function verify(authorization: string): number | undefined {
-      const token = BEARER.exec(authorization)?.[1]
-      const access = token === undefined ? undefined : readAccessToken(app, token, older)
-      if (access) verified.add(authorization, access)
-      return access?.user_id
-    }
-  },
-  { name: 'authenticate', dependencies: ['access-tokens'] },
-)
+  function verify(authorization: string): number | undefined {
+    const token = BEARER.exec(authorization)?.[1]
+    const access = token === undefined ? undefined : readAccessToken(app, token, older)
+    if (access) verified.add(authorization, access)
+    return access?.user_id
+  }
+}
 
 interface Access {
   user_id: number

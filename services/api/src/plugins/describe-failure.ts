@@ -1,64 +1,43 @@
 import { isRetryable, isUnavailable } from '@streamledger/db'
-import { AccountError } from '../accounts/errors.ts'
-import { InputError, type InputFault } from '../input-error.ts'
-import { LedgerError } from '../ledger/errors.ts'
-import { ExportError } from '../ledger/export-errors.ts'
-import { RequestError, type RequestErrorCode, requestErrors } from '../request-error.ts'
-import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './problem-status.ts'
-import { faultsOf, type ValidationError } from './validation-faults.ts'
+import { ApiError, ERRORS, type ErrorCode, type ErrorDetails, type InputFault } from '../errors.ts'
 
 /** A failure as the client sees it. */
 export interface Failure {
   status: number
-  code: string
+  code: ErrorCode
   detail: string
-  headers?: Record<string, string> | undefined
-  errors?: readonly InputFault[]
-  balance?: number | undefined
-  fields?: string[] | undefined
+  headers: Record<string, string>
+  /** Members of the problem that only some codes have. */
+  more: Pick<ErrorDetails, 'errors' | 'balance' | 'fields'>
 }
 
-const REPLAYED = { 'idempotent-replayed': 'true' }
 const BEARER = 'Bearer realm="streamledger"'
 /** Random within these bounds, so that refused clients do not all come back in the same second. */
 const RETRY_AFTER_S = { min: 1, max: 4 }
 
 /** Turns any thrown error into what the client may see. An unknown error becomes `internal_error` without details. */
 export function describeFailure(error: unknown): Failure {
-  const failure = classify(error)
-  return { ...failure, headers: { ...standingHeaders(failure.status), ...failure.headers } }
-}
-
-function classify(error: unknown): Failure {
-  if (error instanceof LedgerError) {
-    const { code, message: detail, details } = error
-    const { balance, fields, replayed } = details
-    return { status: ledgerStatus[code], code, detail, balance, fields, headers: replayed ? REPLAYED : {} }
+  const { code, details } = error instanceof ApiError ? error : classify(error)
+  const [status, detail] = ERRORS[code]
+  const { replayed, waitS, headers, ...more } = details
+  return {
+    ...{ status, code, detail, more },
+    headers: {
+      ...standingHeaders(status),
+      ...(replayed && { 'idempotent-replayed': 'true' }),
+      ...(waitS !== undefined && { 'retry-after': String(Math.ceil(waitS)) }),
+      ...headers,
+    },
   }
-  if (error instanceof AccountError) return accountFailure(error)
-  if (error instanceof ExportError) {
-    return { status: exportStatus[error.code], code: error.code, detail: error.message }
-  }
-  if (error instanceof RequestError) return requestFailure(error.code, { headers: error.headers })
-  if (error instanceof InputError) return requestFailure('invalid_request', { errors: error.faults })
-  if (isValidationError(error)) return requestFailure('invalid_request', { errors: faultsOf(error) })
-  if (isUnavailable(error) || isRetryable(error)) return requestFailure('unavailable')
-  return requestFailure(codeOfForeign(error))
 }
 
-function accountFailure({ code, message: detail, waitS }: AccountError): Failure {
-  const headers = waitS === undefined ? {} : { 'retry-after': String(Math.ceil(waitS)) }
-  const failure = { status: accountStatus[code], code, detail, headers }
-  if (code !== 'password_common') return failure
-  return { ...failure, errors: [{ in: 'body', pointer: '/password', reason: 'is too common' }] }
+/** Errors of fastify, its parsers, and the database. */
+function classify(error: unknown): { code: ErrorCode; details: ErrorDetails } {
+  if (isValidationError(error)) return { code: 'invalid_request', details: { errors: faultsOf(error) } }
+  return { code: isUnavailable(error) || isRetryable(error) ? 'unavailable' : codeOfForeign(error), details: {} }
 }
 
-function requestFailure(code: RequestErrorCode, more: Partial<Failure> = {}): Failure {
-  return { status: requestStatus[code], code, detail: requestErrors[code], ...more }
-}
-
-/** Maps errors of fastify and its parsers to a code, by their status. */
-function codeOfForeign(error: unknown): RequestErrorCode {
+function codeOfForeign(error: unknown): ErrorCode {
   const status = (error as { statusCode?: unknown } | null)?.statusCode
   if (typeof status !== 'number' || status < 400 || status >= 500) return 'internal_error'
   switch (status) {
@@ -93,6 +72,53 @@ function retryAfter(): string {
   return String(min + Math.floor(Math.random() * (max - min + 1)))
 }
 
+/** The fields of Ajv's and fastify's validation errors that are used here. */
+interface ValidationError {
+  validation: { keyword: string; instancePath: string; message?: string; params: Record<string, unknown> }[]
+  validationContext?: string
+}
+
+/** A body may have thousands of faults; the first few are enough. */
+export const FAULTS_MAX = 20
+export const POINTER_CHARACTERS_MAX = 200
+
+const PLACES: Record<string, InputFault['in']> = {
+  body: 'body',
+  querystring: 'query',
+  headers: 'header',
+  params: 'path',
+}
+
 function isValidationError(error: unknown): error is ValidationError {
   return Array.isArray((error as { validation?: unknown } | null)?.validation)
+}
+
+function faultsOf({ validation, validationContext = 'body' }: ValidationError): InputFault[] {
+  return validation.slice(0, FAULTS_MAX).map(({ keyword, instancePath, message = 'is not valid', params }) => {
+    const fault = (name: unknown, reason: string): InputFault => ({
+      in: PLACES[validationContext] ?? 'body',
+      pointer: (instancePath + (name === undefined ? '' : `/${escapePointer(String(name))}`)).slice(
+        0,
+        POINTER_CHARACTERS_MAX,
+      ),
+      reason,
+    })
+    switch (keyword) {
+      case 'required':
+        return fault(params.missingProperty, 'is required')
+      case 'additionalProperties':
+        return fault(params.additionalProperty, 'is not known')
+      case 'pattern':
+        return fault(undefined, 'has characters that are not allowed here')
+      case 'enum':
+        return fault(undefined, `must be one of ${(params.allowedValues as unknown[]).join(', ')}`)
+      default:
+        return fault(undefined, message)
+    }
+  })
+}
+
+/** RFC 6901. */
+export function escapePointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -1,5 +1,5 @@
-import type { InputFault } from '../input-error.ts'
-import { escapePointer, FAULTS_MAX, POINTER_CHARACTERS_MAX } from './validation-faults.ts'
+import type { InputFault } from '../errors.ts'
+import { escapePointer, FAULTS_MAX, POINTER_CHARACTERS_MAX } from './describe-failure.ts'
 
 const [QUOTE, BACKSLASH, COLON, OPEN, CLOSE, MINUS] = [...'"\\:{}-'].map((character) => character.charCodeAt(0))
 const [ZERO, NINE, SPACE] = [...'09 '].map((character) => character.charCodeAt(0)) as [number, number, number]

@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import { Counter, Histogram, type Registry } from 'prom-client'
-import { accountStatus, exportStatus, ledgerStatus, requestStatus } from './problem-status.ts'
+import { ERRORS } from '../errors.ts'
 
 export interface RequestMetricsOptions {
   registry: Registry
@@ -11,8 +11,9 @@ const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 const UNMATCHED = 'unmatched'
 const MS_PER_S = 1_000
 
-const STATUS_BY_CODE = { ...ledgerStatus, ...accountStatus, ...exportStatus, ...requestStatus }
-const FAILURES = [...new Set(Object.values(STATUS_BY_CODE).filter((status) => status >= 500))].map(String)
+const FAILURES = [...new Set(Object.values(ERRORS).map(([status]) => status))]
+  .filter((status) => status >= 500)
+  .map(String)
 const UNPROCESSABLE = '422'
 
 /** Measures the duration of each route by status, and counts problems by code. */
@@ -54,7 +55,7 @@ export const requestMetrics = fp<RequestMetricsOptions>(
 
 /** The codes are a fixed set, so the number of series is bounded, and each starts at 0. */
 function createProblemCounter(registry: Registry): (code: string) => void {
-  const counts = new Map<string, number>(Object.keys(STATUS_BY_CODE).map((code) => [code, 0]))
+  const counts = new Map<string, number>(Object.keys(ERRORS).map((code) => [code, 0]))
   new Counter({
     name: 'http_problems_total',
     help: 'Answers with an error, by code; docs/errors.md lists the codes.',

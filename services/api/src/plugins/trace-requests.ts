@@ -1,11 +1,16 @@
 import { readTraceContext, type Span, type TraceContext, type Tracing } from '@streamledger/tracing'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ApiError } from '../errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The span of this request, if tracing is on. */
     span: Span | undefined
+  }
+  interface FastifyInstance {
+    /** Undefined if tracing is off. */
+    tracing: Tracing | undefined
   }
 }
 
@@ -26,6 +31,7 @@ export function traceContextOf({ span, headers }: Pick<FastifyRequest, 'span' | 
  */
 export const traceRequests = fp<TraceRequestsOptions>(
   async (app, { tracing }) => {
+    app.decorate('tracing', tracing)
     app.decorateRequest('span', undefined)
     if (!tracing) return
     app.addHook('onRequest', (request, reply, done) => {
@@ -61,4 +67,43 @@ function endSpan(span: Span | undefined, reply: FastifyReply): void {
   if (!raw.writableFinished) span.fail('client_gone')
   else if (statusCode >= SERVER_ERROR) span.fail(problemCode || String(statusCode))
   span.end()
+}
+
+export interface MessageDestination {
+  system: 'kafka' | 'graphile_worker'
+  /** The topic, or the task. */
+  destination: string
+}
+
+/**
+ * Runs a function that writes a message for another service, in its own span if tracing is on. `run` must store the
+ * trace context it gets with the message: OpenTelemetry calls it the message's creation context.
+ */
+export async function createMessage<T>(
+  request: FastifyRequest,
+  { system, destination }: MessageDestination,
+  run: (trace: TraceContext | undefined) => Promise<T>,
+): Promise<T> {
+  const parent = traceContextOf(request)
+  const span = request.server.tracing?.startSpan(`create ${destination}`, {
+    kind: 'producer',
+    parent,
+    attributes: {
+      'messaging.system': system,
+      'messaging.operation.name': 'create',
+      'messaging.operation.type': 'create',
+      'messaging.destination.name': destination,
+    },
+  })
+  if (!span) return run(parent)
+  try {
+    return await run(span.context)
+  } catch (error) {
+    // A refusal is a normal outcome, not a failure of the service.
+    if (error instanceof ApiError) span.set({ 'streamledger.refusal': error.code })
+    else span.fail('not_written')
+    throw error
+  } finally {
+    span.end()
+  }
 }

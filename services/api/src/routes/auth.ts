@@ -4,7 +4,7 @@ import { logIn } from '../accounts/log-in.ts'
 import { endSession, type RefreshToken, refreshSession } from '../accounts/sessions.ts'
 import { type AccountDeps, type SignedIn, signUp } from '../accounts/sign-up.ts'
 import { signAccessToken } from '../plugins/authenticate.ts'
-import { createSignInLimit, type RateLimitOptions } from '../plugins/rate-limit.ts'
+import { createSignInLimit, type GuardOptions } from '../plugins/guard.ts'
 import {
   LogInBody,
   RefreshBody,
@@ -20,16 +20,16 @@ import { originOf } from './origin-of.ts'
 
 export interface AuthRoutesOptions extends AccountDeps {
   accessTtlS: number
-  limited: RateLimitOptions
+  guarded: GuardOptions
 }
 
 const tags = ['auth']
 
 export const authRoutes: FastifyPluginAsyncTypebox<AuthRoutesOptions> = async (
   app,
-  { accessTtlS, limited, ...accounts },
+  { accessTtlS, guarded, ...accounts },
 ) => {
-  const onRequest = createSignInLimit(app, limited)
+  const onRequest = createSignInLimit(app, guarded)
   const tokensOf = (user_id: number, { token, expires_at }: RefreshToken) => ({
     access_token: signAccessToken(app, user_id, accessTtlS),
     refresh_token: { token, expires_at: expires_at.toISOString() },

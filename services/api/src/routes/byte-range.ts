@@ -1,5 +1,5 @@
+import { ApiError } from '../errors.ts'
 import type { ByteRange } from '../ledger/export-files.ts'
-import { RequestError } from '../request-error.ts'
 
 const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
 
@@ -7,7 +7,7 @@ const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
  * Returns the part of a file that a Range header asks for (RFC 9110, section 14), or undefined for the whole file.
  * Several ranges at once and invalid headers mean the whole file, which the standard allows.
  *
- * @throws RequestError `range_not_satisfiable`
+ * @throws ApiError `range_not_satisfiable`
  */
 export function readByteRange(header: string | undefined, size: number): ByteRange | undefined {
   const [, first = '', last = ''] = ONE_RANGE.exec(header ?? '') ?? []
@@ -18,6 +18,6 @@ export function readByteRange(header: string | undefined, size: number): ByteRan
       : { start: Number(first), end: last === '' ? size - 1 : Math.min(Number(last), size - 1) }
   if (first !== '' && last !== '' && Number(first) > Number(last)) return undefined
   if (range.start >= size)
-    throw new RequestError('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } })
+    throw new ApiError('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } })
   return range
 }

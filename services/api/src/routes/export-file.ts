@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { ExportError } from '../ledger/export-errors.ts'
+import { ApiError } from '../errors.ts'
 import type { ExportFiles } from '../ledger/export-files.ts'
 import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
 import { DownloadHeaders, ExportParams } from '../schemas/export.ts'
@@ -72,7 +72,7 @@ export const exportFileRoutes: FastifyPluginAsyncTypebox<ExportFileRoutesOptions
 
 /** The client gets a 410, which is not logged. This line tells the operator that the store lost a file. */
 function tellMissing({ id, log }: FastifyRequest, export_id: string, error: unknown): void {
-  if (!(error instanceof ExportError) || error.code !== 'export_file_missing') return
+  if (!(error instanceof ApiError) || error.code !== 'export_file_missing') return
   log.error(
     { request_id: id, export_id },
     'the file of a finished export is not in the store: was the database restored, or was the store changed?',

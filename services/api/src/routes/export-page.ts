@@ -1,11 +1,11 @@
-import { InputError } from '../input-error.ts'
+import { ApiError } from '../errors.ts'
 import type { ExportPageRequest, ExportPosition } from '../ledger/list-exports.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import { PAGE_LIMIT } from '../schemas/common.ts'
 
 const LIST = 'exports'
 
-/** @throws InputError for a cursor of another list or user */
+/** @throws ApiError `invalid_request` for a cursor of another list or user */
 export function readExportPage(
   cursors: PageCursors,
   user_id: number,
@@ -13,7 +13,10 @@ export function readExportPage(
 ): ExportPageRequest {
   if (cursor === undefined) return { user_id, limit }
   const position = cursors.open(LIST, user_id, cursor) as { created_at: string; id: string } | undefined
-  if (!position) throw new InputError([{ in: 'query', pointer: '/cursor', reason: 'was not made for this list' }])
+  if (!position)
+    throw new ApiError('invalid_request', {
+      errors: [{ in: 'query', pointer: '/cursor', reason: 'was not made for this list' }],
+    })
   return { user_id, limit, before: { id: position.id, created_at: new Date(position.created_at) } }
 }
 

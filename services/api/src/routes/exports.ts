@@ -1,16 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
-import type { Tracing } from '@streamledger/tracing'
 import Type from 'typebox'
 import { cancelExport } from '../ledger/cancel-export.ts'
-import { createMessage } from '../ledger/create-message.ts'
 import type { ExportFiles } from '../ledger/export-files.ts'
 import { getExport } from '../ledger/get-export.ts'
 import { listExports } from '../ledger/list-exports.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import { type RequestExportOptions, requestExport } from '../ledger/request-export.ts'
-import { traceContextOf } from '../plugins/trace-requests.ts'
+import { createMessage } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import {
   ExportBody,
@@ -30,7 +28,6 @@ export interface ExportRoutesOptions extends RequestExportOptions {
   db: Db
   files: ExportFiles
   cursors: PageCursors
-  tracing: Tracing | undefined
 }
 
 /** By then a small export is ready; for a large one, polling this often costs little. */
@@ -52,7 +49,7 @@ const ended = answer(
 )
 
 export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = async (app, options) => {
-  const { db, files, cursors, unfinishedMax, tracing } = options
+  const { db, files, cursors, unfinishedMax } = options
   const base = `${app.prefix}/transactions/exports`
 
   app.post(
@@ -76,7 +73,7 @@ export const exportRoutes: FastifyPluginAsyncTypebox<ExportRoutesOptions> = asyn
       const filters = readFilters(request.body, 'body')
       const idempotency_key = request.headers['idempotency-key']
       const order = { user_id: request.user.id, idempotency_key, ...filters }
-      const row = await createMessage(tracing, EXPORT_JOB, traceContextOf(request), (trace) =>
+      const row = await createMessage(request, EXPORT_JOB, (trace) =>
         requestExport(db, { ...order, trace }, { unfinishedMax }),
       )
       reply.header('location', `${base}/${row.id}`)

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
+import { ApiError } from '../errors.ts'
 import { getOutcome } from '../ledger/get-outcome.ts'
 import type { Vouch } from '../ledger/vouch.ts'
-import { RequestError } from '../request-error.ts'
 import { answer } from '../schemas/common.ts'
 import { problems } from '../schemas/problem.ts'
 import { OutcomeQuery, OutcomeView, TransIdParams, toOutcomeView } from '../schemas/transaction.ts'
@@ -23,7 +23,7 @@ export const outcomeRoutes: FastifyPluginAsyncTypebox<OutcomeRoutesOptions> = as
     {
       // The parser of query strings leaves a value that it cannot decode as it is, and that is another trans_id.
       preValidation: async ({ url }) => {
-        if (!isDecodable(url)) throw new RequestError('malformed_request')
+        if (!isDecodable(url)) throw new ApiError('malformed_request')
       },
       schema: {
         ...common,

@@ -1,4 +1,4 @@
-import { InputError } from '../input-error.ts'
+import { ApiError } from '../errors.ts'
 import type { TransactionPageRequest } from '../ledger/list-transactions.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
 import { PAGE_LIMIT } from '../schemas/common.ts'
@@ -16,7 +16,7 @@ interface Position extends SentFilters {
   before: number
 }
 
-/** @throws InputError for a cursor of another list or user, or with other filters */
+/** @throws ApiError `invalid_request` for a cursor of another list or user, or with other filters */
 export function readTransactionPage(
   cursors: PageCursors,
   user_id: number,
@@ -45,6 +45,6 @@ export function nextTransactions(
   return cursors.seal(LIST, user_id, { before: next, entry, from, to })
 }
 
-function refuseCursor(reason: string): InputError {
-  return new InputError([{ in: 'query', pointer: '/cursor', reason }])
+function refuseCursor(reason: string): ApiError {
+  return new ApiError('invalid_request', { errors: [{ in: 'query', pointer: '/cursor', reason }] })
 }

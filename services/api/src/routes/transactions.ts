@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
-import { busy } from '../ledger/errors.ts'
+import { busy } from '../errors.ts'
 import type { ReadOptions } from '../ledger/gather.ts'
 import { getTransaction } from '../ledger/get-transaction.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
-import type { Posting } from '../ledger/posting.ts'
+import type { PostingQueue } from '../ledger/posting-queue.ts'
 import { createTransactionPages } from '../ledger/transaction-pages.ts'
 import { createVouchOf } from '../ledger/vouch.ts'
-import type { Refusals } from '../plugins/refusals.ts'
-import { traceContextOf } from '../plugins/trace-requests.ts'
+import type { RefusalTurns } from '../plugins/guard.ts'
+import { createMessage } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import { BODY, problems } from '../schemas/problem.ts'
 import {
@@ -24,10 +24,12 @@ import { nextTransactions, readTransactionPage } from './transaction-page.ts'
 
 export interface TransactionRoutesOptions {
   db: Db
-  posting: Posting
+  posting: Pick<PostingQueue, 'post' | 'isFull'>
   cursors: PageCursors
-  refusals: Refusals
+  turns: RefusalTurns
   reads: ReadOptions
+  /** Where the events of postings go, for their spans. */
+  topic: string
 }
 
 const common = { tags: ['transactions'], security: [{ access_token: [] }] }
@@ -47,16 +49,17 @@ const listed = answer(TransactionList, 'A page.', {
 })
 
 export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptions> = async (app, options) => {
-  const { db, posting, cursors, refusals, reads } = options
+  const { db, posting, cursors, turns, reads, topic } = options
   const pages = createTransactionPages(db, reads)
   const vouch = createVouchOf(db, reads)
+  const message = { system: 'kafka', destination: topic } as const
   const base = `${app.prefix}/transactions`
 
   app.post(
     '/transactions',
     {
       // Before the body is read: under a flood, a rejected request must cost far less than a served one.
-      onRequest: (_request, _reply, done) => (posting.isFull() ? refusals.add(() => done(busy)) : done()),
+      onRequest: (_request, _reply, done) => (posting.isFull ? turns.refuse(() => done(busy)) : done()),
       schema: {
         ...common,
         operationId: 'postTransaction',
@@ -75,8 +78,10 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
     },
     async (request, reply) => {
       const { entry, amount, trans_id } = request.body
-      const order = { user_id: request.user.id, entry, amount, trans_id, trace: traceContextOf(request) }
-      const { transaction, replayed } = await posting.post(order)
+      const order = { user_id: request.user.id, entry, amount, trans_id }
+      const { transaction, replayed } = await createMessage(request, message, (trace) =>
+        posting.post({ ...order, trace }),
+      )
       if (replayed) reply.header('idempotent-replayed', 'true')
       reply.header('location', `${base}/${transaction.id}`)
       return reply.code(201).send(toTransactionView(transaction))

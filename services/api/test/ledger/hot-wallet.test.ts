@@ -1,5 +1,5 @@
 import { expect } from '@streamledger/testkit'
-import type { PostTransaction } from '../../src/ledger/posting.ts'
+import type { PostTransaction } from '../../src/ledger/decide.ts'
 import { credit, ledgerOf, makeUser, type Outcome, type Replica, test } from './wallets.ts'
 
 // Measures no times, only that every client gets its turn, and how often.

@@ -3,8 +3,9 @@ import type { Db } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
 import { expect, type TestDatabase } from '@streamledger/testkit'
 import fc from 'fast-check'
-import { LedgerError } from '../../src/ledger/errors.ts'
-import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
+import { ApiError } from '../../src/errors.ts'
+import type { PostTransaction } from '../../src/ledger/decide.ts'
+import { PostingQueue } from '../../src/ledger/posting-queue.ts'
 import { claimTopic } from '../claim-topic.ts'
 
 // Random histories on the real database, through two API replicas, against a model that anyone can check by reading it.
@@ -65,12 +66,12 @@ class Model {
   }
 }
 
-async function answerOf(posting: Posting, request: PostTransaction): Promise<Answer> {
+async function answerOf(posting: PostingQueue, request: PostTransaction): Promise<Answer> {
   try {
     const { transaction, replayed } = await posting.post(request)
     return { sequence: transaction.sequence, balance: transaction.balance, replayed }
   } catch (error) {
-    if (error instanceof LedgerError) return { code: error.code, ...error.details }
+    if (error instanceof ApiError) return { code: error.code, ...error.details }
     throw error
   }
 }
@@ -123,7 +124,7 @@ export async function playRandomHistories(database: TestDatabase, runs: number):
   const databases = Array.from({ length: REPLICAS }, () =>
     createDatabase(database.url, { applicationName: 'history', connectionsMax: 3, statementTimeoutMs: 10_000 }),
   )
-  const replicas = databases.map(({ pool }) => createPosting(pool, OPTIONS))
+  const replicas = databases.map(({ pool }) => new PostingQueue(pool, OPTIONS))
 
   async function play(phases: Phase[]): Promise<void> {
     const users = await makeUsers(database.db)
@@ -131,7 +132,7 @@ export async function playRandomHistories(database: TestDatabase, runs: number):
     const accepted: { sequence: number; balance: number }[][] = users.map(() => [])
     for (const { replicaOf, requests } of phases) {
       const answers = requests.map(({ wallet, ...body }) =>
-        answerOf(replicas[replicaOf[wallet] as number] as Posting, { user_id: users[wallet] as number, ...body }),
+        answerOf(replicas[replicaOf[wallet] as number] as PostingQueue, { user_id: users[wallet] as number, ...body }),
       )
       const wanted = requests.map((sent) => (models[sent.wallet] as Model).answer(sent))
       expect(await Promise.all(answers)).toEqual(wanted)

@@ -144,7 +144,7 @@ describe('the topic that was remembered', () => {
     const replicas = [openReplica({ url }), openReplica({ url })]
     const users = await makeUsers(pool, 10)
     const openings = users.map((user) => credit(user, 100))
-    for (const replica of replicas) await Promise.all(openings.map(replica.post))
+    for (const replica of replicas) await Promise.all(openings.map((opening) => replica.post(opening)))
     for (const round of [1, 2]) {
       await pool.query('update topic set paused = true, generation = generation + 1')
       for (const { outcome } of replicas) {
@@ -152,7 +152,7 @@ describe('the topic that was remembered', () => {
         for (const opening of openings) expect(await outcome(opening)).toMatchObject({ replayed: true })
       }
       await pool.query('update topic set paused = false, generation = generation + 1')
-      for (const { post } of replicas) await Promise.all(users.map((user) => post(credit(user, 1))))
+      for (const replica of replicas) await Promise.all(users.map((user) => replica.post(credit(user, 1))))
       for (const user of users) expect(await ledgerOf(db, user)).toMatchObject({ balance: 100 + 2 * round })
     }
   })

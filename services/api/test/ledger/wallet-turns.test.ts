@@ -1,7 +1,7 @@
 import { createDatabase } from '@streamledger/db/database'
 import { expect, test } from '@streamledger/testkit'
 import type { QueryConfig } from 'pg'
-import { createPosting } from '../../src/ledger/posting.ts'
+import { PostingQueue } from '../../src/ledger/posting-queue.ts'
 import { claimTopic } from '../claim-topic.ts'
 import { credit, ledgerOf, makeUsers } from './wallets.ts'
 
@@ -25,7 +25,7 @@ test('two replicas that post to one wallet take turns, and hardly ever try in va
       if (config.name?.startsWith('write-ledger')) tries += config.values?.[ENTRIES] as number
       return query(config)
     }
-    return createPosting(Object.assign(Object.create(pool), { query: counting }), OPTIONS)
+    return new PostingQueue(Object.assign(Object.create(pool), { query: counting }), OPTIONS)
   })
   const clients = replicas.flatMap((posting) =>
     Array.from({ length: CLIENTS }, async () => {

@@ -3,17 +3,18 @@ import { claimInstallation, type Db } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
 import { test as base, expect } from '@streamledger/testkit'
 import type { Pool } from 'pg'
-import { LedgerError, type LedgerErrorCode, type LedgerErrorDetails } from '../../src/ledger/errors.ts'
-import { createPosting, type Posted, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
+import { ApiError, type ErrorCode, type ErrorDetails } from '../../src/errors.ts'
+import type { PostTransaction } from '../../src/ledger/decide.ts'
+import { type Posted, PostingQueue } from '../../src/ledger/posting-queue.ts'
 
 export const PARTITIONS = 12
 const REPLICAS = 3
 const OPTIONS = { batchesMax: 2, batchRowsMax: 500, waitingMax: 100_000, timeoutMs: 10_000 }
 
 /** The transaction, or the code of the refusal. */
-export type Outcome = Posted | ({ code: LedgerErrorCode } & LedgerErrorDetails)
+export type Outcome = Posted | ({ code: ErrorCode } & ErrorDetails)
 
-export interface Replica extends Posting {
+export interface Replica extends Pick<PostingQueue, 'post' | 'close'> {
   /** The application name of its connections. */
   applicationName: string
   outcome(request: PostTransaction): Promise<Outcome>
@@ -34,9 +35,9 @@ export const test = base
         ...{ applicationName, connectionsMax: batchesMax + 2 },
         ...{ statementTimeoutMs: 10_000, lockTimeoutMs: 250, planOnce: true },
       })
-      const posting = createPosting(pool, { ...OPTIONS, batchesMax })
-      closing.push(() => posting.close().then(close))
-      return { ...posting, applicationName, outcome: (request) => outcomeOf(posting, request) }
+      const queue = new PostingQueue(pool, { ...OPTIONS, batchesMax })
+      closing.push(() => queue.close().then(close))
+      return Object.assign(queue, { applicationName, outcome: (request: PostTransaction) => outcomeOf(queue, request) })
     }
   })
   .extend('replicas', { scope: 'file' }, ({ openReplica }) => Array.from({ length: REPLICAS }, () => openReplica()))
@@ -45,11 +46,11 @@ export function claim(pool: Pool) {
   return claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: PARTITIONS })
 }
 
-async function outcomeOf(posting: Posting, request: PostTransaction): Promise<Outcome> {
+async function outcomeOf(posting: PostingQueue, request: PostTransaction): Promise<Outcome> {
   try {
     return await posting.post(request)
   } catch (error) {
-    if (error instanceof LedgerError) return { code: error.code, ...error.details }
+    if (error instanceof ApiError) return { code: error.code, ...error.details }
     throw error
   }
 }

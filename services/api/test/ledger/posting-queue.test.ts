@@ -3,8 +3,9 @@ import { claimInstallation, type Db } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
 import { afterAll, test as base, expect, startTcpProxy, waitFor } from '@streamledger/testkit'
 import { sql } from 'kysely'
-import { LedgerError } from '../../src/ledger/errors.ts'
-import { createPosting, type Posting, type PostTransaction } from '../../src/ledger/posting.ts'
+import { ApiError } from '../../src/errors.ts'
+import type { PostTransaction } from '../../src/ledger/decide.ts'
+import { PostingQueue } from '../../src/ledger/posting-queue.ts'
 import { credit, debit, ledgerOf } from './wallets.ts'
 
 const OPTIONS = { batchesMax: 2, batchRowsMax: 100, waitingMax: 1_000, timeoutMs: 10_000 }
@@ -21,7 +22,7 @@ const test = claimed.extend('replicas', { scope: 'file' }, async ({ database }, 
     createDatabase(database.url, { applicationName: 'test', connectionsMax: 3, statementTimeoutMs: 10_000 })
   const databases = [open(), open()]
   onCleanup(async () => void (await Promise.all(databases.map(({ close }) => close()))))
-  return databases.map(({ pool }) => createPosting(pool, OPTIONS))
+  return databases.map(({ pool }) => new PostingQueue(pool, OPTIONS))
 })
 
 afterAll(() => expect(unexpected).toEqual([]))
@@ -39,18 +40,18 @@ async function makeUser(db: Db): Promise<number> {
 }
 
 /** The transaction, or the code of the refusal. */
-async function outcomeOf(posting: Posting | undefined, request: PostTransaction) {
+async function outcomeOf(posting: PostingQueue | undefined, request: PostTransaction) {
   try {
-    return await (posting as Posting).post(request)
+    return await (posting as PostingQueue).post(request)
   } catch (error) {
-    if (error instanceof LedgerError) return { code: error.code, ...error.details }
+    if (error instanceof ApiError) return { code: error.code, ...error.details }
     unexpected.push(error)
     throw error
   }
 }
 
 /** Tries again as a client should. */
-async function retried(posting: Posting, request: PostTransaction) {
+async function retried(posting: PostingQueue, request: PostTransaction) {
   const TRIES_MAX = 200
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await outcomeOf(posting, request)
@@ -123,7 +124,7 @@ test('of 100 debits at once over two replicas exactly the seven that fit succeed
   const user = await makeUser(db)
   await outcomeOf(replicas[0], credit(user, 799))
   const outcomes = await Promise.all(
-    Array.from({ length: 100 }, (_, index) => retried(replicas[index % 2] as Posting, debit(user, 100))),
+    Array.from({ length: 100 }, (_, index) => retried(replicas[index % 2] as PostingQueue, debit(user, 100))),
   )
   expect(outcomes.filter((outcome) => 'transaction' in outcome)).toHaveLength(7)
   expect(outcomes.filter((outcome) => 'code' in outcome && outcome.code === 'insufficient_funds')).toHaveLength(93)
@@ -137,7 +138,7 @@ test('one trans_id many times at once, on both replicas, has one effect and equa
   const user = await makeUser(db)
   const request = credit(user, 500)
   const outcomes = await Promise.all(
-    Array.from({ length: 40 }, (_, index) => retried(replicas[index % 2] as Posting, request)),
+    Array.from({ length: 40 }, (_, index) => retried(replicas[index % 2] as PostingQueue, request)),
   )
   const [first, ...others] = outcomes.map((outcome) => 'transaction' in outcome && outcome.transaction)
   expect(first).toMatchObject({ balance: 500, sequence: 1 })
@@ -180,7 +181,7 @@ test('two replicas that post to the same wallets in opposite orders never end in
 
 test('a row that the database refuses takes no neighbour with it', async ({ database: { db, pool } }) => {
   // One batch at a time: while the first is under way, the other three gather in the next.
-  const posting = createPosting(pool, { ...OPTIONS, batchesMax: 1 })
+  const posting = new PostingQueue(pool, { ...OPTIONS, batchesMax: 1 })
   const [first, ahead, bad, behind] = [await makeUser(db), await makeUser(db), await makeUser(db), await makeUser(db)]
   const settled = await Promise.allSettled([
     posting.post(credit(first, 1)),
@@ -202,7 +203,7 @@ test('a user without a wallet is told so', async ({ replicas: [posting] }) => {
 test('nothing is posted while the topic is paused, replays are still answered', async ({ createDatabase: create }) => {
   const { db, pool } = await create()
   await claimInstallation(pool, { installationId: randomUUID(), topic: 'transactions', partitions: 2 })
-  const posting = createPosting(pool, OPTIONS)
+  const posting = new PostingQueue(pool, OPTIONS)
   const user = await makeUser(db)
   const before = credit(user, 5)
   await posting.post(before)
@@ -214,11 +215,11 @@ test('nothing is posted while the topic is paused, replays are still answered', 
 })
 
 test('the waiting room is bounded, and closing answers everyone in it', async ({ database: { db, pool } }) => {
-  const posting = createPosting(pool, { ...OPTIONS, waitingMax: 10 })
+  const posting = new PostingQueue(pool, { ...OPTIONS, waitingMax: 10 })
   const user = await makeUser(db)
   const outcomes = Array.from({ length: 50 }, () => outcomeOf(posting, credit(user, 1)))
   await posting.close()
-  expect(posting.pending()).toBe(0)
+  expect(posting.pending).toBe(0)
   const codes = (await Promise.all(outcomes)).map((outcome) => ('code' in outcome ? outcome.code : 'posted'))
   expect(codes.filter((code) => code === 'busy').length).toBeGreaterThan(0)
   expect(await ledgerOf(db, user)).toMatchObject({ balance: codes.filter((code) => code === 'posted').length })
@@ -232,7 +233,7 @@ test('a wallet that somebody has locked holds up nobody else, and is answered in
   const { pool, close } = createDatabase(url, {
     ...{ applicationName: 'test', connectionsMax: 4, statementTimeoutMs: 5_000, lockTimeoutMs: 100 },
   })
-  const posting = createPosting(pool, { ...OPTIONS, timeoutMs: 2_000 })
+  const posting = new PostingQueue(pool, { ...OPTIONS, timeoutMs: 2_000 })
   const [one, two, ...neighbours] = await Promise.all(Array.from({ length: 10 }, () => makeUser(db)))
   const holder = await other.connect()
   await holder.query('begin')
@@ -273,7 +274,7 @@ test('a database that falls silent does not keep a client waiting past the bound
     connectionsMax: 2,
     statementTimeoutMs: 1_000,
   })
-  const posting = createPosting(pool, { ...OPTIONS, timeoutMs: 500 })
+  const posting = new PostingQueue(pool, { ...OPTIONS, timeoutMs: 500 })
   const user = await makeUser(db)
   await posting.post(credit(user, 1))
   proxy.hang()
@@ -291,7 +292,7 @@ test('connections that are cut in mid-batch lose nothing and double nothing', as
     connectionsMax: 3,
     statementTimeoutMs: 10_000,
   })
-  const posting = createPosting(pool, OPTIONS)
+  const posting = new PostingQueue(pool, OPTIONS)
   const users = await Promise.all(Array.from({ length: 10 }, () => makeUser(db)))
   let posted = 0
   const clients = users.map(async (user) => {
