@@ -14,6 +14,7 @@ export const CHECK_STEPS: readonly Step[] = [
   { name: 'types', command: bin('tsc'), args: ['-p', '.'] },
   script('house rules', 'local/src/house-rules.ts'),
   script('documents', 'local/src/check-documents.ts'),
+  script('walks', 'local/src/check-walks.ts'),
   script('install scripts', 'local/src/install-scripts.ts'),
   script('generated files', 'local/src/drift.ts'),
 ]
