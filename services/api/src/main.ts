@@ -15,10 +15,10 @@ import { startTracing } from '@streamledger/tracing'
 import { createPasswords } from './accounts/passwords.ts'
 import { buildApp } from './app.ts'
 import { loadApiConfig } from './config.ts'
+import { openExportFiles } from './export-store.ts'
 import { PostingQueue } from './ledger/posting-queue.ts'
 import { observeApi } from './observe-api.ts'
 import { openDatabases } from './open-databases.ts'
-import { openExportFiles } from './open-export-files.ts'
 import { createPostingObserver } from './posting-observer.ts'
 
 const config = readConfig(loadApiConfig)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import { sql } from 'kysely'
 import { onTestFinished, vi } from 'vitest'
-import { cancelExport } from '../src/ledger/cancel-export.ts'
+import { cancelExport } from '../src/ledger/exports.ts'
 import { describe, expect, startApi, test, waitFor } from './api.ts'
 import type { Client } from './client.ts'
 

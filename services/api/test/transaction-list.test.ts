@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { sql } from 'kysely'
-import { selectPage, type TransactionPageRequest } from '../src/ledger/list-transactions.ts'
+import { selectPage, type TransactionPageRequest } from '../src/ledger/transactions.ts'
 import { describe, expect, SECRET, startApi, test } from './api.ts'
 import type { Client, Json } from './client.ts'
 

@@ -1,7 +1,7 @@
 import type { Db, ExportStatus } from '@streamledger/db'
 import { ApiError, type ErrorCode } from '../errors.ts'
-import type { ExportFile, ExportFiles, ExportLink } from './export-files.ts'
-import { getExport } from './get-export.ts'
+import type { ExportFile, ExportFiles, ExportLink } from '../export-store.ts'
+import { getExport } from './exports.ts'
 
 export interface OpenedExport {
   file: ExportFile | ExportLink

@@ -1,4 +1,5 @@
 import { type Db, type User, type Wallet, walletColumns } from '@streamledger/db'
+import { type RawBuilder, sql } from 'kysely'
 import { ApiError } from '../errors.ts'
 import { gather, type ReadOptions } from './gather.ts'
 
@@ -40,4 +41,9 @@ async function selectWallets(db: Db, users: number[]): Promise<Map<number, Owned
       { user: { id: wallet.user_id, first_name, last_name, email, created_at: user_created_at }, wallet },
     ]),
   )
+}
+
+/** The id of a user's wallet, as a subquery. Queries filter by it, so that users see only their own data. */
+export function ownWallet(user_id: number): RawBuilder<number> {
+  return sql<number>`(select id from wallets where user_id = ${user_id})`
 }

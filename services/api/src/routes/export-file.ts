@@ -4,12 +4,11 @@ import type { Db } from '@streamledger/db'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { ApiError } from '../errors.ts'
-import type { ExportFiles } from '../ledger/export-files.ts'
+import type { ByteRange, ExportFiles } from '../export-store.ts'
 import { type OpenedExport, openExportFile, XLSX } from '../ledger/open-export-file.ts'
 import { DownloadHeaders, ExportParams } from '../schemas/export.ts'
 import { problems } from '../schemas/problem.ts'
 import { recordSecurityEvent } from '../security-events.ts'
-import { readByteRange } from './byte-range.ts'
 import { originOf } from './origin-of.ts'
 
 export interface ExportFileRoutesOptions {
@@ -122,4 +121,25 @@ function matches(ifNoneMatch: string, etag: string): boolean {
 
 function workbook(description: string, headers: object) {
   return { description, headers, content: { [XLSX]: { schema: { type: 'string', format: 'binary' } } } }
+}
+
+const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
+
+/**
+ * Returns the part of a file that a Range header asks for (RFC 9110, section 14), or undefined for the whole file.
+ * Several ranges at once and invalid headers mean the whole file, which the standard allows.
+ *
+ * @throws ApiError `range_not_satisfiable`
+ */
+export function readByteRange(header: string | undefined, size: number): ByteRange | undefined {
+  const [, first = '', last = ''] = ONE_RANGE.exec(header ?? '') ?? []
+  if (first === '' && last === '') return undefined
+  const range =
+    first === ''
+      ? { start: Math.max(0, size - Number(last)), end: size - 1 }
+      : { start: Number(first), end: last === '' ? size - 1 : Math.min(Number(last), size - 1) }
+  if (first !== '' && last !== '' && Number(first) > Number(last)) return undefined
+  if (range.start >= size)
+    throw new ApiError('range_not_satisfiable', { headers: { 'content-range': `bytes */${size}` } })
+  return range
 }

@@ -2,12 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Db } from '@streamledger/db'
 import { EXPORT_TASK } from '@streamledger/events'
 import Type from 'typebox'
-import { cancelExport } from '../ledger/cancel-export.ts'
-import type { ExportFiles } from '../ledger/export-files.ts'
-import { getExport } from '../ledger/get-export.ts'
-import { listExports } from '../ledger/list-exports.ts'
+import type { ExportFiles } from '../export-store.ts'
+import { cancelExport, getExport, listExports, type RequestExportOptions, requestExport } from '../ledger/exports.ts'
 import type { PageCursors } from '../ledger/page-cursor.ts'
-import { type RequestExportOptions, requestExport } from '../ledger/request-export.ts'
 import { createMessage } from '../plugins/trace-requests.ts'
 import { answer, ref } from '../schemas/common.ts'
 import {
@@ -21,8 +18,7 @@ import {
   toExportView,
 } from '../schemas/export.ts'
 import { BODY, problems } from '../schemas/problem.ts'
-import { nextExports, readExportPage } from './export-page.ts'
-import { readFilters } from './read-filters.ts'
+import { nextExports, readExportPage, readFilters } from './pages.ts'
 
 export interface ExportRoutesOptions extends RequestExportOptions {
   db: Db

@@ -1,6 +1,10 @@
 import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Disk, openBucket } from '@streamledger/export-files'
+import type { Logger } from '@streamledger/runtime'
+import type { ApiConfig } from './config.ts'
 
 export interface ByteRange {
   /** First and last byte, both included. */
@@ -67,4 +71,50 @@ function pathWithin(folder: string, name: string): string {
     throw new Error('the file of an export lies outside EXPORT_DIR')
   }
   return path
+}
+
+const SECOND_MS = 1_000
+/**
+ * How long to wait for the bucket to say whether it has a file. Short: a user waits, and the bucket reports it as well.
+ */
+const LOOK_MS = 1_000
+
+/** Redirects clients to the bucket, which handles ranges and ETags itself: no byte of a file goes through the API. */
+export function createExportBucket(disk: Disk, { urlTtlS }: { urlTtlS: number }): ExportFiles {
+  return {
+    async open(name, { filename, type, expires_at }) {
+      if (await isMissing(disk, name)) return undefined
+      // The URL must not outlive the export.
+      const leftS = Math.floor((expires_at.getTime() - Date.now()) / SECOND_MS)
+      const url = await disk.getSignedUrl(name, {
+        expiresIn: Math.max(1, Math.min(urlTtlS, leftS)),
+        contentDisposition: `attachment; filename="${filename}"`,
+        contentType: type,
+      })
+      return { url }
+    },
+    remove: (name) => disk.delete(name),
+  }
+}
+
+/** False also if this is unknown (no answer, no permission): the client then gets the error from the bucket. */
+async function isMissing(disk: Disk, name: string): Promise<boolean> {
+  const looked = disk.exists(name).then((exists) => !exists)
+  const noAnswer = sleep(LOOK_MS, false, { ref: false })
+  return Promise.race([looked, noAnswer]).catch(() => false)
+}
+
+/** Opens the store of the exporter's files: a folder or a bucket. */
+export async function openExportFiles(
+  { files: { folder, bucket }, exports: { urlTtlS } }: Pick<ApiConfig, 'files' | 'exports'>,
+  logger: Logger,
+): Promise<ExportFiles> {
+  const files = bucket ? createExportBucket(await openBucket(bucket), { urlTtlS }) : createExportFolder(folder)
+  return {
+    ...files,
+    async remove(name) {
+      // The export's row is already deleted. The request still succeeds: the exporter removes the file later.
+      await files.remove(name).catch((error) => logger.warn({ err: error, file: name }, 'a file was not removed'))
+    },
+  }
 }

@@ -3,7 +3,9 @@ import { EXPORT_ATTEMPTS_MAX, EXPORT_TASK, type ExportRequested, exportJobKey } 
 import type { TraceContext } from '@streamledger/tracing'
 import { sql } from 'kysely'
 import { ApiError } from '../errors.ts'
-import type { TransactionFilters } from './list-transactions.ts'
+import type { ExportFiles } from '../export-store.ts'
+import type { TransactionFilters } from './transactions.ts'
+import { ownWallet } from './wallet-reader.ts'
 
 export interface RequestExport extends TransactionFilters {
   user_id: number
@@ -99,4 +101,81 @@ async function addJob(trx: Trx, payload: ExportRequested, { priority }: { priori
       job_key := ${exportJobKey(payload.export_id)},
       priority := ${priority}::int
     )`.execute(trx)
+}
+
+/** @throws ApiError `export_not_found`, also for an export of another user */
+export async function getExport(db: Db, user_id: number, export_id: string): Promise<Export> {
+  const row = await db
+    .selectFrom('exports')
+    .select(exportColumns)
+    .where('id', '=', export_id)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .executeTakeFirst()
+  if (!row) throw new ApiError('export_not_found')
+  return row
+}
+
+export interface ExportPosition {
+  created_at: Date
+  id: string
+}
+
+export interface ExportPageRequest {
+  user_id: number
+  limit: number
+  /** The last export of the previous page. */
+  before?: ExportPosition | undefined
+}
+
+export interface ExportPage {
+  exports: Export[]
+  /** Where the next page begins, if there is one. */
+  next: ExportPosition | undefined
+}
+
+/** One page, newest first. */
+export async function listExports(db: Db, { user_id, limit, before }: ExportPageRequest): Promise<ExportPage> {
+  let query = db
+    .selectFrom('exports')
+    .select(exportColumns)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit + 1) // the extra row shows whether there is a next page
+  if (before) query = query.where(sql<boolean>`(created_at, id) < (${before.created_at}, ${before.id})`)
+
+  const exports = await query.execute()
+  const more = exports.length > limit
+  if (more) exports.pop()
+  return { exports, next: more ? exports.at(-1) : undefined }
+}
+
+/**
+ * Cancels an unfinished export, or removes a finished one with its file.
+ *
+ * The exporter checks the row before it publishes, so a running export is discarded.
+ *
+ * @throws ApiError `export_not_found`
+ */
+export async function cancelExport(db: Db, files: ExportFiles, user_id: number, export_id: string): Promise<void> {
+  const cancelled = await db
+    .updateTable('exports')
+    .set({ status: 'cancelled', finished_at: sql<Date>`now()` })
+    .where('id', '=', export_id)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .where('status', 'in', ['queued', 'running'])
+    .executeTakeFirst()
+  if (cancelled.numUpdatedRows > 0n) return
+
+  // Between the two statements a running export can only finish or fail. The second statement then finds it.
+  const removed = await db
+    .deleteFrom('exports')
+    .where('id', '=', export_id)
+    .where('wallet_id', '=', ownWallet(user_id))
+    .where('status', 'not in', ['queued', 'running'])
+    .returning('file')
+    .executeTakeFirst()
+  if (!removed) throw new ApiError('export_not_found')
+  // The row first: the exporter later removes a file without a row, but a row without its file is an error for users.
+  if (removed.file !== null) await files.remove(removed.file)
 }
