@@ -5,7 +5,7 @@ import type { Progress } from './output.ts'
 /** The values of a command's own options, by name. */
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>
 
-export interface CommandContext {
+interface CommandContext {
   options: OptionValues
   env: NodeJS.ProcessEnv
   progress: Progress

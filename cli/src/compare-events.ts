@@ -11,7 +11,7 @@ export interface EventRecord {
   headers: Readonly<Record<string, string>>
 }
 
-export interface Difference {
+interface Difference {
   /** `foreign`: the event belongs to no transaction of this ledger. `mismatched`: it differs from its transaction. */
   kind: 'foreign' | 'mismatched'
   fields: string[]

@@ -1,4 +1,4 @@
-export const databaseErrors = {
+const databaseErrors = {
   migration_changed:
     'A migration that this database has already applied was changed. Restore the file, or add a new migration.',
   database_too_new: 'This database has a breaking migration that this release does not know. Start a newer release.',

@@ -1,5 +1,11 @@
 import { type AnswerCount, totalOf } from './count-answers.ts'
-import type { ModeReport } from './run-fuzz.ts'
+
+export interface ModeReport {
+  readonly mode: string
+  readonly answers: readonly AnswerCount[]
+  /** Each has one or more lines. */
+  readonly findings: readonly string[]
+}
 
 const number = new Intl.NumberFormat('en-GB')
 const CLASSES = [2, 3, 4, 5]

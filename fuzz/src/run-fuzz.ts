@@ -1,22 +1,15 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Screen, takeRunLock } from '@streamledger/engines'
-import { type AnswerCount, countAnswers, subtractCounts } from './count-answers.ts'
+import { countAnswers, subtractCounts } from './count-answers.ts'
 import type { FuzzArguments } from './fuzz-arguments.ts'
 import { installSchemathesis } from './install-schemathesis.ts'
 import { judgeAnswers, listOperations } from './judge-answers.ts'
 import { openStack, type Stack } from './open-stack.ts'
 import { plantSeeds } from './plant-seeds.ts'
-import { describeCounts } from './render-report.ts'
+import { describeCounts, type ModeReport } from './render-report.ts'
 import { runSchemathesis } from './run-schemathesis.ts'
 import { writeConfig } from './write-config.ts'
-
-export interface ModeReport {
-  readonly mode: string
-  readonly answers: readonly AnswerCount[]
-  /** Each has one or more lines. */
-  readonly findings: readonly string[]
-}
 
 interface Run {
   readonly args: FuzzArguments

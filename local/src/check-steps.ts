@@ -12,6 +12,7 @@ const script = (name: string, path: string, ...flags: string[]): Step => ({
 export const CHECK_STEPS: readonly Step[] = [
   { name: 'format and lint', command: bin('biome'), args: ['check', '--error-on-warnings', '.'] },
   { name: 'types', command: bin('tsc'), args: ['-p', '.'] },
+  script('unused code', 'node_modules/knip/bin/knip.js', '--no-progress', '--treat-config-hints-as-errors'),
   script('house rules', 'local/src/house-rules.ts'),
   script('documents', 'local/src/check-documents.ts'),
   script('walks', 'local/src/check-walks.ts'),

@@ -162,32 +162,6 @@ const SOURCE_RULES = [
   checkLeftovers,
 ]
 
-/** Files that are programs; every other file must be imported. */
-const ENTRIES = [
-  /\/main\.ts$/,
-  /-main\.ts$/,
-  /^local\/(bootstrap\.mjs|src\/[a-z-]+\.ts)$/,
-  /\/(test|example)\//,
-  /\/index\.ts$/,
-  /\.d\.mts$/,
-]
-const ENTRY_NAMES = [
-  /\/(check-[a-z]+|openapi-document|errors-document|env-example|metrics-document|alerts-document|dashboard-document|chart-schema|roles-document|global-setup|summary-reporter)\.ts$/,
-]
-
-function checkDeadFiles(files: readonly SourceFile[]): Finding[] {
-  const imported = new Set(
-    files.flatMap((file) =>
-      importsOf(file)
-        .filter((specifier) => specifier.startsWith('.'))
-        .map((specifier) => join(file.path, '..', specifier)),
-    ),
-  )
-  return files
-    .filter(({ path }) => !imported.has(path) && ![...ENTRIES, ...ENTRY_NAMES].some((entry) => entry.test(path)))
-    .map(({ path }) => ({ path, rule: 'nothing imports this file' }))
-}
-
 /** The repository must not name paths or registries of the machine on which it was developed. */
 function checkPrivacy({ path, text }: SourceFile): Finding[] {
   const patterns = [
@@ -210,10 +184,9 @@ export function checkWords({ path, text }: SourceFile): Finding[] {
 
 /** Checks source files against all rules. */
 export function checkHouseRules(files: readonly SourceFile[]): Finding[] {
-  const findings = files.flatMap((file) =>
+  return files.flatMap((file) =>
     SOURCE_RULES.flatMap((check) => check(file).map((rule) => ({ path: file.path, rule }))),
   )
-  return [...findings, ...checkDeadFiles(files)]
 }
 
 function readFiles(pattern: string): SourceFile[] {

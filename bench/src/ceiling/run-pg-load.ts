@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readResultLine, runProgram } from '../load/run-program.ts'
-import { CEILING_STATEMENTS, type CeilingResult, type CeilingRun } from './measure-ceiling.ts'
+import { CEILING_STATEMENTS, type CeilingResult, type CeilingRun } from './ceiling-statements.ts'
 
 /** The arguments of a process of clients. */
 export interface PgLoadJob extends CeilingRun {

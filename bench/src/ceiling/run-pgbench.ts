@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../load/run-program.ts'
 import { percentile } from '../measure/statistics.ts'
-import type { CeilingResult, CeilingRun } from './measure-ceiling.ts'
+import type { CeilingResult, CeilingRun } from './ceiling-statements.ts'
 
 export interface PgbenchDeps {
   readonly pgbench: string

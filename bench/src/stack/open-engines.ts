@@ -23,7 +23,7 @@ export interface WantedEngines {
   readonly keep?: string | undefined
 }
 
-export interface WantedKafka {
+interface WantedKafka {
   readonly listeners?: readonly KafkaListener[]
 }
 

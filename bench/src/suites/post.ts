@@ -1,5 +1,6 @@
 import { createCeiling } from '../ceiling/ceiling-schema.ts'
-import { measureCeiling, type Statement } from '../ceiling/measure-ceiling.ts'
+import type { Statement } from '../ceiling/ceiling-statements.ts'
+import { measureCeiling } from '../ceiling/measure-ceiling.ts'
 import { seedUsers } from '../ledger/seed-users.ts'
 import { describeFaults, verifyLedger } from '../ledger/verify-ledger.ts'
 import { addLoads, createLoad, type LoadMeasurement } from '../load/measure-load.ts'

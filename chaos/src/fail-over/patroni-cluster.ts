@@ -34,7 +34,7 @@ export interface PatroniClusterOptions {
   readonly lock: RunLock
 }
 
-export const NODES = ['pg1', 'pg2', 'pg3'] as const
+const NODES = ['pg1', 'pg2', 'pg3'] as const
 export const USER = 'streamledger'
 const SCOPE = 'streamledger'
 /** The leader's key in etcd lives for 20 s, the least that Patroni accepts. A shorter retry_timeout demotes primaries of a busy machine. */

@@ -18,7 +18,7 @@ import { type FailOverStack, openFailOverStack } from './open-fail-over-stack.ts
 import { endOrphans } from './patroni-cluster.ts'
 import { drawTurns, inject, TURNS, type Turn } from './turns.ts'
 
-export interface TurnResult extends Turn {
+interface TurnResult extends Turn {
   readonly at: string
   readonly from: string
   readonly to: string

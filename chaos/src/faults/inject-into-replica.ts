@@ -8,7 +8,7 @@ const LEASES_WAIT_MAX_MS = 5_000
 const EXPIRY_WAIT_MAX_MS = 10_000
 const POLL_MS = 100
 
-export function replicaOf({ victims }: PlannedFault, { stack }: FaultDeps): Replica {
+function replicaOf({ victims }: PlannedFault, { stack }: FaultDeps): Replica {
   const replica = stack.replicas.get(victims[0] ?? '')
   if (!replica) throw new Error(`there is no ${victims[0]}`)
   return replica

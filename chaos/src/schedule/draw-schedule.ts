@@ -4,7 +4,7 @@ import { Random } from './random.ts'
 /** Duration of a relay's lease: short, so that pauses longer than the lease are short, too. */
 export const LEASE_MS = 1_500
 
-export type ScaledRole = 'api' | 'relay'
+type ScaledRole = 'api' | 'relay'
 export type Replicas = Readonly<Record<ScaledRole, number>>
 
 export const REPLICAS_FIRST: Replicas = { api: 2, relay: 3 }

@@ -3,7 +3,7 @@ import { parseEnv, serviceEnv } from '@streamledger/runtime'
 import Type from 'typebox'
 import { explainConfiguration } from '../config.ts'
 
-/** Variables of `streamledger audit`. It runs as long as the services, and is configured like them. */
+/** Variables of `streamledger audit`. It runs as long as the services, and is configured like them. @public */
 export const auditEnv = Type.Object({
   DATABASE_URL: serviceEnv.DATABASE_URL,
   HOST: serviceEnv.HOST,

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import { TOPIC_FAULTS, type TopicFault } from '../reconcile/topic-faults.ts'
 import type { AuditState } from './audit-state.ts'
 
-export const RESET_REASONS = ['retention', 'topic_shorter'] as const
+const RESET_REASONS = ['retention', 'topic_shorter'] as const
 export type ResetReason = (typeof RESET_REASONS)[number]
 
 /** Metrics of the audit. A fault is counted after it is stored, so that a restart does not count it twice. */

@@ -5,7 +5,7 @@ import { readEnds } from './relay-state.ts'
 import type { TopicFaultLog } from './topic-faults.ts'
 import { type Asked, CLOCK_SKEW_MS, findStarts, type PartitionStart } from './topic-range.ts'
 
-export interface Unjudged {
+interface Unjudged {
   partition: number
   /** Transactions created before this time cannot be compared. */
   before: string

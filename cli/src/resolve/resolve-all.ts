@@ -13,7 +13,7 @@ import { renewSource } from './renew-source.ts'
 import { resolveLane } from './resolve-lane.ts'
 
 export const LOST = ['put-back', 'leave'] as const
-export type Lost = (typeof LOST)[number]
+type Lost = (typeof LOST)[number]
 
 export interface ResolveAll {
   lost: Lost | undefined
@@ -35,7 +35,7 @@ export interface AllResolved {
 }
 
 /** The same for every run, so that a second run continues where the first was killed. */
-export const RESOLVE_REASON = 'the event stream is being resolved'
+const RESOLVE_REASON = 'the event stream is being resolved'
 
 /** Reads what a run would find. It changes nothing and stops nothing. */
 export async function lookAtAll(session: LaneSession): Promise<Evidence[]> {

@@ -22,7 +22,7 @@ export interface Posted {
   replayed: boolean
 }
 
-export interface HistoryFilters {
+interface HistoryFilters {
   entry?: 'credit' | 'debit'
   /** Posted at this instant or later (RFC 3339, with its offset). */
   from?: string

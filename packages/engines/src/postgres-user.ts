@@ -8,7 +8,7 @@ const CANDIDATES = ['postgres', 'nobody']
 const CAP_DAC_OVERRIDE = 1
 const CAP_DAC_READ_SEARCH = 2
 
-export type UserIds = { uid: number; gid: number }
+type UserIds = { uid: number; gid: number }
 
 /** How to run PostgreSQL's programs: as the current user, or, if that is root, as another user. */
 export type PostgresUser = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { InnerBroker, InnerCluster } from '../src/inner-cluster.ts'
-import { isolateIn } from '../src/isolate-failures.ts'
+import { isolateIn } from '../src/inner-cluster.ts'
 
 const LIST_OFFSETS = 'ListOffsets'
 const METADATA = 'Metadata'

@@ -1,7 +1,7 @@
 // The parts of Kafka's protocol that a proxy needs: frames and error responses, in the versions that kafkajs 2.2.4 uses with
 // a current Kafka. Source: Apache Kafka protocol guide.
 
-export const KAFKA_APIS = {
+const KAFKA_APIS = {
   Produce: 0,
   Fetch: 1,
   ListOffsets: 2,
@@ -17,7 +17,7 @@ export const KAFKA_APIS = {
 } as const
 export type KafkaApi = keyof typeof KAFKA_APIS
 
-export const KAFKA_ERRORS = {
+const KAFKA_ERRORS = {
   UNKNOWN_TOPIC_OR_PARTITION: 3,
   COORDINATOR_LOAD_IN_PROGRESS: 14,
   COORDINATOR_NOT_AVAILABLE: 15,

@@ -22,8 +22,8 @@ import {
 import type { Logger } from '@streamledger/runtime'
 import type { SpanCounter } from './span-counter.ts'
 import { SpanQueue } from './span-queue.ts'
-import type { Span, SpanOptions, Tracing } from './start-tracing.ts'
 import type { TraceContext } from './trace-context.ts'
+import type { Span, SpanOptions, Tracing } from './tracing.ts'
 import type { TracingConfig } from './tracing-env.ts'
 
 /** Timeout of one request to the collector, including retries. */

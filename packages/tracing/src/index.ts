@@ -1,5 +1,5 @@
 export { createSpanCounter } from './span-counter.ts'
-export type { Attributes, Span, SpanOptions, Tracing } from './start-tracing.ts'
 export { startTracing } from './start-tracing.ts'
 export { isSampled, readTraceContext, type TraceContext, traceFields } from './trace-context.ts'
+export type { Attributes, Span, SpanOptions, Tracing } from './tracing.ts'
 export { readTracingConfig, type TracingConfig, tracingEnv } from './tracing-env.ts'

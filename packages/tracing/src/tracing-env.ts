@@ -61,7 +61,7 @@ export const tracingEnv = {
 
 const Env = Type.Object(tracingEnv)
 
-export type Sampler = (typeof SAMPLERS)[number]
+type Sampler = (typeof SAMPLERS)[number]
 
 export interface TracingConfig {
   /** The full URL of OTLP requests, with the path. */

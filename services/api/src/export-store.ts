@@ -24,7 +24,7 @@ export interface ExportLink {
   url: string
 }
 
-export interface ExportFileView {
+interface ExportFileView {
   /** The name that clients save it under. */
   filename: string
   type: string
@@ -80,7 +80,7 @@ const SECOND_MS = 1_000
 const LOOK_MS = 1_000
 
 /** Redirects clients to the bucket, which handles ranges and ETags itself: no byte of a file goes through the API. */
-export function createExportBucket(disk: Disk, { urlTtlS }: { urlTtlS: number }): ExportFiles {
+function createExportBucket(disk: Disk, { urlTtlS }: { urlTtlS: number }): ExportFiles {
   return {
     async open(name, { filename, type, expires_at }) {
       if (await isMissing(disk, name)) return undefined

@@ -1,16 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { expectDocumented } from './expect-documented.ts'
+import { type Answer, expectDocumented, type Json } from './expect-documented.ts'
 
-/** The body of an answer, untyped: each test checks what is in it. */
-// biome-ignore lint/suspicious/noExplicitAny: a schema here would hide what the API really sends
-export type Json = any
-
-export interface Answer {
-  status: number
-  headers: Headers
-  text: string
-  json: Json
-}
+export type { Answer, Json }
 
 export interface Call {
   body?: unknown

@@ -6,6 +6,7 @@ import Type from 'typebox'
 /** The database refuses to delete newer security events: trigger `security_events_kept`. */
 const SECURITY_EVENTS_KEPT_D = 90
 
+/** Variables of the exporter. @public */
 export const exporterEnv = Type.Object({
   ...serviceEnv,
   ...tracingEnv,

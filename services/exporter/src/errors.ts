@@ -13,7 +13,7 @@ export const exportFailures = {
 export type ExportFailure = keyof typeof exportFailures
 
 /** Why an attempt ended before its file was published, though nothing failed. */
-export const attemptEndings = {
+const attemptEndings = {
   cancelled: 'The export was cancelled.',
   replaced: 'Another attempt has taken over this export.',
   interrupted: 'This exporter is stopping; the export goes back into the queue.',

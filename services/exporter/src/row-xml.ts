@@ -1,12 +1,14 @@
 import { createRequire } from 'node:module'
+import type { LedgerTransaction } from '@streamledger/db'
 import { isExact, nairaNumber, textCell } from './cells.ts'
 import { rowHeightOf } from './row-height.ts'
-import type { WorkbookRow } from './transaction-sheet.ts'
 
 const { xmlEncode, dateToExcel } = createRequire(import.meta.url)('exceljs/lib/utils/utils.js') as {
   xmlEncode(text: string): string
   dateToExcel(date: Date): number
 }
+
+export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
 
 export type RenderRow = (number: number, row: WorkbookRow) => string
 

@@ -2,7 +2,7 @@ import type { Db } from '@streamledger/db'
 import type { ExportAttempt } from './export-attempt.ts'
 import type { Patience } from './retry.ts'
 import { retryUnavailable } from './retry-unavailable.ts'
-import type { WorkbookRow } from './transaction-sheet.ts'
+import type { WorkbookRow } from './row-xml.ts'
 
 export interface PageOptions extends Patience {
   pageRows: number

@@ -1,9 +1,6 @@
-import type { LedgerTransaction } from '@streamledger/db'
 import type { Style, Worksheet } from 'exceljs'
-import { createRowRenderer } from './row-xml.ts'
+import { createRowRenderer, type WorkbookRow } from './row-xml.ts'
 import { DIGITS, HEADER, MONEY, PRINTED, ROUNDED, TEXT, TIME, WRAPPED } from './sheet-styles.ts'
-
-export type WorkbookRow = Pick<LedgerTransaction, 'id' | 'created_at' | 'entry' | 'amount' | 'balance' | 'trans_id'>
 
 /**
  * Each column has cells of one type, whatever the figures are: a program takes a column's type from its first rows. The

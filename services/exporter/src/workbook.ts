@@ -3,9 +3,10 @@ import { createRequire } from 'node:module'
 import type { Writable } from 'node:stream'
 import type exceljs from 'exceljs'
 import type { CpuBudget } from './cpu-budget.ts'
+import type { WorkbookRow } from './row-xml.ts'
 import { addSummarySheet, type Summary } from './summary-sheet.ts'
 import { createTally, type Tally, tallyRow } from './tally.ts'
-import { openTransactionSheet, type WorkbookRow, type ZipEntry } from './transaction-sheet.ts'
+import { openTransactionSheet, type ZipEntry } from './transaction-sheet.ts'
 
 /** Only this part of exceljs is loaded: the rest, such as readers of several formats, would take 16 MB of memory. */
 const StreamingWriter: typeof exceljs.stream.xlsx.WorkbookWriter = createRequire(import.meta.url)(

@@ -16,7 +16,7 @@ export interface RecoveryDeps {
   options: RecoveryOptions
 }
 
-export interface RecoveryOptions {
+interface RecoveryOptions {
   /** Interval of the heartbeat and of the check for dead pools. */
   heartbeatMs: number
   /** Time without a heartbeat after which a pool counts as dead. */

@@ -4,9 +4,9 @@ import exceljs from 'exceljs'
 import fc from 'fast-check'
 import { isExact, nairaNumber, textCell } from '../src/cells.ts'
 import { rowHeightOf } from '../src/row-height.ts'
+import type { WorkbookRow } from '../src/row-xml.ts'
 import { createRowRenderer } from '../src/row-xml.ts'
 import { DIGITS, MONEY, ROUNDED, TEXT, TIME, WRAPPED } from '../src/sheet-styles.ts'
-import type { WorkbookRow } from '../src/transaction-sheet.ts'
 
 const STYLES = [TIME, TEXT, TEXT, MONEY, MONEY, TEXT, WRAPPED, DIGITS, DIGITS]
 /** What the columns in naira show. */

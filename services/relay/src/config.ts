@@ -3,6 +3,7 @@ import { installationEnv, parseEnv, serviceEnv } from '@streamledger/runtime'
 import { readTracingConfig, tracingEnv } from '@streamledger/tracing'
 import Type from 'typebox'
 
+/** Variables of the relay. @public */
 export const relayEnv = Type.Object({
   ...serviceEnv,
   ...installationEnv,

@@ -1,5 +1,5 @@
 /** A step timed out; its outcome is unknown. */
-export class DeadlineError extends Error {
+class DeadlineError extends Error {
   override name = 'DeadlineError'
 }
 

@@ -7,7 +7,7 @@ import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
 import { createKafkaClient } from './kafka-client.ts'
 
-export interface CommittedOffset {
+interface CommittedOffset {
   partition: number
   /** -1: no offset is committed. */
   offset: string
@@ -45,7 +45,7 @@ export interface KafkaLog {
   close(): Promise<void>
 }
 
-export const NO_LEADER = -1
+const NO_LEADER = -1
 /** Least time between two questions for the leaders. */
 const LEADERS_INTERVAL_MS = 250
 const ISOLATION = { everyone: 0, read_committed: 1 }

@@ -19,7 +19,7 @@ import { type KafkaVersion, readKafkaVersion } from './kafka-version.ts'
 import { OtherClusterError } from './publisher.ts'
 
 /** `partitions` comes from the database. */
-export interface TopicOptions extends WantedTopic {
+interface TopicOptions extends WantedTopic {
   access: KafkaAccess
   stepTimeoutMs: number
   /** The Kafka that has the events; undefined: not recorded yet. */

@@ -75,7 +75,7 @@ export async function runLane(deps: LaneDeps, lease: HeldLease, signal: AbortSig
 /**
  * Confirms the previous batch, names the next one (one statement does both), publishes it and returns it.
  */
-export async function relayOnce(
+async function relayOnce(
   deps: LaneDeps,
   lease: HeldLease,
   position: Position,

@@ -50,7 +50,7 @@ export function decideLogIn(counts: LogInCounts, limits: LogInLimits): LogInDeci
   return { kind: 'admitted', next_wait_s: waitAfter(counts.pair_failures, backOff) }
 }
 
-export function reaches(failures: number, max: number): boolean {
+function reaches(failures: number, max: number): boolean {
   return max > 0 && failures >= max
 }
 

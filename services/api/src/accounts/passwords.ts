@@ -31,9 +31,9 @@ export interface Passwords {
  *
  * @throws ApiError `sign_in_busy`
  */
-export type CheckPassword = (password: string, hash: string | undefined) => Promise<CheckedPassword>
+type CheckPassword = (password: string, hash: string | undefined) => Promise<CheckedPassword>
 
-export interface CheckedPassword {
+interface CheckedPassword {
   isRight: boolean
   /** A new hash of a right password, if the old one was made with outdated parameters. */
   rehashed: string | undefined

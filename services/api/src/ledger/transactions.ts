@@ -21,19 +21,19 @@ export interface TransactionPageRequest extends TransactionFilters {
   before?: number | undefined
 }
 
-export interface TransactionPage {
+interface TransactionPage {
   transactions: LedgerTransaction[]
   /** Where the next page begins, if there is one. */
   next: number | undefined
 }
 
 /** One page, newest first; pages neither overlap nor skip while new transactions arrive. */
-export async function listTransactions(db: Db, request: TransactionPageRequest): Promise<TransactionPage> {
+async function listTransactions(db: Db, request: TransactionPageRequest): Promise<TransactionPage> {
   return toPage(await selectPage(db, request).execute(), request.limit)
 }
 
 /** Makes a page of up to `limit + 1` rows; the extra one shows if there is a next page. Must not change `rows`. */
-export function toPage(rows: readonly LedgerTransaction[], limit: number): TransactionPage {
+function toPage(rows: readonly LedgerTransaction[], limit: number): TransactionPage {
   const transactions = rows.slice(0, limit)
   return { transactions, next: rows.length > limit ? transactions.at(-1)?.sequence : undefined }
 }

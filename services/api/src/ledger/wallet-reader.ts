@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { ApiError } from '../errors.ts'
 import { gather, type ReadOptions } from './gather.ts'
 
-export interface OwnedWallet {
+interface OwnedWallet {
   user: Omit<User, 'password'>
   wallet: Wallet
 }

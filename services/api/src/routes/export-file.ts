@@ -131,7 +131,7 @@ const ONE_RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/
  *
  * @throws ApiError `range_not_satisfiable`
  */
-export function readByteRange(header: string | undefined, size: number): ByteRange | undefined {
+function readByteRange(header: string | undefined, size: number): ByteRange | undefined {
   const [, first = '', last = ''] = ONE_RANGE.exec(header ?? '') ?? []
   if (first === '' && last === '') return undefined
   const range =

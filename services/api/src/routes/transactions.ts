@@ -129,7 +129,7 @@ export const transactionRoutes: FastifyPluginAsyncTypebox<TransactionRoutesOptio
   await app.register(outcomeRoutes, { db, vouch })
 }
 
-export interface OutcomeRoutesOptions {
+interface OutcomeRoutesOptions {
   db: Db
   vouch: Vouch
 }
@@ -137,7 +137,7 @@ const outcome = answer(OutcomeView, 'The final outcome: accepted or refused.')
 const OUTCOME =
   'Executes nothing. 404 means that nothing is recorded yet; a request that is still under way may change that.'
 
-export const outcomeRoutes: FastifyPluginAsyncTypebox<OutcomeRoutesOptions> = async (app, { db, vouch }) => {
+const outcomeRoutes: FastifyPluginAsyncTypebox<OutcomeRoutesOptions> = async (app, { db, vouch }) => {
   app.get(
     '/transactions/outcome',
     {
