@@ -1,5 +1,5 @@
 // The walks of docs/architecture.md are lists of `file: function`. Checks that each function exists, and that a file on the
-// way is imported by one before it.
+// way is imported by one before it, unless the step begins with what starts it ("By its job: ").
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './local-config.ts'
@@ -7,13 +7,15 @@ import { ROOT } from './local-config.ts'
 const PAGE = 'docs/architecture.md'
 /** A heading like "### One posting (`services/api/src`)" begins a walk. */
 const HEADING = /^### [^(]*\(`([^`]+)`\)$/
-const STEP = /^\d+\. `([^`:]+): ([^`]+)`/
+const STEP = /^\d+\. (By [a-z ]+: )?`([^`:]+): ([^`]+)`/
 const STEPS_MAX = 15
 
 interface Step {
   line: number
   path: string
   name: string
+  /** Another program runs it: no import leads there. */
+  isStart: boolean
 }
 
 /** Returns what is wrong, as file:line and the fault. `read` returns the text of a file, or undefined. */
@@ -27,7 +29,8 @@ export function checkWalks(text: string, read: (path: string) => string | undefi
       if (source === undefined) return [at(step.line, `there is no ${step.path}`)]
       const found = defines(source, step.name) ? [] : [at(step.line, `${step.path} has no ${step.name}`)]
       const before = seen.map((path) => read(path) ?? '')
-      const isReached = seen.length === 0 || seen.includes(step.path) || before.some((one) => imports(one, step.path))
+      const isReached =
+        step.isStart || seen.length === 0 || seen.includes(step.path) || before.some((one) => imports(one, step.path))
       seen.push(step.path)
       return isReached ? found : [...found, at(step.line, `no file before it imports ${step.path}`)]
     })
@@ -40,9 +43,10 @@ function readWalks(text: string): { line: number; steps: Step[] }[] {
   text.split('\n').forEach((content, index) => {
     const folder = HEADING.exec(content)?.[1]
     if (folder !== undefined) walks.push({ line: index + 1, folder, steps: [] })
-    const [, file, name] = STEP.exec(content) ?? []
+    const [, start, file, name] = STEP.exec(content) ?? []
     const walk = walks.at(-1)
-    if (walk && file && name) walk.steps.push({ line: index + 1, path: join(walk.folder, file), name })
+    if (walk && file && name)
+      walk.steps.push({ line: index + 1, path: join(walk.folder, file), name, isStart: start !== undefined })
   })
   return walks.filter(({ steps }) => steps.length > 0)
 }
@@ -51,7 +55,7 @@ function readWalks(text: string): { line: number; steps: Step[] }[] {
 function defines(source: string, name: string): boolean {
   const escaped = name.replaceAll('#', '\\#')
   return new RegExp(
-    `^(export )?(async )?(function|class|const) ${escaped}\\b|^ +(async |get )?${escaped}\\(`,
+    `^(export )?(async )?(function\\*?|class|const) ${escaped}\\b|^ +(async |get )?${escaped}\\(`,
     'm',
   ).test(source)
 }

@@ -24,6 +24,10 @@ test('a function, a file or an import that is gone is named with its line', () =
   ])
 })
 
+test('a step that another program starts needs no import', () => {
+  expect(check('`main.ts: start`', 'By its job: `other.ts: other`')).toEqual([])
+})
+
 test('a name that is only called, or part of a longer one, is not there', () => {
   expect(check('`main.ts: nex`')).toHaveLength(1)
   expect(check('`next.ts: pump`')).toHaveLength(1)

@@ -4,28 +4,21 @@
 // The layers below the consumer implement the protocol well.
 import {
   createKafka,
-  type InnerBroker,
+  type FetchedPartition,
+  fetchPartition,
+  findLeader,
   type InnerCluster,
   type KafkaAccess,
   type KafkaIdentity,
+  listOffsets,
   openInnerCluster,
   readIdentity,
 } from '@streamledger/kafka'
 import { logLevel } from 'kafkajs'
 
-export type FetchedPartition = Awaited<ReturnType<InnerBroker['fetch']>>['responses'][number]['partitions'][number]
-
 const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
-const READ_COMMITTED = 1
-const FETCH_WAIT_MS = 500
-/** Bounds the size of a response, and so the memory. A single larger batch is still returned. */
-const FETCH_BYTES_MAX = 1024 * 1024
 const RETRIES_WITHIN_KAFKAJS = 2
-
-export const EARLIEST = -2
-/** For a read_committed reader this is the last stable offset, not the high watermark. */
-export const LATEST = -1
 
 export interface KafkaCluster {
   identity(): Promise<KafkaIdentity>
@@ -48,32 +41,19 @@ export async function connectCluster(access: KafkaAccess, topic: string): Promis
     await cluster.disconnect().catch(() => {})
     throw error
   }
-  const leaderOf = (partition: number): Promise<InnerBroker> => {
-    const found = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
-    if (!found) throw new Error(`topic ${topic} has no partition ${partition}`)
-    if (found.leader < 0) throw new Error(`partition ${partition} of topic ${topic} has no leader`)
-    return cluster.findBroker({ nodeId: found.leader })
-  }
+  const leaderOf = (partition: number) => findLeader(cluster, topic, partition)
   return {
     identity: () => readIdentity(cluster, topic),
     partitions: () => cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId).sort((a, b) => a - b), // biome-ignore format: one line
     async listOffset(partition, timestamp) {
-      const broker = await leaderOf(partition)
-      const topics = [{ topic, partitions: [{ partition, timestamp: String(timestamp) }] }]
-      const { responses } = await broker.listOffsets({ isolationLevel: READ_COMMITTED, topics })
-      return Number(only(responses, partition).offset)
+      const asked = { topic, partitions: [partition] }
+      const found = await listOffsets(await leaderOf(partition), asked, { reader: 'read_committed', timestamp })
+      const offset = found.get(partition)
+      if (offset === undefined) throw new Error(`the response does not contain partition ${partition}`)
+      return offset
     },
-    async fetch(partition, offset) {
-      const broker = await leaderOf(partition)
-      const { responses } = await broker.fetch({
-        isolationLevel: READ_COMMITTED,
-        maxWaitTime: FETCH_WAIT_MS,
-        minBytes: 1,
-        maxBytes: FETCH_BYTES_MAX,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES_MAX }] }],
-      })
-      return only(responses, partition)
-    },
+    fetch: async (partition, offset) =>
+      fetchPartition(await leaderOf(partition), { topic, partition, offset }, 'read_committed'),
     refresh: () => cluster.refreshMetadata(),
     close: () => cluster.disconnect(),
   }
@@ -89,10 +69,4 @@ function createCluster(access: KafkaAccess): InnerCluster {
     logLevel: logLevel.NOTHING,
   })
   return openInnerCluster(kafka)
-}
-
-function only<Partition>(responses: { partitions: Partition[] }[], partition: number): Partition {
-  const found = responses[0]?.partitions[0]
-  if (!found) throw new Error(`the response does not contain partition ${partition}`)
-  return found
 }

@@ -1,14 +1,20 @@
-import type { InnerMessage, KafkaAccess } from '@streamledger/kafka'
+import {
+  EARLIEST,
+  type FetchedPartition,
+  type InnerMessage,
+  type KafkaAccess,
+  LATEST,
+  markOf,
+} from '@streamledger/kafka'
 import { backOffMs, sleep } from '@streamledger/runtime'
 import { CliError } from '../errors.ts'
 import { committedRecords, type RawRecord } from './committed-records.ts'
-import { connectCluster, EARLIEST, type FetchedPartition, type KafkaCluster, LATEST } from './kafka-cluster.ts'
+import { connectCluster, type KafkaCluster } from './kafka-cluster.ts'
 import type { PartitionRange, TopicChunk, TopicLog, TopicRecord } from './topic-log.ts'
 
 /** Consecutive failures before a request fails: enough for a broker that restarts for about ten seconds. */
 const ATTEMPTS_MAX = 8
 const BACK_OFF = { baseMs: 100, maxMs: 3_000 }
-const ABORT_MARK = Buffer.from([0, 0, 0, 0])
 
 /**
  * `signal`: after it aborts, failed requests are not repeated.
@@ -103,14 +109,14 @@ function decode(partition: number, { messages, abortedTransactions }: FetchedPar
 }
 
 function toRaw(message: InnerMessage): RawRecord & { message: InnerMessage } {
-  const { offset, batchContext, isControlRecord, key } = message
+  const { offset, batchContext, isControlRecord } = message
   return {
     message,
     offset: Number(offset),
     producerId: batchContext.producerId,
     inTransaction: batchContext.inTransaction,
     isControl: isControlRecord,
-    isAbort: isControlRecord && key?.equals(ABORT_MARK) === true,
+    isAbort: markOf(message) === 'abort',
   }
 }
 

@@ -2,8 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   createKafka,
   type KafkaAccess,
+  LATEST,
+  listOffsets,
   openInnerCluster,
   parseReceipt,
+  type Reader,
   type Receipt,
   receiptGroupOf,
   transactionalIdOf,
@@ -37,8 +40,6 @@ const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
 const RETRY = { retries: 30, initialRetryTime: 20, maxRetryTime: 500 }
 const TRANSACTION_TIMEOUT_MS = 10_000
-const ISOLATION = { everyone: 0, read_committed: 1 }
-const LATEST = '-1'
 
 /** @throws CliError `unavailable` */
 export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafka) => Promise<T>): Promise<T> {
@@ -82,18 +83,14 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
     }
   }
 
-  async function readEnd(partition: number, reader: keyof typeof ISOLATION): Promise<number> {
+  async function readEnd(partition: number, reader: Reader): Promise<number> {
     const { topic } = stream
     const led = cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
     if (!led) throw new CliError('unsuitable', `Topic ${topic} has no partition ${partition}.`)
     if (led.leader < 0) throw new CliError('unavailable', `Partition ${partition} of topic ${topic} has no leader.`)
     const broker = await cluster.findBroker({ nodeId: led.leader })
-    const partitions = [{ partition, timestamp: LATEST }]
-    const { responses } = await broker.listOffsets({
-      isolationLevel: ISOLATION[reader],
-      topics: [{ topic, partitions }],
-    })
-    return Number(responses[0]?.partitions[0]?.offset)
+    const ends = await listOffsets(broker, { topic, partitions: [partition] }, { reader, timestamp: LATEST })
+    return ends.get(partition) ?? Number.NaN
   }
 }
 

@@ -1,5 +1,6 @@
 export { createKafka } from './create-kafka.ts'
 export {
+  type FetchedPartition,
   type InnerBroker,
   type InnerCluster,
   type InnerMessage,
@@ -16,7 +17,8 @@ export {
   readIdentity,
 } from './kafka-identity.ts'
 export { produceDirectly } from './produce-directly.ts'
-export { createReader, type Reader } from './protocol-reader.ts'
+export { createReader, type Reader as ProtocolReader } from './protocol-reader.ts'
+export { EARLIEST, fetchPartition, findLeader, LATEST, listOffsets, markOf, type Reader } from './read-partition.ts'
 export { parseOffset, parseReceipt, type Receipt, receiptGroupOf, transactionalIdOf } from './receipt.ts'
 export { rememberCoordinators } from './remember-coordinators.ts'
 export {

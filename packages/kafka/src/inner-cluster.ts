@@ -37,7 +37,7 @@ interface CommittedOffset {
   metadata: string | null
 }
 
-interface FetchedPartition {
+export interface FetchedPartition {
   lastStableOffset: string
   abortedTransactions: { producerId: string; firstOffset: string }[]
   messages: InnerMessage[]

@@ -1,7 +1,18 @@
 // Reads the topic below kafkajs's public interface (docs/decisions/0011, and 0010 for the same choice in the CLI). The
 // admin client of kafkajs returns the last stable offset instead of the end of the log, and sends five requests where
 // two are enough. Its consumer needs a group, and confuses aborted and committed records where two producers overlap.
-import { type InnerCluster, type InnerMessage, type KafkaAccess, openInnerCluster } from '@streamledger/kafka'
+import {
+  EARLIEST,
+  fetchPartition,
+  type InnerCluster,
+  type InnerMessage,
+  type KafkaAccess,
+  LATEST,
+  listOffsets,
+  markOf,
+  openInnerCluster,
+  type Reader,
+} from '@streamledger/kafka'
 import { type Logger, sleep } from '@streamledger/runtime'
 import type { IHeaders } from 'kafkajs'
 import { withDeadline } from './deadline.ts'
@@ -35,7 +46,7 @@ export interface KafkaLog {
    * The end offset of each partition; for read_committed this is the last stable offset. A partition whose leader does
    * not lead it, or that has none, is left out.
    */
-  readEnds(reader: 'everyone' | 'read_committed', partitions: readonly number[]): Promise<Map<number, number>>
+  readEnds(reader: Reader, partitions: readonly number[]): Promise<Map<number, number>>
   /** The partition's first offset that is not deleted. */
   readStart(partition: number): Promise<number>
   /** Some records from this offset on; at least one if any exist. */
@@ -48,15 +59,6 @@ export interface KafkaLog {
 const NO_LEADER = -1
 /** Least time between two questions for the leaders. */
 const LEADERS_INTERVAL_MS = 250
-const ISOLATION = { everyone: 0, read_committed: 1 }
-const LATEST = '-1'
-const EARLIEST = '-2'
-const FETCH_WAIT_MS = 500
-/** Limit of one response; a single larger batch is still returned. */
-const FETCH_BYTES_MAX = 1024 * 1024
-/** The key of a marker is a version (int16), then its kind (int16). */
-const MARK_KIND_AT = 2
-const MARK_COMMIT = 1
 
 interface Connection {
   cluster: InnerCluster
@@ -114,21 +116,20 @@ export function createLog(options: LogOptions, logger: Logger): KafkaLog {
     if (!leaders.has(partition)) throw new Error(`topic ${topic} has no partition ${partition}`)
   }
 
-  async function readEnds(partitions: readonly number[], isolationLevel: number, timestamp: string) {
+  async function readEnds(partitions: readonly number[], at: { reader: Reader; timestamp: number }) {
     for (const partition of partitions) await include(partition)
     const led = [...Map.groupBy(partitions, leaderOf)].filter(([leader]) => leader !== NO_LEADER)
     const answers = await Promise.all(
       led.map(([leader, asked]) =>
         asking(leader, 'reading offsets', async ({ cluster }) => {
           const broker = await cluster.findBroker({ nodeId: leader })
-          const topics = [{ topic, partitions: asked.map((partition) => ({ partition, timestamp })) }]
-          return broker.listOffsets({ isolationLevel, topics })
+          return listOffsets(broker, { topic, partitions: asked }, at)
         }),
       ),
     )
-    const found = answers.flatMap(({ responses }) => responses.flatMap((response) => response.partitions))
-    if (found.length < partitions.length) findLeadersSoon()
-    return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
+    const found = new Map(answers.flatMap((ends) => [...ends]))
+    if (found.size < partitions.length) findLeadersSoon()
+    return found
   }
 
   return {
@@ -142,9 +143,9 @@ export function createLog(options: LogOptions, logger: Logger): KafkaLog {
       const leader = leaderOf(partitions[0] ?? NO_LEADER)
       return asking(leader, 'reading receipts', (connection) => readOffsets(connection, topic, groupId, partitions))
     },
-    readEnds: (reader, partitions) => readEnds(partitions, ISOLATION[reader], LATEST),
+    readEnds: (reader, partitions) => readEnds(partitions, { reader, timestamp: LATEST }),
     async readStart(partition) {
-      const start = (await readEnds([partition], ISOLATION.everyone, EARLIEST)).get(partition)
+      const start = (await readEnds([partition], { reader: 'everyone', timestamp: EARLIEST })).get(partition)
       if (start === undefined) throw new Error(`partition ${partition} of topic ${topic} has no leader`)
       return start
     },
@@ -155,7 +156,10 @@ export function createLog(options: LogOptions, logger: Logger): KafkaLog {
         findLeadersSoon()
         throw new Error(`partition ${partition} of topic ${topic} has no leader`)
       }
-      return asking(leader, 'fetching', ({ cluster }) => fetchRecords(cluster, { topic, leader, partition, offset }))
+      const { messages } = await asking(leader, 'fetching', async ({ cluster }) =>
+        fetchPartition(await cluster.findBroker({ nodeId: leader }), { topic, partition, offset }, 'everyone'),
+      )
+      return messages.map(toLogRecord).filter((record) => record.offset >= offset)
     },
     renew,
     close,
@@ -236,31 +240,7 @@ async function readOffsets(
   return responses.flatMap((response) => response.partitions)
 }
 
-interface FetchAt {
-  topic: string
-  leader: number
-  partition: number
-  offset: number
-}
-
-async function fetchRecords(
-  cluster: InnerCluster,
-  { topic, leader, partition, offset }: FetchAt,
-): Promise<LogRecord[]> {
-  const broker = await cluster.findBroker({ nodeId: leader })
-  const partitions = [{ partition, fetchOffset: String(offset), maxBytes: FETCH_BYTES_MAX }]
-  const { responses } = await broker.fetch({
-    isolationLevel: ISOLATION.everyone,
-    ...{ maxWaitTime: FETCH_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES_MAX },
-    topics: [{ topic, partitions }],
-  })
-  const messages = responses[0]?.partitions[0]?.messages ?? []
-  // Kafka returns whole batches, including records before the requested offset.
-  return messages.map(toLogRecord).filter((record) => record.offset >= offset)
-}
-
-function toLogRecord({ offset, key, headers, isControlRecord, batchContext }: InnerMessage): LogRecord {
-  const kind = isControlRecord ? key?.readInt16BE(MARK_KIND_AT) : undefined
-  const mark = isControlRecord ? (kind === MARK_COMMIT ? 'commit' : 'abort') : undefined
-  return { offset: Number(offset), producerId: batchContext.producerId, headers, mark }
+function toLogRecord(message: InnerMessage): LogRecord {
+  const { offset, headers, batchContext } = message
+  return { offset: Number(offset), producerId: batchContext.producerId, headers, mark: markOf(message) }
 }

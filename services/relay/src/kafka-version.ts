@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createReader, type KafkaAccess, type Reader } from '@streamledger/kafka'
+import { createReader, type KafkaAccess, type ProtocolReader } from '@streamledger/kafka'
 import { withDeadline } from './deadline.ts'
 import { openSocket } from './kafka-socket.ts'
 
@@ -103,7 +103,7 @@ function decodeResponse(body: Buffer): KafkaVersion {
 }
 
 /** The highest version of a feature that the broker supports. */
-function readFeature(reader: Reader, wanted: string): number | undefined {
+function readFeature(reader: ProtocolReader, wanted: string): number | undefined {
   for (let tags = reader.varint(); tags > 0; tags -= 1) {
     const [tag, bytes] = [reader.varint(), reader.varint()]
     if (tag !== SUPPORTED_FEATURES) {

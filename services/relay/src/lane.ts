@@ -13,7 +13,7 @@ import {
 import { ForeignRowsError } from './outbox.ts'
 import type { Batch } from './publisher.ts'
 import { UnseenError } from './read-back.ts'
-import { type Doubt, NO_DOUBT, ReceiptBehindError, recover } from './settle-doubt.ts'
+import { type Doubt, NO_DOUBT, ReceiptBehindError, recover } from './recover.ts'
 
 const RECOVERY_BACK_OFF = { baseMs: 50, maxMs: 5_000 }
 /**

@@ -6,7 +6,7 @@ import type { HeldLease, LaneDeps } from './lane-step.ts'
 import { LaneMovedError } from './outbox.ts'
 import type { ClaimedLease, Leases } from './partition-lease.ts'
 import { BatchRefusedError } from './publisher.ts'
-import { ReceiptBehindError } from './settle-doubt.ts'
+import { ReceiptBehindError } from './recover.ts'
 import { Standing } from './step-down.ts'
 
 export interface RelayDeps extends LaneDeps {

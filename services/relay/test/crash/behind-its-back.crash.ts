@@ -122,6 +122,45 @@ test.concurrent('receipts that are deleted with a batch open, where Postgres has
   cell.close()
 })
 
+test.concurrent('receipts that are deleted with no batch open, where Postgres has forgotten batches, halt those partitions', async ({
+  createDatabase,
+  kafka,
+  spawnService,
+}) => {
+  const cell = await openCell({ createDatabase, kafka, spawnService })
+  const stop = async (relay: Awaited<ReturnType<typeof cell.start>>) => {
+    relay.signal('SIGTERM')
+    expect(await relay.exited).toEqual({ code: 0, signal: null })
+  }
+  const first = await cell.start()
+  await cell.isSteady(1)
+  await cell.insert()
+  await cell.isDrained()
+  await stop(first)
+  expect(await readOpen(cell.pool)).toEqual([])
+  // As a restored backup would have them.
+  await cell.pool.query('create table lanes_then as select * from relay_partitions')
+  const second = await cell.start()
+  await cell.insert()
+  await cell.isDrained()
+  await stop(second)
+  const { rows: forgotten } = await cell.pool.query<{ partition: number }>(
+    `select partition from relay_partitions lane join lanes_then earlier using (partition)
+      where lane.next_offset > earlier.next_offset order by partition`,
+  )
+  expect(forgotten.length).toBeGreaterThan(0)
+  await deleteReceipts(kafka.brokers, cell.installation)
+  await cell.pool.query('delete from relay_partitions')
+  await cell.pool.query('insert into relay_partitions select * from lanes_then')
+
+  await cell.start()
+  await waitFor(async () => expect(partitionsOf(await readHalted(cell.pool))).toEqual(partitionsOf(forgotten)), PATIENT)
+  for (const { halted_reason } of await readHalted(cell.pool)) {
+    expect(halted_reason).toMatch(/^there is no receipt, and the record at \d+ comes after batch \d+/)
+  }
+  cell.close()
+})
+
 const partitionsOf = (rows: { partition: number }[]): number[] => rows.map(({ partition }) => partition)
 
 /** Of relays. */

@@ -1,4 +1,5 @@
 import { traceFields } from '@streamledger/tracing'
+import { judge, type Verdict } from './judge.ts'
 import {
   type HeldLease,
   halt,
@@ -13,7 +14,6 @@ import {
 } from './lane-step.ts'
 import type { Lane } from './outbox.ts'
 import { OtherClusterError, type Publisher, type Receipt, RecordsGoneError } from './publisher.ts'
-import { judge, type Verdict } from './recovery.ts'
 
 /** State that a lane keeps from one recovery to the next. */
 export interface Doubt {
@@ -86,6 +86,7 @@ async function settle(settling: Settling, verdict: Verdict): Promise<Position> {
     case 'go_on':
       return positionAt(settling, verdict.nextOffset)
     case 'write_receipt': {
+      if (verdict.from !== undefined) await checkNothingAfter(settling, verdict.from, verdict.offset)
       const position = positionAt(settling, verdict.offset)
       await writeReceipt(deps, lease, position)
       return position
@@ -203,6 +204,19 @@ async function checkAlone(
   lease.progressed()
   if (other !== undefined) await halt(deps, lease, batchSeq, `${reason}, and the record at ${other} is of another`)
   deps.logger.warn({ partition, batchSeq, from, to: fence }, 'all receipts are gone, the topic decides')
+}
+
+/**
+ * Checks that no batch is in the topic after what is confirmed, when no receipt says so and none is open. Otherwise
+ * Postgres went back in time: it would publish what it has forgotten a second time.
+ */
+async function checkNothingAfter({ deps, lease, lane }: Settling, from: number, to: number): Promise<void> {
+  const { partition, batchSeq } = lane
+  const other = await deps.kafka.findOtherRecord(partition, NO_BATCH, { from, to }, lease.progressed)
+  lease.progressed()
+  if (other === undefined) return
+  const reason = `there is no receipt, and the record at ${other} comes after batch ${batchSeq}, which ended at ${from}`
+  await halt(deps, lease, batchSeq, reason)
 }
 
 /** Publishes the open batch again, after the topic has shown that no committed copy of it exists. */

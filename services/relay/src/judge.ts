@@ -14,7 +14,8 @@ export type Verdict =
   | { kind: 'settle'; receipt: Receipt; from: number }
   /** The open batch has no receipt, nor has any other. If that stays so, settle it by what is in the topic. */
   | { kind: 'receipt_gone'; from: number; reason: string }
-  | { kind: 'write_receipt'; offset: number }
+  /** With `from`: first check that no record is there from that offset on, which Postgres would have forgotten. */
+  | { kind: 'write_receipt'; offset: number; from?: number }
   /** `behind`: Kafka may show more soon. A coordinator that is loading its group shows old receipts for a moment. */
   | { kind: 'halt'; reason: string; behind: boolean }
   /** This is another cluster. The partition is not halted: it is well, in its own cluster. */
@@ -50,7 +51,10 @@ export function judge(lane: Lane, shown: Shown): Verdict {
     if (!batch && stable < confirmed) {
       return behind(`there is no receipt, and consumers read only to ${stable} of the ${confirmed} that are confirmed`)
     }
-    if (!batch) return { kind: 'write_receipt', offset: stable }
+    if (!batch) {
+      const isUsed = lane.nextOffset !== undefined && end > confirmed
+      return { kind: 'write_receipt', offset: stable, ...(isUsed && { from: confirmed }) }
+    }
     const reason = `batch ${batchSeq} is open and there is no receipt of any batch`
     if (lane.nextOffset === undefined) return behind(reason)
     // What is confirmed must be readable, as below. This is also false if the partition ends before it.

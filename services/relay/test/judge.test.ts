@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { judge, type Shown } from '../src/judge.ts'
 import type { Lane } from '../src/outbox.ts'
 import type { Receipt } from '../src/publisher.ts'
-import { judge, type Shown } from '../src/recovery.ts'
 
 const BATCH = '11111111-1111-4111-8111-111111111111'
 const OTHER = '22222222-2222-4222-8222-222222222222'
@@ -41,7 +41,12 @@ describe('what a lane does about a batch in doubt', () => {
   })
 
   test('writes the receipt again when it expired and nothing is in doubt', () => {
-    expect(judge(lane(7), shown(undefined, { stable: 55 }))).toEqual({ kind: 'write_receipt', offset: 55 })
+    const { nextOffset: from } = lane(7)
+    expect(judge(lane(7), shown(undefined, { stable: 55 }))).toEqual({ kind: 'write_receipt', offset: 55, from })
+    expect(judge(lane(7), shown(undefined, { stable: from, end: from }))).toEqual({
+      kind: 'write_receipt',
+      offset: from,
+    })
     const unused = { ...lane(0), nextOffset: undefined }
     expect(judge(unused, shown(undefined, { stable: 0 }))).toEqual({ kind: 'write_receipt', offset: 0 })
   })
