@@ -7,10 +7,23 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-const COMMANDS = [
-  ...['start', 'test', 'test-crash', 'test-drills', 'test-containers', 'check', 'fix', 'audit', 'sbom', 'bench'],
-  ...['chaos', 'drill', 'fuzz', 'streamledger'],
-]
+/** What each command runs, in local/src, and its first arguments. */
+const COMMANDS = {
+  start: ['start.ts'],
+  test: ['run-vitest.ts'],
+  'test-crash': ['run-vitest.ts', '--config', 'vitest.crash.config.ts'],
+  'test-drills': ['run-vitest.ts', '--config', 'vitest.drills.config.ts'],
+  'test-containers': ['run-vitest.ts', '--config', 'vitest.containers.config.ts'],
+  check: ['check.ts'],
+  fix: ['check.ts', '--fix'],
+  audit: ['supply-chain.ts', 'audit'],
+  sbom: ['supply-chain.ts', 'sbom'],
+  bench: ['run-main.ts', 'bench/src/main.ts'],
+  chaos: ['run-main.ts', 'chaos/src/main.ts'],
+  drill: ['run-main.ts', 'chaos/src/drill-main.ts'],
+  fuzz: ['run-main.ts', 'fuzz/src/main.ts'],
+  streamledger: ['streamledger.ts'],
+}
 const NODE_MAJOR_MIN = 20
 const STAMP_FILE = join(ROOT, 'node_modules', '.streamledger-installed')
 const PINNED_NODE = join(ROOT, 'node_modules', 'node', 'bin', 'node')
@@ -103,12 +116,12 @@ async function main() {
   const major = Number(process.versions.node.split('.')[0])
   if (major < NODE_MAJOR_MIN) fail(`Node ${process.versions.node} is too old: install Node ${NODE_MAJOR_MIN} or newer.`)
   if (process.platform === 'win32') fail('Windows has no embedded PostgreSQL here: use WSL 2.')
-  const [command, ...args] = process.argv.slice(2)
-  if (!COMMANDS.includes(command)) fail(`Usage: node local/bootstrap.mjs <${COMMANDS.join('|')}> [arguments]`)
+  const [name, ...args] = process.argv.slice(2)
+  const [file, ...first] = Object.hasOwn(COMMANDS, String(name)) ? COMMANDS[name] : []
+  if (!file) fail(`Usage: node local/bootstrap.mjs <${Object.keys(COMMANDS).join('|')}> [arguments]`)
   await install()
-  const script = join(ROOT, 'local', 'src', `${command}.ts`)
   // kafkajs 2.2.4 sets timers that lie in the past; Node 26 remarks on each of them.
-  const nodeArgs = ['--disable-warning=TimeoutNegativeWarning', script, ...args]
+  const nodeArgs = ['--disable-warning=TimeoutNegativeWarning', join(ROOT, 'local', 'src', file), ...first, ...args]
   // The fourth channel tells the child when this process is killed without a word, so that it can stop in order.
   const options = { cwd: ROOT, env: withoutNpmVariables(process.env), stdio: ['inherit', 'inherit', 'inherit', 'ipc'] }
   const { code, signal, error } = await run(PINNED_NODE, nodeArgs, options)

@@ -5,11 +5,14 @@ import { ROOT } from './local-config.ts'
 import { runProgram } from './run-program.ts'
 
 const DOCKER_TIMEOUT_MS = 5_000
+/** Its tests start their engines in containers, of images that are built from Kafka's jars. */
+const CONTAINERS_CONFIG = 'vitest.containers.config.ts'
 
 /** Runs tests on real engines. The last line is "N passed, N failed", even when they could not begin. */
-export async function runVitest(args: readonly string[], prepare = prepareEngines): Promise<number> {
+async function runVitest(args: readonly string[]): Promise<number> {
   try {
-    await prepare()
+    if (args.includes(CONTAINERS_CONFIG)) await fetchKafkaJars({ log: console.log })
+    else await prepareEngines()
   } catch (error) {
     console.error((error as Error).message)
     console.log('0 passed, 1 failed')
@@ -33,3 +36,5 @@ async function prepareEngines(): Promise<void> {
   await fetchKafkaJars({ log: console.log })
   await fetchS3Jars({ log: console.log })
 }
+
+process.exit(await runVitest(process.argv.slice(2)))

@@ -10,5 +10,9 @@ import { readStack } from './stack-file.ts'
 const envFile = join(ROOT, '.env')
 const file = existsSync(envFile) ? parseEnv(readFileSync(envFile, 'utf8')) : {}
 const stack = readStack(loadLocalDir({ ...file, ...process.env }))
-const { code } = await runMain('cli/src/main.ts', commandLineEnv({ shell: process.env, stack, file }))
+const { code } = await runMain(
+  'cli/src/main.ts',
+  process.argv.slice(2),
+  commandLineEnv({ shell: process.env, stack, file }),
+)
 process.exit(code ?? 2)

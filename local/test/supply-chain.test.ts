@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { checkInstallScripts } from '../src/install-scripts.ts'
-import { judgeAudit } from '../src/judge-audit.ts'
+import { judgeAudit } from '../src/supply-chain.ts'
 
 test('a registry that cannot be asked is no verdict, and whatever else fails is one', () => {
   expect(judgeAudit({ code: 0, output: 'No known vulnerabilities found' })).toEqual({ kind: 'clean' })
