@@ -1,9 +1,9 @@
 import {
-  applyGrants,
   DatabaseError,
   type GrantsPlan,
   isDenied,
   isRetryable,
+  planAndApply,
   planGrants,
   readServiceRoles,
   SERVICES,
@@ -55,8 +55,7 @@ export const grants: Command = {
       async (pool) => {
         const client = await pool.connect()
         try {
-          const plan = await planGrants(client, roles)
-          if (yes) await applyGrants(client, plan)
+          const plan = await (yes ? planAndApply : planGrants)(client, roles)
           return renderResult(plan, yes)
         } catch (error) {
           throw explain(error)

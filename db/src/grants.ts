@@ -67,15 +67,31 @@ export async function applyGrants(client: ClientBase, { groups }: GrantsPlan): P
   }
 }
 
+/** Key of the advisory lock: any number that no other program uses. */
+const GRANTING = 5_214_706_117_331
+
+/**
+ * Gives the roles what their services need, and returns what was done. A second call at the same time waits: two that
+ * change the privileges on one object at once fail with "tuple concurrently updated".
+ */
+export async function planAndApply(client: ClientBase, roles: readonly ServiceRole[]): Promise<GrantsPlan> {
+  await client.query('select pg_advisory_lock($1)', [GRANTING])
+  try {
+    const plan = await planGrants(client, roles)
+    await applyGrants(client, plan)
+    return plan
+  } finally {
+    await client.query('select pg_advisory_unlock($1)', [GRANTING]).catch(() => {}) // fails if the connection broke
+  }
+}
+
 /** Connects, and gives the roles what their services need. Returns what was done. */
 export async function grantRoles(connectionString: string, roles: readonly ServiceRole[]): Promise<GrantsPlan> {
   const client = new pg.Client({ connectionString, application_name: 'streamledger grants' })
   client.on('error', () => {}) // the next statement fails
   await client.connect()
   try {
-    const plan = await planGrants(client, roles)
-    await applyGrants(client, plan)
-    return plan
+    return await planAndApply(client, roles)
   } finally {
     await client.end()
   }
@@ -147,21 +163,26 @@ interface FoundRole {
   rolsuper: boolean
   rolbypassrls: boolean
   owns: boolean
+  /** Of the role that owns the tables, also without inheriting what it may do. */
+  isMember: boolean
 }
 
 async function readRole(client: ClientBase, role: string): Promise<FoundRole | undefined> {
   const { rows } = await client.query<FoundRole>(
     `select oid, rolsuper, rolbypassrls,
-            pg_has_role(oid, (select relowner from pg_class where oid = to_regclass('schema_migrations')), 'usage') as owns
-       from pg_roles where rolname = $1`,
+            pg_has_role(oid, owner, 'usage') as owns, pg_has_role(oid, owner, 'member') as "isMember"
+       from pg_roles,
+            (select (select relowner from pg_class where oid = to_regclass('schema_migrations')) as owner) as tables
+      where rolname = $1`,
     [role],
   )
   return rows[0]
 }
 
-function describeExcess({ rolsuper, owns, rolbypassrls }: FoundRole): string | undefined {
+function describeExcess({ rolsuper, owns, isMember, rolbypassrls }: FoundRole): string | undefined {
   if (rolsuper) return 'a superuser'
   if (owns) return 'the owner of the tables'
+  if (isMember) return 'a member of the owner of the tables'
   return rolbypassrls ? 'exempt from row security' : undefined
 }
 

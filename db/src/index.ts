@@ -7,9 +7,9 @@ export { dumpSchema } from './dump-schema.ts'
 export { BARRIER, IS_SYNCHRONOUS } from './durability.ts'
 export { DatabaseError } from './errors.ts'
 export {
-  applyGrants,
   type GrantsPlan,
   grantRoles,
+  planAndApply,
   planGrants,
   readServiceRoles,
   renewRoles,

@@ -6,16 +6,24 @@ import { isDenied } from './sqlstate.ts'
 export interface JudgedRole {
   role: string
   /** What makes it more than a service needs. Null: nothing. */
-  excess: 'a superuser' | 'the owner of the tables' | 'exempt from row security' | null
+  excess:
+    | 'a superuser'
+    | 'the owner of the tables'
+    | 'a member of the owner of the tables'
+    | 'exempt from row security'
+    | null
 }
 
+// A member that does not inherit has no privilege of the owner, and may become it with SET ROLE.
 const EXCESS = `
   select rolname as role,
          case when rolsuper then 'a superuser'
-              when pg_has_role((select relowner from pg_class where oid = to_regclass('schema_migrations')), 'usage')
-              then 'the owner of the tables'
+              when pg_has_role(owner, 'usage') then 'the owner of the tables'
+              when pg_has_role(owner, 'member') then 'a member of the owner of the tables'
               when rolbypassrls then 'exempt from row security' end as excess
-    from pg_roles where rolname = current_user`
+    from pg_roles,
+         (select (select relowner from pg_class where oid = to_regclass('schema_migrations')) as owner) as tables
+   where rolname = current_user`
 
 // What does not exist gives null, which is not reported: then the statement that needs it says so.
 const LACKS = `

@@ -1,6 +1,6 @@
 import { divideRoles, expect, test } from '@streamledger/testkit'
 import pg from 'pg'
-import { applyGrants, planGrants, type ServiceRole } from '../src/grants.ts'
+import { applyGrants, grantRoles, planGrants, type ServiceRole } from '../src/grants.ts'
 import { migrate } from '../src/migrate.ts'
 import { prepareDatabase } from '../src/prepare-database.ts'
 import { listPrivileges, SERVICES, type Service } from '../src/privileges.ts'
@@ -119,6 +119,15 @@ test('a second run finds nothing to do; what is missing or too much is shown fir
   expect(rows).toEqual([{ may: false }])
 })
 
+test('several that grant at once all succeed', async ({ createDatabase }) => {
+  const { url, pool } = await createDatabase({ empty: true })
+  const urls = await divideRoles(url)
+  const roles = SERVICES.map((service): ServiceRole => ({ service, role: roleOf(urls[service]), password: '' }))
+  for (const { role } of roles) await pool.query(`drop owned by ${role}`)
+  const plans = await Promise.all(Array.from({ length: 6 }, () => grantRoles(urls.owner, roles)))
+  expect(plans.filter(({ groups }) => groups.length > 0)).toHaveLength(1)
+})
+
 test('a password reaches neither the screen nor the log of Postgres, and the role can log in with it', async ({
   createDatabase,
 }) => {
@@ -202,6 +211,13 @@ test('a role that may do more than its service needs is warned about once', asyn
   expect(await judge(urls.api)).toEqual([])
   expect(await judge(url)).toEqual(['a superuser'])
   expect(await judge(urls.owner)).toEqual(['the owner of the tables'])
+  // It has none of the owner's privileges, and may become the owner.
+  await pool.query(`grant ${roleOf(urls.owner)} to ${roleOf(urls.api)} with inherit false`)
+  expect(await judge(urls.api)).toEqual(['a member of the owner of the tables'])
+  const roles: ServiceRole[] = [{ service: 'api', role: roleOf(urls.api), password: '' }]
+  const { warnings } = await withClient(url, (client) => planGrants(client, roles))
+  expect(warnings).toEqual([expect.stringContaining('is a member of the owner of the tables')])
+  await pool.query(`revoke ${roleOf(urls.owner)} from ${roleOf(urls.api)}`)
   await pool.query(`alter role ${roleOf(urls.api)} bypassrls`)
   expect(await judge(urls.api)).toEqual(['exempt from row security'])
 })

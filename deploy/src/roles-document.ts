@@ -51,7 +51,7 @@ all of it (\`revoke all on database … from public\`, \`revoke all on schema pu
 - A role that owns the tables migrates, if a migration is missing. Any other role waits until the database is migrated and has granted
   what the service needs: the log line is \`waiting until the database is migrated and granted\`. After \`DATABASE_START_TIMEOUT_MS\` the service
   ends and says what is missing.
-- A role that owns the tables, is a superuser or has BYPASSRLS works, and is warned about once: \`the database role of this service may do more than it
+- A role that owns the tables or may become their owner, is a superuser or has BYPASSRLS works, and is warned about once: \`the database role of this service may do more than it
   needs\`. So an installation with one role for everything goes on working.
 
 ## The privileges

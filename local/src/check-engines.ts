@@ -1,5 +1,6 @@
 import { createDatabase } from '@streamledger/db/database'
-import { Kafka, logLevel } from 'kafkajs'
+import { createKafka, type KafkaAccess } from '@streamledger/kafka'
+import { logLevel } from 'kafkajs'
 
 const ANSWER_TIMEOUT_MS = 5_000
 
@@ -19,10 +20,10 @@ export async function checkDatabase(url: string): Promise<void> {
 }
 
 /** @throws Error, one line, if no broker answers at the addresses in KAFKA_BROKERS. */
-export async function checkKafka(brokers: string): Promise<void> {
-  const admin = new Kafka({
+export async function checkKafka(access: KafkaAccess): Promise<void> {
+  const admin = createKafka({
+    ...access,
     clientId: 'streamledger-start',
-    brokers: brokers.split(','),
     logLevel: logLevel.NOTHING,
     connectionTimeout: ANSWER_TIMEOUT_MS,
     retry: { retries: 1, initialRetryTime: 200 },

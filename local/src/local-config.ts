@@ -1,5 +1,8 @@
 import { join, resolve } from 'node:path'
 import { TRANSACTIONS_TOPIC } from '@streamledger/events'
+import { type KafkaAccess, kafkaEnv, readKafkaAccess } from '@streamledger/kafka'
+import { loadDatabaseUrl, parseEnv } from '@streamledger/runtime'
+import Type from 'typebox'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -23,8 +26,9 @@ export function loadLocalConfig(env: NodeJS.ProcessEnv) {
       postgres: parsePort(env, 'POSTGRES_PORT'),
       kafka: parsePort(env, 'KAFKA_PORT'),
     },
-    databaseUrl: env.DATABASE_URL || undefined,
+    databaseUrl: env.DATABASE_URL ? loadDatabaseUrl(env) : undefined,
     kafkaBrokers: env.KAFKA_BROKERS || undefined,
+    kafka: env.KAFKA_BROKERS ? loadKafkaAccess(env) : undefined,
     topic: env.KAFKA_TOPIC || TRANSACTIONS_TOPIC,
     host: env.HOST || '127.0.0.1',
     exportDir: env.EXPORT_DIR || join(localDir, 'exports'),
@@ -34,6 +38,8 @@ export function loadLocalConfig(env: NodeJS.ProcessEnv) {
 }
 
 export type LocalConfig = ReturnType<typeof loadLocalConfig>
+
+const loadKafkaAccess = (env: NodeJS.ProcessEnv): KafkaAccess => readKafkaAccess(parseEnv(Type.Object(kafkaEnv), env))
 
 function parsePort(env: NodeJS.ProcessEnv, name: keyof typeof PORTS): number {
   const text = env[name]

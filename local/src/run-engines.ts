@@ -86,12 +86,9 @@ async function runPostgres(
   return engine
 }
 
-async function runKafka(
-  { kafkaBrokers, ports, localDir, logDir }: LocalConfig,
-  { screen, signal, onProcess }: EngineDeps,
-) {
-  if (kafkaBrokers) {
-    await checkKafka(kafkaBrokers)
+async function runKafka({ kafka, ports, localDir, logDir }: LocalConfig, { screen, signal, onProcess }: EngineDeps) {
+  if (kafka) {
+    await checkKafka(kafka)
     screen.progress('Kafka answers at KAFKA_BROKERS')
     return undefined
   }

@@ -17,6 +17,9 @@ test.each([
   [{ PORT: '0' }, 'PORT is "0"; it must be a port from 1 to 65535'],
   [{ KAFKA_PORT: '9092x' }, 'KAFKA_PORT is "9092x"; it must be a port from 1 to 65535'],
   [{ STACK: 'podman' }, 'STACK is "podman"; it must be "embedded" or "docker"'],
+  [{ DATABASE_URL: 'localhost:5432' }, /^configuration: DATABASE_URL must .*\(example: postgres:/],
+  [{ KAFKA_BROKERS: 'kafka' }, /^configuration: KAFKA_BROKERS must .*\(example: kafka-1\.example:9092/],
+  [{ KAFKA_BROKERS: '127.0.0.1:9092', KAFKA_SASL_USERNAME: 'a' }, 'KAFKA_SASL_MECHANISM'],
 ])('%o is refused by name', (env, message) => {
   expect(() => loadLocalConfig(env)).toThrow(message)
 })

@@ -62,17 +62,29 @@ export interface LedgerClient {
   readonly http: Client<paths>
 }
 
+/** How long the API accepts a used refresh token again: REFRESH_GRACE_MS. After that a repeated one ends the session. */
+const REFRESH_GRACE_MS = 10_000
+
+/** Several tries end within the grace, which begins when the first one takes effect. */
+function withinGrace({ timeoutMs, tryTimeoutMs }: RetryOptions): Pick<RetryOptions, 'timeoutMs' | 'tryTimeoutMs'> {
+  return {
+    timeoutMs: Math.min(timeoutMs, REFRESH_GRACE_MS * 0.9),
+    tryTimeoutMs: Math.min(tryTimeoutMs, REFRESH_GRACE_MS * 0.3),
+  }
+}
+
 export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
   const { baseUrl, tokens, onTokens, fetch = globalThis.fetch } = options
   const retry = { ...RETRY_DEFAULTS, ...options.retry }
   const http = createHttpClient<paths>({ baseUrl, fetch: (request) => session.authorize(fetch)(request) })
   const plain = createHttpClient<paths>({ baseUrl, fetch })
   const patient = createRetryingFetch(fetch, retry)
+  const prompt = createRetryingFetch(fetch, { ...retry, ...withinGrace(retry) })
   const session = new Session({
     ...{ tokens, onTokens },
-    // Safe to repeat: the API accepts a used refresh token again for some seconds.
+    // Safe to repeat within the grace: then the API accepts a used refresh token again.
     refresh: async (refresh_token) =>
-      contentOf(await plain.POST('/api/v1/auth/refresh', { body: { refresh_token }, fetch: patient })),
+      contentOf(await plain.POST('/api/v1/auth/refresh', { body: { refresh_token }, fetch: prompt })),
   })
   const patientAndAuthorized = session.authorize(patient)
 

@@ -157,6 +157,22 @@ test('tokens are renewed before they end, by one refresh for all who ask at once
   await client.wallet() // an access token stays valid until it expires, even after the log-out
 })
 
+test('a refresh whose answer never comes is repeated while the API still accepts its token', async ({ way }) => {
+  const kept: unknown[] = []
+  await signUp(way.url, { onTokens: (tokens) => kept.push(tokens) })
+  const [first] = kept as [NonNullable<LedgerClientOptions['tokens']>]
+  const aged = { ...first, access_token: { ...first.access_token, expires_at: new Date().toISOString() } }
+  // With the times that every client has: one try of another request may take longer than the token is accepted.
+  const client = createLedgerClient({ baseUrl: way.url, tokens: aged })
+  let refreshes = 0
+  way.next = (path) => {
+    if (path.endsWith('/auth/refresh')) refreshes += 1
+    return refreshes === 1 && path.endsWith('/auth/refresh') ? 'silent' : 'none'
+  }
+  await client.wallet()
+  expect(refreshes).toBe(2)
+})
+
 test('an access token that is not taken any more is replaced, and the request sent again', async ({ way }) => {
   const kept: LedgerClientOptions['tokens'][] = []
   const { person } = await signUp(way.url, { onTokens: (tokens) => kept.push(tokens) })

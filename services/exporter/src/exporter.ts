@@ -195,7 +195,8 @@ function watchRunner(runner: Runner, workers: WorkerPool): { stop(): Promise<voi
   runner.events.on('pool:fatalError', ({ error }) => {
     cause = error
   })
-  const ended = runner.promise.then(
+  // After an outage the runner's own promise may wait for the cron for up to a minute, while the workers have ended.
+  const ended = Promise.race([runner.promise, workers.promise]).then(
     () => new Error('the job worker has stopped', { cause }),
     (error) => new Error('the job worker has stopped', { cause: error }),
   )
