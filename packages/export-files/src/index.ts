@@ -1,4 +1,3 @@
-export type { Disk } from 'flydrive'
+export { type Bucket, openBucket } from './bucket.ts'
 export type { BucketConfig, ExportFilesConfig } from './export-files-env.ts'
 export { exportFilesEnv, readExportFilesConfig } from './export-files-env.ts'
-export { openBucket } from './open-bucket.ts'

@@ -2,7 +2,7 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Disk, openBucket } from '@streamledger/export-files'
+import { type Bucket, openBucket } from '@streamledger/export-files'
 import type { Logger } from '@streamledger/runtime'
 import type { ApiConfig } from './config.ts'
 
@@ -80,26 +80,22 @@ const SECOND_MS = 1_000
 const LOOK_MS = 1_000
 
 /** Redirects clients to the bucket, which handles ranges and ETags itself: no byte of a file goes through the API. */
-function createExportBucket(disk: Disk, { urlTtlS }: { urlTtlS: number }): ExportFiles {
+function createExportBucket(bucket: Bucket, { urlTtlS }: { urlTtlS: number }): ExportFiles {
   return {
     async open(name, { filename, type, expires_at }) {
-      if (await isMissing(disk, name)) return undefined
+      if (await isMissing(bucket, name)) return undefined
       // The URL must not outlive the export.
       const leftS = Math.floor((expires_at.getTime() - Date.now()) / SECOND_MS)
-      const url = await disk.getSignedUrl(name, {
-        expiresIn: Math.max(1, Math.min(urlTtlS, leftS)),
-        contentDisposition: `attachment; filename="${filename}"`,
-        contentType: type,
-      })
-      return { url }
+      const expiresS = Math.max(1, Math.min(urlTtlS, leftS))
+      return { url: await bucket.urlOf(name, { expiresS, filename, type }) }
     },
-    remove: (name) => disk.delete(name),
+    remove: (name) => bucket.remove(name),
   }
 }
 
 /** False also if this is unknown (no answer, no permission): the client then gets the error from the bucket. */
-async function isMissing(disk: Disk, name: string): Promise<boolean> {
-  const looked = disk.exists(name).then((exists) => !exists)
+async function isMissing(bucket: Bucket, name: string): Promise<boolean> {
+  const looked = bucket.sizeOf(name).then((size) => size === undefined)
   const noAnswer = sleep(LOOK_MS, false, { ref: false })
   return Promise.race([looked, noAnswer]).catch(() => false)
 }

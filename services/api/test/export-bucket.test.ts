@@ -1,23 +1,23 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
-import { type Disk, openBucket } from '@streamledger/export-files'
+import { type Bucket, openBucket } from '@streamledger/export-files'
 import type { OwnS3 } from '@streamledger/testkit'
 import { loadApiConfig } from '../src/config.ts'
 import { expect, makeEnv, startApi, test } from './api.ts'
 import type { Client } from './client.ts'
 import { insertFinishedExport } from './insert-finished-export.ts'
 
-async function openDisk(s3: OwnS3): Promise<Disk> {
+async function open(s3: OwnS3): Promise<Bucket> {
   const { files } = loadApiConfig(makeEnv('postgres://unused', s3.env))
   if (!files.bucket) throw new Error('there is no bucket')
   return openBucket(files.bucket)
 }
 
 /** An export as the exporter leaves it in a bucket. */
-async function makeExport(db: Db, disk: Disk, client: Client, expires_at?: Date) {
+async function makeExport(db: Db, bucket: Bucket, client: Client, expires_at?: Date) {
   const bytes = randomBytes(100_000)
   const file = `${randomUUID()}.xlsx`
-  await disk.put(file, bytes)
+  await bucket.put(file, bytes, { type: 'application/octet-stream', size: bytes.length })
   const { wallet_id } = client.account.wallet
   const finished = { file, sha256: 'ab'.repeat(32), size: bytes.length, expires_at }
   const id = await insertFinishedExport(db, { wallet_id, ...finished })
@@ -29,11 +29,11 @@ test('a file in S3 is fetched from there, by a signed address that ends soon', a
   startS3,
 }) => {
   const s3 = await startS3()
-  const disk = await openDisk(s3)
+  const bucket = await open(s3)
   const api = await startApi(url, s3.env)
   try {
     const client = await api.signUp()
-    const made = await makeExport(db, disk, client)
+    const made = await makeExport(db, bucket, client)
     const ask = (headers: object = {}, method = 'GET') =>
       fetch(`${api.url}/api/v1${made.path}/file`, {
         ...{ method, redirect: 'manual' },
@@ -77,19 +77,19 @@ test('a file that the bucket has lost is to be ordered again; where nobody knows
   startS3,
 }) => {
   const s3 = await startS3()
-  const disk = await openDisk(s3)
+  const bucket = await open(s3)
   const api = await startApi(url, s3.env)
   try {
     const client = await api.signUp()
-    const lost = await makeExport(db, disk, client)
-    await disk.delete(lost.file)
+    const lost = await makeExport(db, bucket, client)
+    await bucket.remove(lost.file)
     for (const method of ['GET', 'HEAD']) expect((await client.call(method, `${lost.path}/file`)).status).toBe(410)
     expect((await client.get(`${lost.path}/file`)).json.code).toBe('export_file_missing')
     const { user_id } = client.account.user
     const events = await db.selectFrom('security_events').select('kind').where('user_id', '=', user_id).execute()
     expect(events.map(({ kind }) => kind)).toEqual(['signed_up'])
 
-    const unknown = await makeExport(db, disk, client)
+    const unknown = await makeExport(db, bucket, client)
     await s3.kill()
     expect((await client.get(`${unknown.path}/file`)).status).toBe(302)
   } finally {
@@ -102,11 +102,11 @@ test('an address never outlives the file, and an export that is removed takes it
   startS3,
 }) => {
   const s3 = await startS3()
-  const disk = await openDisk(s3)
+  const bucket = await open(s3)
   const api = await startApi(url, s3.env)
   try {
     const client = await api.signUp()
-    const short = await makeExport(db, disk, client, new Date(Date.now() + 30_000))
+    const short = await makeExport(db, bucket, client, new Date(Date.now() + 30_000))
     const headers = { authorization: `Bearer ${client.account.access_token.token}` }
     const sent = await fetch(`${api.url}/api/v1${short.path}/file`, { redirect: 'manual', headers })
     const seconds = Number(new URL(sent.headers.get('location') ?? '').searchParams.get('X-Amz-Expires'))
@@ -114,9 +114,9 @@ test('an address never outlives the file, and an export that is removed takes it
     expect(seconds).toBeLessThanOrEqual(30)
 
     expect((await client.call('DELETE', short.path)).status).toBe(204)
-    expect(await disk.exists(short.file)).toBe(false)
+    expect(await bucket.sizeOf(short.file)).toBeUndefined()
     // With S3 down, users can still delete their exports; the exporter removes the file later.
-    const other = await makeExport(db, disk, client)
+    const other = await makeExport(db, bucket, client)
     await s3.kill()
     expect((await client.call('DELETE', other.path)).status).toBe(204)
     expect((await client.get(other.path)).status).toBe(404)

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Disk } from '@streamledger/export-files'
+import type { Bucket } from '@streamledger/export-files'
 import { ExportError } from './errors.ts'
 import type { AttemptName, Draft, ExportStore, StoredFile } from './export-store.ts'
 import { draftNameOf, fileNameOf, parseFileName } from './file-name.ts'
@@ -16,44 +16,37 @@ const XLSX = 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
  * first byte. So S3 stores a file completely or not at all.
  */
 export async function createBucketStore(
-  disk: Disk,
+  bucket: Bucket,
   folder: string,
   options: { patienceMs: number },
 ): Promise<ExportStore> {
   await makeFolder(folder)
   return {
-    openDraft: (attempt) => openBucketDraft(disk, folder, attempt, options),
+    openDraft: (attempt) => openBucketDraft(bucket, folder, attempt, options),
     async removeAttempt(attempt) {
       await rm(join(folder, draftNameOf(attempt)), { force: true })
-      await disk.delete(fileNameOf(attempt))
+      await bucket.remove(fileNameOf(attempt))
     },
     async remove(file) {
       if (parseFileName(file)?.isDraft) return rm(join(folder, file), { force: true })
-      await disk.delete(file)
+      await bucket.remove(file)
     },
     async *list() {
       yield* listFolder(folder)
-      yield* listBucket(disk)
+      yield* listBucket(bucket)
     },
   }
 }
 
-async function* listBucket(disk: Disk): AsyncGenerator<StoredFile> {
-  let paginationToken: string | undefined
-  do {
-    const page = await disk.listAll(undefined, { recursive: true, ...(paginationToken && { paginationToken }) })
-    for (const object of page.objects) {
-      const attempt = object.isFile && parseFileName(object.key)
-      if (!attempt || attempt.isDraft) continue
-      const { lastModified } = await object.getMetaData()
-      yield { file: object.key, ...attempt, modifiedAt: lastModified }
-    }
-    paginationToken = page.paginationToken
-  } while (paginationToken)
+async function* listBucket(bucket: Bucket): AsyncGenerator<StoredFile> {
+  for await (const { key, modifiedAt } of bucket.list()) {
+    const attempt = parseFileName(key)
+    if (attempt && !attempt.isDraft) yield { file: key, ...attempt, modifiedAt }
+  }
 }
 
 async function openBucketDraft(
-  disk: Disk,
+  bucket: Bucket,
   folder: string,
   attempt: AttemptName,
   { patienceMs }: { patienceMs: number },
@@ -66,7 +59,7 @@ async function openBucketDraft(
       const { size, sha256 } = await draft.complete()
       // The file is complete on the local disk, so the upload can be retried while S3 is down.
       const patience = { patienceMs, ...(signal && { signal }) }
-      await retry(() => upload(disk, { file, path: draft.path, size }), patience).catch((error) => {
+      await retry(() => upload(bucket, { file, path: draft.path, size }), patience).catch((error) => {
         signal?.throwIfAborted() // a retry that a drain interrupts is not a failure
         throw error
       })
@@ -77,12 +70,15 @@ async function openBucketDraft(
   }
 }
 
-async function upload(disk: Disk, { file, path, size }: { file: string; path: string; size: number }): Promise<void> {
+async function upload(
+  bucket: Bucket,
+  { file, path, size }: { file: string; path: string; size: number },
+): Promise<void> {
   const content = createReadStream(path)
   try {
-    await disk.putStream(file, content, { contentType: XLSX, contentLength: size })
-    const { contentLength } = await disk.getMetaData(file)
-    if (contentLength !== size) throw new Error(`${contentLength} bytes arrived, of ${size}`)
+    await bucket.put(file, content, { type: XLSX, size })
+    const arrived = await bucket.sizeOf(file)
+    if (arrived !== size) throw new Error(`${arrived} bytes arrived, of ${size}`)
   } catch (error) {
     throw new ExportError('storage_unavailable', { cause: error })
   } finally {
