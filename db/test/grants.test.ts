@@ -211,7 +211,8 @@ test('a role that may do more than its service needs is warned about once', asyn
   expect(await judge(urls.api)).toEqual([])
   expect(await judge(url)).toEqual(['a superuser'])
   expect(await judge(urls.owner)).toEqual(['the owner of the tables'])
-  // It has none of the owner's privileges, and may become the owner.
+  // It has none of the owner's privileges, and may become the owner. (The owner created it, and so is a member of it.)
+  await pool.query(`revoke ${roleOf(urls.api)} from ${roleOf(urls.owner)}`)
   await pool.query(`grant ${roleOf(urls.owner)} to ${roleOf(urls.api)} with inherit false`)
   expect(await judge(urls.api)).toEqual(['a member of the owner of the tables'])
   const roles: ServiceRole[] = [{ service: 'api', role: roleOf(urls.api), password: '' }]
