@@ -3,6 +3,7 @@ import { parseDrillArguments, USAGE } from './drill/drill-arguments.ts'
 import { runDrill } from './drill/run-drill.ts'
 import { FAIL_OVER_USAGE, parseFailOverArguments } from './fail-over/fail-over-arguments.ts'
 import { renderFailOver } from './fail-over/render-fail-over.ts'
+import { renderAsynchronous, runAsynchronous } from './fail-over/run-asynchronous.ts'
 import { runFailOver } from './fail-over/run-fail-over.ts'
 
 /** What `npm run drill` runs. Exit code 0 only when every claim holds. */
@@ -25,6 +26,11 @@ async function failOver(words: readonly string[], screen: Screen, signal: AbortS
   if (args.help) {
     screen.write(FAIL_OVER_USAGE)
     return 0
+  }
+  if (args.asynchronous) {
+    const report = await runAsynchronous(args, screen, signal)
+    screen.write(`\n${renderAsynchronous(report)}`)
+    return report.account.failed.length === 0 ? 0 : 1
   }
   const report = await runFailOver(args, screen, signal)
   screen.write(`\n${renderFailOver(report)}`)

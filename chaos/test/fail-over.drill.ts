@@ -17,3 +17,14 @@ test('nothing that a client was answered is lost when PostgreSQL fails over unde
   const { code } = await drill.exited
   expect({ code, logs: drill.logs }).toEqual({ code: 0, logs: expect.stringContaining('Nothing was found.') })
 })
+
+test('with asynchronous replication, what is lost is what reconcile and the runbook name', {
+  timeout: 900_000,
+}, async ({ spawnService, onTestFinished }) => {
+  const own = `${dir}-asynchronous`
+  onTestFinished(() => rmSync(own, { recursive: true, force: true }))
+  const args = ['fail-over', '--asynchronous', '--dir', own, '--times', '1']
+  const drill = await spawnService('chaos/src/drill-main.ts', {}, args)
+  const { code } = await drill.exited
+  expect({ code, logs: drill.logs }).toEqual({ code: 0, logs: expect.stringMatching(/All \d+ claims hold\./) })
+})

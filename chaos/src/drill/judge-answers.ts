@@ -16,8 +16,16 @@ export interface Fates {
   readonly unexplained: string[]
 }
 
+interface Answered {
+  readonly stack: Pick<Drill['stack'], 'pool'>
+}
+
 /** Sorts the answers from before the loss by what became of them. `published` has the records of the topic. */
-export async function sortAnswers({ stack }: Drill, file: string, published: readonly TopicRecord[]): Promise<Fates> {
+export async function sortAnswers(
+  { stack }: Answered,
+  file: string,
+  published: readonly TopicRecord[],
+): Promise<Fates> {
   const ids = new Set(published.map(({ value }) => String(JSON.parse(value ?? '{}').transaction_id)))
   const { rows } = await stack.pool.query<{ name: string }>(
     `select (payload::json ->> 'wallet_id') || ' ' || (payload::json ->> 'trans_id') as name from orphaned_events`,

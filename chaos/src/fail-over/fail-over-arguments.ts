@@ -10,6 +10,8 @@ export interface FailOverArguments {
   readonly rate: number
   /** The folder for data and logs; cleared at the start. */
   readonly dir: string
+  /** Asynchronous replication: the primary is lost with its last commits, and what is gone is compared with the runbook. */
+  readonly asynchronous: boolean
   readonly help: boolean
 }
 
@@ -19,6 +21,7 @@ const RATE = { min: 1, max: 5_000, default: 20 }
 const TEXT = { type: 'string' } as const
 const OPTIONS = {
   ...{ seed: TEXT, times: TEXT, rate: TEXT, dir: TEXT },
+  asynchronous: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const
 const DIR = resolve(import.meta.dirname, '../../../.local/fail-over')
@@ -34,6 +37,8 @@ ${turnKinds.map((kind) => `  ${kind.padEnd(17)}${TURNS[kind].what}`).join('\n')}
   --seed N        decides the turns (${SEED.default})
   --rate R        maximum number of postings per second (${RATE.default})
   --dir DIR       folder for data and logs, which stay until the next run (.local/fail-over)
+  --asynchronous  commits wait for no standby. In each turn the primary is killed with its last commits; then the operator does
+                  what the runbook says. Checks that what is lost is what reconcile and the runbook name
   --help          shows this
 
 A turn takes about half a minute. Patroni, etcd and PostgreSQL are installed into .local with pip, once: this needs Linux and
@@ -41,12 +46,20 @@ Python 3.10. Exit code 0: nothing was found. 1: something was found, or went wro
 
 /** @throws Error, one line, for invalid arguments. */
 export function parseFailOverArguments(args: readonly string[]): FailOverArguments {
-  const { seed, times, rate, dir = DIR, help } = parseInOneLine({ args: [...args], options: OPTIONS }).values
+  const {
+    seed,
+    times,
+    rate,
+    dir = DIR,
+    asynchronous,
+    help,
+  } = parseInOneLine({ args: [...args], options: OPTIONS }).values
   return {
     seed: parseNumber('seed', seed, SEED) ?? SEED.default,
     times: parseNumber('times', times, TIMES) ?? TIMES.default,
     rate: parseNumber('rate', rate, RATE) ?? RATE.default,
     dir: resolve(dir),
+    asynchronous,
     help,
   }
 }

@@ -31,9 +31,11 @@ export interface FailOverStackOptions {
   readonly signal: AbortSignal
   readonly log: (line: string) => void
   readonly onSelfExit: (line: string, role: Role) => void
+  /** Whether a commit waits for a standby. */
+  readonly synchronous: boolean
 }
 
-const TOPIC = 'fail-over'
+export const TOPIC = 'fail-over'
 const REPLICAS = ['api-1', 'api-2', 'relay-1', 'relay-2', 'exporter-1', 'exporter-2']
 const BROKER_FLAGS = ['-XX:TieredStopAtLevel=1']
 const CONNECTIONS_MAX = 4
@@ -44,13 +46,15 @@ const EXPORTER_PATIENCE_MS = '120000'
 
 /** Three nodes of PostgreSQL under Patroni, three Kafka brokers and two of each service, with the timeouts of production. */
 export async function openFailOverStack(options: FailOverStackOptions): Promise<FailOverStack> {
-  const { dir, lock, signal, log } = options
+  const { dir, lock, signal, log, synchronous } = options
   const logDir = join(dir, 'logs')
   for (const folder of [logDir, join(dir, 'exports')]) mkdirSync(folder, { recursive: true })
   await using started = new AsyncDisposableStack()
 
   const programs = await installPatroni(log, signal)
-  const patroni = started.use(await PatroniCluster.start({ programs, dir: join(dir, 'patroni'), logDir, lock }))
+  const patroni = started.use(
+    await PatroniCluster.start({ programs, dir: join(dir, 'patroni'), logDir, lock, synchronous }),
+  )
   const proxy = started.use(await PrimaryProxy.start(patroni.nodes.values()))
   const urlOf = (database: string) => `postgres://${USER}:${patroni.password}@${proxy.address}/${database}`
   await proxy.untilOpen()

@@ -24,6 +24,7 @@ export interface Member {
 
 export interface Cluster {
   readonly leader: string
+  /** The synchronous standby, or any where there is none. */
   readonly syncStandby: string
 }
 
@@ -32,13 +33,16 @@ export interface PatroniClusterOptions {
   readonly dir: string
   readonly logDir: string
   readonly lock: RunLock
+  readonly synchronous: boolean
 }
 
 const NODES = ['pg1', 'pg2', 'pg3'] as const
 export const USER = 'streamledger'
 const SCOPE = 'streamledger'
 /** The leader's key in etcd lives for 20 s, the least that Patroni accepts. A shorter retry_timeout demotes primaries of a busy machine. */
-const DCS = { ttl: 20, loop_wait: 1, retry_timeout: 5, synchronous_mode: true }
+const DCS = { ttl: 20, loop_wait: 1, retry_timeout: 5 }
+/** Without synchronous replication a standby that lacks more than 1 MiB is not promoted by default. */
+const MODES = { synchronous: { synchronous_mode: true }, asynchronous: { maximum_lag_on_failover: 2 ** 30 } }
 const PARAMETERS = {
   unix_socket_directories: '',
   shared_buffers: '32MB',
@@ -168,19 +172,21 @@ export class PatroniCluster implements AsyncDisposable {
   readonly nodes: ReadonlyMap<string, PatroniNode>
   readonly password: string
   readonly #etcd: EngineProcess
+  readonly #synchronous: boolean
 
   private constructor(
     nodes: ReadonlyMap<string, PatroniNode>,
-    { password, etcd }: { password: string; etcd: EngineProcess },
+    { password, etcd, synchronous }: { password: string; etcd: EngineProcess; synchronous: boolean },
   ) {
     this.nodes = nodes
     this.password = password
     this.#etcd = etcd
+    this.#synchronous = synchronous
   }
 
   /** Resolves when there are a primary and two standbys. */
   static async start(options: PatroniClusterOptions): Promise<PatroniCluster> {
-    const { dir, programs, lock, logDir } = options
+    const { dir, programs, lock, logDir, synchronous } = options
     mkdirSync(dir, { recursive: true })
     await using started = new AsyncDisposableStack()
     const etcdPort = await pickFreePort()
@@ -197,7 +203,7 @@ export class PatroniCluster implements AsyncDisposable {
       const inbound = await startTcpProxy(`127.0.0.1:${ports.postgres}`, `127.0.0.1:${ports.rest}`)
       const outbound = await startTcpProxy(`127.0.0.1:${etcdPort}`)
       const file = join(home, 'patroni.json')
-      writeFileSync(file, configure({ name, home, ports, inbound, outbound, passwords, programs }))
+      writeFileSync(file, configure({ name, home, ports, inbound, outbound, passwords, programs, synchronous }))
       chmodSync(file, 0o600)
       if (user.ids) for (const path of [home, file]) chownSync(path, user.ids.uid, user.ids.gid)
       let starts = 0
@@ -214,7 +220,7 @@ export class PatroniCluster implements AsyncDisposable {
       started.defer(() => node.stop())
       await node.start()
     }
-    const cluster = new PatroniCluster(nodes, { password: passwords.superuser, etcd })
+    const cluster = new PatroniCluster(nodes, { password: passwords.superuser, etcd, synchronous })
     await cluster.untilHealthy()
     started.move()
     return cluster
@@ -230,13 +236,14 @@ export class PatroniCluster implements AsyncDisposable {
     )
   }
 
-  /** Waits until there is a primary, both standbys follow it, and one of them is the synchronous one. */
+  /** Waits until there is a primary, both standbys follow it, and one of them is the synchronous one, if there is to be one. */
   untilHealthy(): Promise<Cluster> {
+    const standbys = this.#synchronous ? 'sync_standby' : 'replica'
     return waitFor(
       async () => {
         const members = await this.members()
         const leader = members.find(({ role, state }) => role === 'leader' && state === 'running')
-        const syncStandby = members.find(({ role, state }) => role === 'sync_standby' && state === 'streaming')
+        const syncStandby = members.find(({ role, state }) => role === standbys && state === 'streaming')
         const following = members.filter(({ state }) => state === 'streaming')
         if (leader && syncStandby && following.length === NODES.length - 1) {
           return { leader: leader.name, syncStandby: syncStandby.name }
@@ -296,10 +303,11 @@ interface Configure {
   readonly outbound: TcpProxy
   readonly passwords: { readonly superuser: string; readonly replication: string }
   readonly programs: PatroniPrograms
+  readonly synchronous: boolean
 }
 
 /** JSON is YAML, too. */
-function configure({ name, home, ports, inbound, outbound, passwords, programs }: Configure): string {
+function configure({ name, home, ports, inbound, outbound, passwords, programs, synchronous }: Configure): string {
   const [postgres, rest] = inbound.addresses
   return JSON.stringify({
     ...{ scope: SCOPE, name },
@@ -307,7 +315,11 @@ function configure({ name, home, ports, inbound, outbound, passwords, programs }
     // Without use_proxies, Patroni asks etcd for its address, and goes around the proxy.
     etcd3: { hosts: [outbound.address], use_proxies: true },
     bootstrap: {
-      dcs: { ...DCS, postgresql: { use_pg_rewind: true, use_slots: true, parameters: PARAMETERS } },
+      dcs: {
+        ...DCS,
+        ...MODES[synchronous ? 'synchronous' : 'asynchronous'],
+        postgresql: { use_pg_rewind: true, use_slots: true, parameters: PARAMETERS },
+      },
       initdb: [
         { encoding: 'UTF8' },
         { locale: 'C' },

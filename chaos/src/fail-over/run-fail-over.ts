@@ -64,7 +64,14 @@ export async function runFailOver(
       screen.progress(line)
       exporterExits += 1
     }
-    await using stack = await openFailOverStack({ dir, lock, signal, log: screen.progress, onSelfExit })
+    await using stack = await openFailOverStack({
+      dir,
+      lock,
+      signal,
+      log: screen.progress,
+      onSelfExit,
+      synchronous: true,
+    })
     const users = await signUp(stack.apiUrls()[0]?.url ?? '', USERS)
     const answers = new AnswerFile(join(dir, 'answers-1.ndjson'))
     const onWrong = add('wrong_answers')
