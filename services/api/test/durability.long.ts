@@ -1,6 +1,7 @@
 import { migrate } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
 import { test as base, type OwnPostgres } from '@streamledger/testkit'
+import type { Pool } from 'pg'
 import { onTestFinished } from 'vitest'
 import { type Api, expect, startApi, waitFor } from './api.ts'
 import { claimTopic } from './claim-topic.ts'
@@ -108,4 +109,61 @@ test('a standby that is not promoted answers 503, never 500', async ({ pair }) =
     call('POST', '/auth/refresh', { refresh_token: user.account.refresh_token.token }),
   ])
   expect(answers.map(({ status }) => status)).toEqual([503, 503, 503, 503])
+})
+
+const TIMES = 10
+
+async function withPool<T>({ url }: OwnPostgres, use: (pool: Pool) => Promise<T>): Promise<T> {
+  const { pool, close } = createDatabase(url, {
+    applicationName: 'test',
+    connectionsMax: 1,
+    statementTimeoutMs: 10_000,
+  })
+  try {
+    return await use(pool)
+  } finally {
+    await close()
+  }
+}
+
+/** How many commits each kind of request adds to its own, for the sake of a standby. */
+async function countBarriers(postgres: OwnPostgres) {
+  const api = await open(postgres.url)
+  const [user, other] = [await api.signUp(), await open(postgres.url)]
+  const posting = (trans_id: string) => ({ entry: 'credit', amount: 500, trans_id })
+  const askOther = (trans_id: string) =>
+    other.anonymous.call('POST', '/transactions', { token: tokenOf(user), body: posting(trans_id) })
+  return withPool(postgres, async (pool) => {
+    const count = async (ask: (trans_id: string) => Promise<unknown>, times = TIMES): Promise<number | undefined> => {
+      await pool.query('select pg_stat_statements_reset()')
+      for (let at = 0; at < times; at++) await ask(String(at))
+      const { rows } = await pool.query<{ calls: number }>(
+        `select coalesce(sum(calls), 0)::int as calls from pg_stat_statements where query like '%pg_logical_emit_message%'`,
+      )
+      return rows[0]?.calls
+    }
+    return {
+      postings: await count((id) => user.post('credit', 500, id)),
+      replays: await count((id) => user.post('credit', 500, id)),
+      replays_of_an_unknown_wallet: await count(askOther, 1),
+      look_ups: await count((id) => user.get(`/transactions/by-trans-id/${id}`)),
+      reads: await count(() => user.get('/wallet')),
+    }
+  })
+}
+
+test('a look-up and a replay that is read alone cost one commit more where a standby is waited for; nothing does elsewhere', {
+  timeout: 120_000,
+}, async ({ startPostgres }) => {
+  const postgres = await startPostgres()
+  await withPool(postgres, (pool) => pool.query(`alter system set shared_preload_libraries = 'pg_stat_statements'`))
+  await postgres.kill()
+  await postgres.start()
+  await withPool(postgres, (pool) => pool.query('create extension pg_stat_statements'))
+  await migrate(postgres.url)
+  await withPool(postgres, claimTopic)
+  const nothing = { postings: 0, replays: 0, replays_of_an_unknown_wallet: 0, look_ups: 0, reads: 0 }
+  expect(await countBarriers(postgres)).toEqual(nothing)
+  await postgres.addStandby()
+  expect(await countBarriers(postgres)).toEqual({ ...nothing, replays_of_an_unknown_wallet: 1, look_ups: TIMES })
 })
