@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -88,3 +89,32 @@ test('a file that may grow again goes on with whole lines', async ({ spawnServic
   expect(lines.length).toBeGreaterThan(1_000)
   expect(lines.map((line) => JSON.parse(line).msg).at(-1)).toBe('stopped')
 })
+
+const PROGRAMS: readonly (readonly [name: string, path: string, ...args: string[]])[] = [
+  ['API', 'services/api/src/main.ts'],
+  ['relay', 'services/relay/src/main.ts'],
+  ['exporter', 'services/exporter/src/main.ts'],
+  ['audit', 'cli/src/main.ts', 'audit'],
+]
+
+test.runIf(existsSync('/dev/full'))(
+  'each service serves and stops while its log goes to a full disk',
+  async ({ database, kafka, spawnService }) => {
+    const exportDir = await mkdtemp(join(tmpdir(), 'log-sink-'))
+    onTestFinished(() => rm(exportDir, { recursive: true }))
+    const env = {
+      ...{ DATABASE_URL: database.url, KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: `full-${randomUUID()}` },
+      ...{ INSTALLATION_ID: randomUUID(), JWT_SECRET: 'a secret for tests, 32 bytes at least', EXPORT_DIR: exportDir },
+      ...{ TOPIC_PARTITIONS: '1', LOG_LEVEL: 'debug' },
+    }
+    for (const [name, path, ...args] of PROGRAMS) {
+      // The audit, a command of the CLI, logs to stderr.
+      const log = name === 'audit' ? '2>' : '>'
+      const service = await spawnService(path, env, args, { via: ['sh', '-c', `exec "$0" "$@" ${log} /dev/full`] })
+      await service.ready()
+      expect((await fetch(`${service.opsUrl}/health/live`)).status, name).toBe(200)
+      service.signal('SIGTERM')
+      await expectExit(service, 0)
+    }
+  },
+)
