@@ -61,7 +61,7 @@ export async function startExporter(config: ExporterConfig, logger: Logger): Pro
     () => startRunner(config, pool, tasks, logger),
     patience,
   )
-  const worker = watchRunner(runner, workers)
+  const worker = watchRunner(runner, workers, config.drainTimeoutMs)
   const poolId = workers.id
   const recovering = {
     ...{ db: database.db, poolId, heldJobs, taskNames: Object.keys(tasks) },
@@ -189,14 +189,25 @@ const CRON_END_MS = 500
  * Ends the process if the worker stops by itself: it could not write how a job has ended, although it retried. A
  * restart begins with a clean state.
  */
-function watchRunner(runner: Runner, workers: WorkerPool): { stop(): Promise<void> } {
+function watchRunner(runner: Runner, workers: WorkerPool, drainTimeoutMs: number): { stop(): Promise<void> } {
   let stopping = false
   let cause: unknown // runner.promise does not contain it
-  runner.events.on('pool:fatalError', ({ error }) => {
-    cause = error
+  // graphile-worker 0.18 counts wrong after two jobs whose end it could not write, and then never says that it has
+  // ended. From the first such job on, this goes by the time, and by its workers.
+  const failed = new Promise<void>((resolve) => {
+    runner.events.on('pool:fatalError', ({ error }) => {
+      cause = error
+      resolve()
+    })
+  })
+  const released = new Promise<void>((resolve) => {
+    for (const name of ['complete', 'error'] as const) {
+      runner.events.on(`pool:gracefulShutdown:${name}`, () => resolve())
+    }
   })
   // After an outage the runner's own promise may wait for the cron for up to a minute, while the workers have ended.
-  const ended = Promise.race([runner.promise, workers.promise]).then(
+  const overdue = failed.then(() => sleep(drainTimeoutMs))
+  const ended = Promise.race([runner.promise, workers.promise, overdue]).then(
     () => new Error('the job worker has stopped', { cause }),
     (error) => new Error('the job worker has stopped', { cause: error }),
   )
@@ -211,7 +222,8 @@ function watchRunner(runner: Runner, workers: WorkerPool): { stop(): Promise<voi
       // After an outage the cron sleeps for up to a minute, which nothing can end, and `stop` would wait for it. It does
       // nothing more when it wakes.
       const workersEnded = workers.promise.catch(() => undefined)
-      await Promise.race([stopped, workersEnded.then(() => sleep(CRON_END_MS))])
+      const workersReleased = Promise.all([failed, released])
+      await Promise.race([stopped, Promise.race([workersEnded, workersReleased]).then(() => sleep(CRON_END_MS))])
     },
   }
 }

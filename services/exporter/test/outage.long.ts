@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Db, migrate } from '@streamledger/db'
 import { createDatabase } from '@streamledger/db/database'
-import { expect, listOpenFiles, type ServiceProcess, test, waitFor } from '@streamledger/testkit'
+import {
+  expect,
+  listOpenFiles,
+  type ServiceProcess,
+  type SpawnService,
+  type TestDatabase,
+  test,
+  waitFor,
+} from '@streamledger/testkit'
 import { sql } from 'kysely'
 import { onTestFinished } from 'vitest'
 import { makeHistory } from './make-history.ts'
@@ -149,6 +157,34 @@ test.for([
     expect(await exporter.exited).toEqual({ code: 0, signal: null })
   },
 )
+
+/** An exporter that has written two exports, and cannot note it. */
+async function startUnnoted({ db, url }: TestDatabase, spawnService: SpawnService, env: Record<string, string> = {}) {
+  await refuseToEndJobs(db)
+  const two = { ...QUICK, EXPORTER_CONCURRENCY: '2', ...env }
+  const exporter = await spawnService(MAIN, { DATABASE_URL: url, EXPORT_DIR: await makeExportDir(), ...two })
+  await exporter.ready()
+  const histories = [await makeHistory(db, 10), await makeHistory(db, 10)]
+  const ids = await Promise.all(histories.map((history) => orderExport(db, history)))
+  for (const id of ids) await waitForExport(db, id, ({ status }) => status === 'succeeded')
+  return exporter
+}
+
+test('an exporter stops in order while the ends of two jobs cannot be noted', async ({
+  createDatabase,
+  spawnService,
+}) => {
+  const exporter = await startUnnoted(await createDatabase(), spawnService)
+  exporter.signal('SIGTERM')
+  expect(await exporter.exited).toEqual({ code: 0, signal: null })
+})
+
+test('an exporter that gives up noting the ends of two jobs ends', async ({ createDatabase, spawnService }) => {
+  const env = { EXPORTER_DATABASE_PATIENCE_MS: '100', DRAIN_TIMEOUT_MS: '1000' }
+  const exporter = await startUnnoted(await createDatabase(), spawnService, env)
+  expect(await exporter.exited).toEqual({ code: 1, signal: null })
+  expect(exporter.logs).toContain('the job worker has stopped')
+})
 
 /** As a statement does that takes too long. */
 async function refuseToEndJobs(db: Db): Promise<void> {
