@@ -29,6 +29,8 @@ interface CommittedOffset {
 export interface LogRecord {
   offset: number
   producerId: string
+  /** Whether it was written in a transaction. */
+  inTransaction: boolean
   headers: IHeaders
   /** Set only on a transaction marker, the control record that ends a transaction. */
   mark: 'commit' | 'abort' | undefined
@@ -242,5 +244,6 @@ async function readOffsets(
 
 function toLogRecord(message: InnerMessage): LogRecord {
   const { offset, headers, batchContext } = message
-  return { offset: Number(offset), producerId: batchContext.producerId, headers, mark: markOf(message) }
+  const { producerId, inTransaction } = batchContext
+  return { offset: Number(offset), producerId, inTransaction, headers, mark: markOf(message) }
 }

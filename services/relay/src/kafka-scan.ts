@@ -15,8 +15,9 @@ const FETCH_BACK_OFF = { baseMs: 50, maxMs: 1_000 }
 
 /**
  * Returns the offset of a batch's first record if its transaction was committed. A transaction ends with the next
- * marker of the same producer, so other producers do not matter. A scan may be long: only each fetch has a deadline,
- * and `progressed` is called after each.
+ * marker of the same producer. Another producer may copy the record with its headers: a copy in no transaction is not the
+ * batch, and one in a transaction that was aborted hides nothing. A scan may be long: only each fetch has a deadline, and
+ * `progressed` is called after each.
  */
 export async function scanForBatch(
   log: Pick<KafkaLog, 'fetch'>,
@@ -24,18 +25,20 @@ export async function scanForBatch(
   progressed: () => void,
 ): Promise<number | undefined> {
   const { partition, batchId, offsets } = scan
-  let found: LogRecord | undefined
-  for (let next = offsets.from; next < offsets.to || found; ) {
+  /** The first record of the batch in each open transaction, by producer: an attempt, which may be aborted. */
+  const attempts = new Map<string, LogRecord>()
+  for (let next = offsets.from; next < offsets.to || attempts.size > 0; ) {
     const records = await fetchPatiently(log, partition, next, progressed)
     const last = records.at(-1)
     // There is always a record below the last stable offset, so an empty answer is an error.
     if (!last) throw new Error(`partition ${partition} shows nothing at offset ${next}, below its last stable offset`)
     for (const record of records) {
-      if (found && record.mark && record.producerId === found.producerId) {
-        if (record.mark === 'commit') return found.offset
-        found = undefined // this attempt was aborted; a later one may be committed
-      }
-      if (!found && record.headers[BATCH_HEADER]?.toString() === batchId) found = record
+      const { offset, producerId, inTransaction, mark, headers } = record
+      const attempt = attempts.get(producerId)
+      if (attempt && mark === 'commit') return attempt.offset
+      if (mark) attempts.delete(producerId)
+      const isAttempt = inTransaction && offset < offsets.to && headers[BATCH_HEADER]?.toString() === batchId
+      if (isAttempt && !attempt) attempts.set(producerId, record)
     }
     next = last.offset + 1
   }
@@ -76,7 +79,7 @@ export async function scanForOtherRecord(
     const records = await fetchPatiently(log, partition, next, progressed)
     const last = records.at(-1)
     if (!last) throw new Error(`partition ${partition} shows nothing at offset ${next}, below its last stable offset`)
-    for (const { offset, producerId, mark, headers } of records) {
+    for (const { offset, producerId, inTransaction, mark, headers } of records) {
       if (offset >= offsets.to) break
       if (mark === 'commit' && others.has(producerId)) return others.get(producerId)
       if (mark) {
@@ -86,8 +89,8 @@ export async function scanForOtherRecord(
       }
       // Only the first record of a batch has its id; the others come right after it.
       const id = headers[BATCH_HEADER]?.toString()
-      if (id === batchId) ofBatch.add(producerId)
-      const isOther = id === undefined ? !ofBatch.has(producerId) : id !== batchId
+      if (inTransaction && id === batchId) ofBatch.add(producerId)
+      const isOther = !inTransaction || (id === undefined ? !ofBatch.has(producerId) : id !== batchId)
       if (isOther && !others.has(producerId)) others.set(producerId, offset)
     }
     next = last.offset + 1

@@ -5,11 +5,12 @@ import { scanForBatch, scanForOtherRecord } from '../src/kafka-scan.ts'
 
 type Line = [producerId: string, what: 'commit' | 'abort' | string]
 
-/** A log from offset 100 on, which shows `page` records a fetch. */
+/** A log from offset 100 on, which shows `page` records a fetch. Only the producer `-1` writes without transactions. */
 function makeLog(lines: Line[], page = 2) {
   const records = lines.map(([producerId, what], index): LogRecord => {
     const mark = what === 'commit' || what === 'abort' ? what : undefined
-    return { offset: 100 + index, producerId, mark, headers: mark ? {} : { [BATCH_HEADER]: Buffer.from(what) } }
+    const headers = mark ? {} : { [BATCH_HEADER]: Buffer.from(what) }
+    return { offset: 100 + index, producerId, inTransaction: producerId !== '-1', mark, headers }
   })
   const fetch = async (_: number, offset: number) => records.slice(offset - 100, offset - 100 + page)
   return { fetch }
@@ -85,6 +86,36 @@ test.for<[string, Line[], number | undefined]>([
       ['a', 'commit'],
     ],
     undefined,
+  ],
+  [
+    'another program copied its first record, without a transaction',
+    [
+      ['a', 'wanted'],
+      ['a', 'abort'],
+      ['-1', 'wanted'],
+      ['a', 'wanted'],
+      ['a', 'commit'],
+    ],
+    103,
+  ],
+  [
+    'only such a copy is there',
+    [
+      ['-1', 'wanted'],
+      ['a', 'fence'],
+      ['a', 'abort'],
+    ],
+    undefined,
+  ],
+  [
+    'another program copied its first record, in a transaction that is aborted later',
+    [
+      ['b', 'wanted'],
+      ['a', 'wanted'],
+      ['a', 'commit'],
+      ['b', 'abort'],
+    ],
+    101,
   ],
 ])('a batch is found only where its own transaction was committed: %s', async ([, lines, expected]) => {
   expect(await scan(lines)).toBe(expected)
@@ -201,6 +232,15 @@ test.for<[string, Line[], number | undefined]>([
     [
       ['a', 'wanted'],
       ['-1', 'row'],
+      ['a', 'commit'],
+    ],
+    101,
+  ],
+  [
+    'another program copied its first record, without a transaction',
+    [
+      ['a', 'wanted'],
+      ['-1', 'wanted'],
       ['a', 'commit'],
     ],
     101,
