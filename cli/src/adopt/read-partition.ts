@@ -12,7 +12,7 @@ export async function readPartition(session: LaneSession, lane: StoredLane): Pro
   const { pool, topic, log, lanes } = session
   const { partition } = lane
   const sight = await lanes.look(partition)
-  const low = (await log.ranges()).find((range) => range.partition === partition)?.low ?? 0
+  const { low } = await log.range(partition)
   let last: TopicRecord | undefined
   const from = Math.max(low, sight.stable - OFFSETS_READ)
   for await (const { records } of log.read(partition, { from, to: sight.stable })) last = records.at(-1) ?? last

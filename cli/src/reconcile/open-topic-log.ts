@@ -34,7 +34,8 @@ export async function openTopicLog(access: KafkaAccess, topic: string, signal?: 
   }
   return {
     identity: () => ask(() => cluster.identity()),
-    ranges: () => all(async (partition) => ({ partition, ...(await readRange(cluster, partition)) })),
+    ranges: () => all((partition) => readRange(cluster, partition)),
+    range: (partition) => ask(() => readRange(cluster, partition)),
     async offsetsAt(instant) {
       const entries = await all(async (partition) => {
         const offset = await cluster.listOffset(partition, instant.getTime())
@@ -53,9 +54,9 @@ export async function openTopicLog(access: KafkaAccess, topic: string, signal?: 
   }
 }
 
-async function readRange(cluster: KafkaCluster, partition: number): Promise<Omit<PartitionRange, 'partition'>> {
+async function readRange(cluster: KafkaCluster, partition: number): Promise<PartitionRange> {
   const end = await cluster.listOffset(partition, LATEST)
-  return { low: await cluster.listOffset(partition, EARLIEST), end }
+  return { partition, low: await cluster.listOffset(partition, EARLIEST), end }
 }
 
 interface PartitionSource {

@@ -46,7 +46,7 @@ export interface Evidence {
 export async function readEvidence(deps: EvidenceDeps, lane: StoredLane, sight: LaneSight): Promise<Evidence> {
   // A partition that ends before its confirmed offset was made anew: then all of it is read.
   const sure = lane.next_offset !== null && lane.next_offset <= sight.stable ? lane.next_offset : 0
-  const low = (await deps.log.ranges()).find(({ partition }) => partition === lane.partition)?.low ?? 0
+  const { low } = await deps.log.range(lane.partition)
   const from = Math.max(sure, low)
   const inTopic = new Map<number, string>()
   const lost: TopicRecord[] = []
