@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   createKafka,
+  isolateFailures,
   type KafkaAccess,
   LATEST,
   listOffsets,
@@ -52,6 +53,8 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
     logLevel: logLevel.NOTHING,
   })
   const cluster = openInnerCluster(kafka)
+  // The writer that fences a partition asks for all topics of the cluster, and one of their partitions may have no leader.
+  isolateFailures(kafka)
   try {
     await cluster.connect()
     await cluster.addTargetTopic(stream.topic)
