@@ -72,6 +72,7 @@ export class Auditor {
       state.save()
       metrics.tell(state, ends)
     }
+    metrics.roundEnded()
     return [...ends].some(([partition, end]) => (state.positions.get(partition) ?? 0) < end)
   }
 

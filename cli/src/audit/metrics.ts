@@ -47,6 +47,7 @@ export class AuditMetrics {
       help: 'Time at which the last complete round ended.',
       registers: [registry],
     })
+    this.#round.remove() // no value before the first: 0 would be a round that ended long ago
   }
 
   /** Updates the metrics; called each time the state is stored. */
@@ -60,6 +61,10 @@ export class AuditMetrics {
       this.#behind.set({ partition }, Math.max(0, (ends.get(partition) ?? offset) - offset))
     }
     if (judgedAt) this.#judged.set(judgedAt.getTime() / 1_000)
+  }
+
+  /** Not after a round that failed: an audit that only fails must not look like one that works. */
+  roundEnded(): void {
     this.#round.set(Date.now() / 1_000)
   }
 }

@@ -1,6 +1,6 @@
 import { isUnavailable } from '@streamledger/db'
 import { describeDifference, findDifference, pinnedOf } from '@streamledger/kafka'
-import { backOffMs, type Logger, sleep } from '@streamledger/runtime'
+import { backOffMs, type Logger, OutageLog, sleep } from '@streamledger/runtime'
 import type { Pool } from 'pg'
 import { CliError } from '../errors.ts'
 import { readTopicRow, type TopicRow } from '../read-topic-row.ts'
@@ -25,12 +25,14 @@ const BACK_OFF = { baseMs: 200, maxMs: 10_000 }
 
 /** Follows the topic until the signal aborts. If Kafka or Postgres fails, it tries again. */
 export async function runAudit(deps: AuditDeps, since: Date | undefined, signal: AbortSignal): Promise<void> {
+  const outage = new OutageLog(deps.logger, 'the topic is followed again')
   let failures = 0
   let from = since
   while (!signal.aborted) {
     try {
       await follow(deps, from, signal, () => {
         failures = 0
+        outage.ended()
       })
     } catch (error) {
       if (error instanceof BeginAnewError) {
@@ -40,7 +42,7 @@ export async function runAudit(deps: AuditDeps, since: Date | undefined, signal:
       if (!isPassing(error)) throw error
       failures += 1
       deps.metrics.failures.inc()
-      if (!signal.aborted) deps.logger.warn({ err: error, failures }, 'cannot follow the topic, trying again')
+      if (!signal.aborted) outage.failed('cannot follow the topic, trying again', error)
       await sleep(backOffMs(failures, BACK_OFF), signal)
     }
   }
