@@ -19,6 +19,8 @@ const RENEW_BEFORE_MS = 30_000
 export class Session {
   readonly #options: SessionOptions
   #tokens: Tokens | undefined
+  /** Counts log-ins and log-outs: what began before one of them belongs to another session. */
+  #session = 0
   #refreshing: Promise<Tokens> | undefined
 
   constructor(options: SessionOptions) {
@@ -30,7 +32,14 @@ export class Session {
     return this.#tokens
   }
 
+  /** After a log-in or a log-out. */
   set(tokens: Tokens | undefined): void {
+    this.#session += 1
+    this.#refreshing = undefined
+    this.#keep(tokens)
+  }
+
+  #keep(tokens: Tokens | undefined): void {
     this.#tokens = tokens
     this.#options.onTokens?.(tokens)
   }
@@ -38,9 +47,11 @@ export class Session {
   /** Wraps a fetch so that each request is authorized, and sent a second time if its token is no longer accepted. */
   authorize(fetch: Fetch): Fetch {
     return async (request) => {
+      const session = this.#session
       const first = await this.#accessToken()
       const response = await fetch(withToken(request.clone(), first))
-      if (response.status !== 401 || !this.#tokens) return response
+      // The tokens of another session would send this request to the wallet of another user.
+      if (response.status !== 401 || !this.#tokens || session !== this.#session) return response
       // Another request may have refreshed meanwhile.
       const { access_token } = this.#tokens.access_token.token === first ? await this.#refresh() : this.#tokens
       await response.body?.cancel()
@@ -57,20 +68,24 @@ export class Session {
 
   #refresh(): Promise<Tokens> {
     const { refresh_token } = this.#tokens as Tokens
-    this.#refreshing ??= this.#exchange(refresh_token.token).finally(() => {
-      this.#refreshing = undefined
+    if (this.#refreshing) return this.#refreshing
+    const refreshing = this.#exchange(refresh_token.token).finally(() => {
+      if (this.#refreshing === refreshing) this.#refreshing = undefined
     })
-    return this.#refreshing
+    this.#refreshing = refreshing
+    return refreshing
   }
 
   async #exchange(refreshToken: string): Promise<Tokens> {
+    const session = this.#session
     try {
       const tokens = await this.#options.refresh(refreshToken)
-      this.set(tokens)
+      if (session === this.#session) this.#keep(tokens)
       return tokens
     } catch (error) {
       // The refresh token is used up. After any other error it may still be valid.
-      if (error instanceof ProblemError && error.status === 401) this.set(undefined)
+      const isUsedUp = error instanceof ProblemError && error.status === 401
+      if (isUsedUp && session === this.#session) this.#keep(undefined)
       throw error
     }
   }
