@@ -9,6 +9,7 @@ test('the evidence about a partition needs no leader of another one', async () =
   const log = {
     ranges: () => Promise.reject(new Error('partition 5 of topic t has no leader')),
     range: async (partition: number) => ({ partition, low: 12, end: 40 }),
+    // biome-ignore lint/correctness/useYield: the partition holds no record
     async *read(...what: unknown[]) {
       asked.push(what)
     },
