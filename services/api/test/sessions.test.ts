@@ -116,6 +116,23 @@ describe('refresh', () => {
     }
   })
 
+  test('without a grace, has none either for a token whose use was rounded to a later moment', async ({
+    api,
+    database,
+  }) => {
+    const strict = await startApi(database.url, { REFRESH_GRACE_MS: '0' })
+    try {
+      const token = await signUpToken(api)
+      expect((await refresh(strict.anonymous, token)).status).toBe(200)
+      await sql`update refresh_tokens set used_at = clock_timestamp() + interval '1 minute' where used_at is not null`.execute(
+        database.db,
+      )
+      expect((await refresh(strict.anonymous, token)).status).toBe(401)
+    } finally {
+      await strict.stop()
+    }
+  })
+
   test('refuses what is expired, made up, or an access token', async ({ api, database }) => {
     const { account } = await api.signUp()
     expect((await refresh(api.anonymous, account.access_token.token)).status).toBe(401)

@@ -104,7 +104,8 @@ interface KnownToken {
 /**
  * Locks the family: of two refreshes in it, the second waits. It reads in a statement of its own, which therefore sees
  * all that the first has written. The grace period is measured with clock_timestamp(), not now(): the second
- * transaction may have begun before the first, so used_at may be later than its now().
+ * transaction may have begun before the first, so used_at may be later than its now(). A used_at in the future is taken
+ * for the present: the column rounds to milliseconds, so the first may have written a moment that is yet to come.
  *
  * There is no grace for a token when a later one of its family was used: its client did get an answer.
  */
@@ -119,7 +120,8 @@ async function lockToken(trx: Trx, hash: Buffer, options: SessionOptions): Promi
              -- Needed for tokens that were issued while SESSION_TTL_S was longer: they may outlive their session.
              or s.created_at + ${options.sessionTtlS}::float8 * interval '1 s' <= now() as dead,
            t.used_at is not null as used,
-           coalesce(t.used_at > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms', false)
+           t.used_at is not null
+             and least(t.used_at, clock_timestamp()) > clock_timestamp() - ${options.refreshGraceMs}::float8 * interval '1 ms'
              and not exists (select from refresh_tokens n where n.session_id = s.id and n.used_at > t.used_at) as in_grace
       from sessions s join refresh_tokens t on t.session_id = s.id
      where t.hash = ${hash}`.execute(trx)
