@@ -17,7 +17,7 @@ test('STACK=docker has compose bring the stack up, says where it is, and has com
   const path = `${join(import.meta.dirname, 'fixtures')}:${process.env.PATH}`
   const env = { PATH: path, STACK: 'docker', PORT: String(port), LOCAL_DIR: localDir, DOCKER_CALLS: calls }
   const child = spawn(process.execPath, [START, '--relay', '3'], { env, stdio: 'ignore' })
-  const exited = new Promise((resolve) => child.once('exit', resolve))
+  const exited = new Promise((resolve) => child.once('close', resolve))
   onTestFinished(() => {
     child.kill('SIGKILL')
     api.close()

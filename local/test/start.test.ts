@@ -36,7 +36,7 @@ async function makeStack() {
       stream.setEncoding('utf8').on('data', (more) => {
         text += more
       })
-    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
     return { child, output: () => text, exited }
   }
   return { localDir, start }

@@ -29,8 +29,13 @@ const REPLICAS = 2
 const OWN: Record<ServiceName, Record<string, string>> = {
   api: { DRAIN_DELAY_MS: String(DRAIN_DELAY_MS) },
   relay: { RELAY_LEASE_MS: '1000', RELAY_BATCH_ROWS_MAX: '50' },
-  // A row a page, so that an export is long enough to be stopped in its middle, and a second and a half for it to go on.
-  exporter: { EXPORT_PAGE_ROWS: '1', EXPORTER_CONCURRENCY: '2', DRAIN_TIMEOUT_MS: '2000' },
+  // A row a page, so that an export is long enough to be stopped in its middle, and half a second for it to go on.
+  exporter: {
+    EXPORT_PAGE_ROWS: '1',
+    EXPORTER_CONCURRENCY: '2',
+    DRAIN_TIMEOUT_MS: '500',
+    EXPORT_PROGRESS_INTERVAL_MS: '100',
+  },
 }
 
 /** Two of each service behind a balancer. */

@@ -27,7 +27,7 @@ const FLUSH_TIMEOUT_MS = 1_000
 
 const sinks = new Map<1 | 2, LogSink>()
 
-/** Logs JSON lines. They are buffered, so that a request does not wait, and flushed twice a second and at exit. */
+/** Logs JSON lines. They are buffered, so that a request does not wait, and flushed after 10 ms and at exit. */
 export function createLogger({ service, level, stream = 'stdout' }: LoggerOptions): Logger {
   const options: PinoOptions = {
     level,

@@ -4,7 +4,9 @@ import { Writable } from 'node:stream'
 
 /** Lines are written together: a write costs more than the lines in it. */
 const CHUNK_LENGTH = 4_096
-const FLUSH_INTERVAL_MS = 500
+/** Also the time whose lines a kill -9 takes along. */
+const FLUSH_AFTER_MS = 10
+const RETRY_INTERVAL_MS = 500
 /** What may wait for a slow reader or a full disk: about 15,000 lines. */
 const WAITING_LENGTH_MAX = 4 * 1024 * 1024
 
@@ -27,7 +29,6 @@ export class LogSink {
   constructor(fd: 1 | 2) {
     this.#fd = fd
     this.#stream = openStream(fd)
-    setInterval(() => this.#pass(), FLUSH_INTERVAL_MS).unref()
     process.on('exit', () => this.flushSync())
   }
 
@@ -36,6 +37,7 @@ export class LogSink {
       dropped += 1
       return
     }
+    if (this.#chunk === '') setTimeout(() => this.#pass(), FLUSH_AFTER_MS).unref()
     this.#chunk += line
     this.#lines += 1
     if (this.#chunk.length >= CHUNK_LENGTH) this.#pass()
@@ -100,7 +102,7 @@ function openFile(fd: number): Writable {
         const rest = error ? chunk : chunk.subarray(written)
         if (rest.length === 0) return done()
         // The disk is full, or the file may not grow. The lines stay whole, because the rest is kept.
-        if (error) setTimeout(() => this._write(rest, _encoding, done), FLUSH_INTERVAL_MS).unref()
+        if (error) setTimeout(() => this._write(rest, _encoding, done), RETRY_INTERVAL_MS).unref()
         else this._write(rest, _encoding, done)
       })
     },

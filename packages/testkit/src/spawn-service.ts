@@ -58,7 +58,8 @@ export async function spawnService(
     env: { ...pickAmbientEnv(), NODE_ENV: 'production', HOST: '127.0.0.1', ...env, PORT: port, OPS_PORT: opsPort },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const exited = new Promise<Exit>((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })))
+  // When all that it wrote has been read, too.
+  const exited = new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
   const readLogs = collectLogs(child)
   const opsUrl = `http://127.0.0.1:${opsPort}`
   return {

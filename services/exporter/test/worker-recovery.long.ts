@@ -72,7 +72,7 @@ test('after an outage of the database nobody is taken for dead, however old the 
   })
 
   for (const { process } of exporters) {
-    expect(process.logs).toContain('a heartbeat failed')
+    await waitFor(() => process.logs.includes('a heartbeat failed'))
     expect(process.logs).not.toContain('released the jobs of dead exporters')
     process.signal('SIGTERM')
     expect(await process.exited).toEqual({ code: 0, signal: null })

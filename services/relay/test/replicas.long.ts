@@ -119,7 +119,7 @@ test('a lane that is stuck in one step loses its lease, though its process is we
   await insertRows(database.pool, installation, { keys: 5, rows: 20, from: 5 })
   await waitFor(() => intent.isCaught, { timeoutMs: 30_000 })
   await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })
-  expect(relay.logs).toContain('lease lost')
+  await waitFor(() => relay.logs.includes('lease lost'))
   intent.release()
   await insertRows(database.pool, installation, { keys: 5, rows: 20, from: 9 })
   await waitFor(async () => (await countOutbox(database.pool)) === 0, { timeoutMs: 30_000 })

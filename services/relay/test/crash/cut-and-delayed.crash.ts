@@ -1,4 +1,4 @@
-import { expect, type TcpProxy } from '@streamledger/testkit'
+import { type TcpProxy, waitFor } from '@streamledger/testkit'
 import { type Flow, makeFlow, makeQuiet, STEP_TIMEOUT_MS, test } from '../faulty-network.ts'
 
 const FAULTS = 60
@@ -65,7 +65,7 @@ test('a way that is silent for longer than a step may take, each way of each, an
       await flow.drained()
     }
   }
-  expect(relay.logs).toContain('outcome unknown, recovering')
+  await waitFor(() => relay.logs.includes('outcome unknown, recovering'))
   await flow.expectExactlyOnce(kafka)
 }, 180_000)
 
