@@ -77,6 +77,10 @@ export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
     when: "a tenth of a service's spans were refused by the collector, or dropped before",
     raisedBy: 'the collector refuses the spans',
   },
+  StreamledgerLogLinesDropped: {
+    when: 'a process dropped lines of its log in the last hour, because they could not be written',
+    raisedBy: "the reader of the relay's log goes away",
+  },
   StreamledgerProcessDown: {
     when: 'a process does not answer Prometheus',
     raisedBy: 'the relay is killed',

@@ -54,9 +54,13 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await fires('StreamledgerSpansLost', { service: 'api', severity: 'ticket' })
   collector.mood = 'taking'
 
+  // The relay has something to say from here on, and nobody reads it.
+  relay.stopReading()
+
   // Another tool adds partitions to the topic.
   await kafka.addPartitions(stack.topic, 3)
   await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
+  await fires('StreamledgerLogLinesDropped', { service: 'relay', severity: 'ticket' })
 
   // A row that this Postgres cannot have written, as after a restore. The relay itself decides to halt.
   await pool.query(

@@ -21,6 +21,8 @@ export type ServiceProcess = {
   /** Resolves once /health/ready answers 200; rejects, with its log, if it exits or the time is over first. */
   ready(timeoutMs?: number): Promise<void>
   signal(signal: NodeJS.Signals): void
+  /** Nobody reads what it writes to stdout any more. */
+  stopReading(): void
 }
 
 export type SpawnService = (
@@ -72,6 +74,7 @@ export async function spawnService(
     exited,
     ready: (timeoutMs = READY_TIMEOUT_MS) => waitUntilReady(child, { opsUrl, readLogs, timeoutMs }),
     signal: (signal) => void child.kill(signal),
+    stopReading: () => void child.stdout.destroy(),
   }
 }
 
