@@ -81,6 +81,19 @@ end
 $function$
 ;
 
+create table cluster_adoptions (
+  id bigint not null generated always as identity,
+  from_cluster_id text not null,
+  from_topic_id text not null,
+  to_cluster_id text not null,
+  to_topic_id text not null,
+  reason text not null,
+  adopted_by text not null,
+  evidence json not null,
+  adopted_at timestamp with time zone not null default now(),
+  constraint cluster_adoptions_pk PRIMARY KEY (id)
+);
+
 create table event_sources (
   source text not null,
   retired_at timestamp with time zone not null default now(),
@@ -364,6 +377,8 @@ CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id);
 CREATE INDEX transactions_by_entry ON public.transactions USING btree (wallet_id, entry, sequence);
 
 CREATE UNIQUE INDEX users_email_unique ON public.users USING btree (lower(email));
+
+CREATE TRIGGER cluster_adoptions_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.cluster_adoptions FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE TRIGGER event_sources_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.event_sources FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 

@@ -3,6 +3,7 @@ import { loadStreamConfig } from './config.ts'
 import { CliError, EXIT } from './errors.ts'
 import { parseCount } from './parse-count.ts'
 import { quoteForShell } from './quote-for-shell.ts'
+import { readReason } from './read-reason.ts'
 import { describeOther } from './read-topic-row.ts'
 import { findContradictions, OUTCOMES, type Outcome, outcomeOf } from './resolve/judge-evidence.ts'
 import { type LaneSession, whoAmI, withLaneSession } from './resolve/lane-session.ts'
@@ -128,12 +129,6 @@ function refuseUndecided(found: readonly Evidence[]): void {
   throw new CliError('usage', text)
 }
 
-function readReason(reason: OptionValues[string]): string {
-  const text = String(reason ?? '').trim()
-  if (text) return text
-  throw new CliError('usage', '--reason is missing: what happened? It is recorded.')
-}
-
 function readOptions({ partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues): Asked {
   if (lost !== undefined || newSource)
     throw new CliError('usage', '--lost and --new-source need --all: they concern more than one partition.')
@@ -143,8 +138,6 @@ function readOptions({ partition, as, lost, 'new-source': newSource, reason, for
   const outcome = OUTCOMES.find((one) => one === as)
   if (as !== undefined && !outcome) throw new CliError('usage', `--as is "${as}"; it must be one of: ${OUTCOMES.join(', ')}.`) // biome-ignore format: one line
   if (yes && !outcome) throw new CliError('usage', `--as is missing: it must be one of: ${OUTCOMES.join(', ')}.`)
-  if (yes && !String(reason ?? '').trim())
-    throw new CliError('usage', '--reason is missing: what happened? It is recorded.')
   return {
     partition: parseCount('partition', String(partition), { min: 0, max: 999 }),
     as: outcome,

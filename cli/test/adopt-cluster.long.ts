@@ -11,6 +11,7 @@ const test = base.extend('ledger', async ({ createDatabase, kafka }) =>
 )
 
 type Spawn = Parameters<typeof startRelay>[1]
+const WITH_REASON = ['--reason', 'a test', '--yes']
 const adopt = (ledger: Ledger, ...args: string[]) => runCli(['relay', 'adopt-cluster', '--json', ...args], ledger.env)
 const resolveAll = (ledger: Ledger, ...args: string[]) =>
   runCli(['relay', 'resolve', '--all', '--json', ...args], ledger.env)
@@ -41,7 +42,7 @@ test('a cluster that was moved is recorded when all is there; until then relays 
 }, async ({ ledger, spawnService }) => {
   const { wallets, relay } = await publish(ledger, spawnService)
   const pins = await readPins(ledger)
-  expect(await adopt(ledger, '--yes')).toMatchObject({ code: 0, json: { ok: true, adopted: false } })
+  expect(await adopt(ledger, ...WITH_REASON)).toMatchObject({ code: 0, json: { ok: true, adopted: false } })
   await moveCluster(ledger)
   expect(await relay.exited).toEqual({ code: 1, signal: null })
   expect(relay.logs).toContain('streamledger relay adopt-cluster')
@@ -54,10 +55,19 @@ test('a cluster that was moved is recorded when all is there; until then relays 
   }
   expect((await readPins(ledger)).cluster).toBe('the-old-one')
   expect((await runCli(['topic', 'grow', '--partitions', '3'], ledger.env)).stderr).toContain('the-old-one')
-  expect((await runCli(['relay', 'adopt-cluster'], ledger.env)).stdout).toContain('add --yes')
+  expect((await runCli(['relay', 'adopt-cluster'], ledger.env)).stdout).toContain('add --reason and --yes')
+  expect(await adopt(ledger, '--yes')).toMatchObject({ code: 2, stderr: expect.stringContaining('--reason') })
 
-  expect(await adopt(ledger, '--yes')).toMatchObject({ code: 0, json: { ok: true, adopted: true } })
+  expect(await adopt(ledger, ...WITH_REASON)).toMatchObject({ code: 0, json: { ok: true, adopted: true } })
   expect(await readPins(ledger)).toEqual(pins)
+  const { rows } = await ledger.pool.query('select * from cluster_adoptions')
+  expect(rows).toMatchObject([
+    {
+      ...{ from_cluster_id: 'the-old-one', from_topic_id: pins.topic, to_cluster_id: pins.cluster },
+      ...{ to_topic_id: pins.topic, reason: 'a test', adopted_by: expect.stringContaining('@') },
+      ...{ evidence: shown.json.partitions, adopted_at: expect.any(Date) },
+    },
+  ])
   await startRelay(ledger, spawnService, SOON)
   await postToAll(ledger, wallets)
   await outboxIsEmpty(ledger)
@@ -71,7 +81,7 @@ test('a cluster whose topic ends too early is refused by it, and brought up by r
   await stop(relay)
   await moveCluster(ledger)
   await kafka.createTopicAnew(ledger.topic.name, PARTITIONS)
-  const refused = await adopt(ledger, '--yes')
+  const refused = await adopt(ledger, ...WITH_REASON)
   expect(refused).toMatchObject({
     code: 2,
     json: { error: { message: expect.stringContaining('it ends at offset 0') } },

@@ -2,7 +2,7 @@ import { RELEASE } from '@streamledger/runtime'
 import { expect, waitFor } from '@streamledger/testkit'
 import { judged, NONE, post, postMore, test } from './audit-test.ts'
 import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
-import { makeLedger } from './ledger.ts'
+import { type Ledger, makeLedger } from './ledger.ts'
 import { runCli } from './run-cli.ts'
 
 /** The records of one wallet, in order. */
@@ -191,6 +191,53 @@ test('a state file is of one ledger, and of one audit at a time', async ({
   expect(ledger.topic.name).not.toBe(other.topic.name)
 })
 
+/** Records which topic it is, as a relay does. */
+async function pinTopic(ledger: Ledger): Promise<void> {
+  const resolve = ['relay', 'resolve', '--all', '--reason', 'a test', '--yes']
+  expect(await runCli(resolve, ledger.env)).toMatchObject({ code: 0 })
+}
+
+test('an audit goes on from its position in a topic that an operator has adopted, and says who did', async ({
+  ledger,
+  stateFile,
+  start,
+}) => {
+  const wallets = await post(ledger)
+  await publishOutbox(ledger)
+  await pinTopic(ledger)
+  const env = { AUDIT_STATE_FILE: stateFile }
+  const first = await start(env, ['--since', '1d'])
+  expect(await judged(first, ledger)).toEqual(NONE)
+  await first.kill()
+
+  await postMore(ledger, wallets)
+  await publishOutbox(ledger, { change: (records) => records.slice(1) })
+  await ledger.pool.query(
+    `with moved as (update topic set kafka_topic_id = 'another' returning old.*)
+     insert into cluster_adoptions (from_cluster_id, from_topic_id, to_cluster_id, to_topic_id, reason, adopted_by, evidence)
+     select kafka_cluster_id, kafka_topic_id, kafka_cluster_id, 'another', 'moved by hand', 'ada@example', '[]' from moved`,
+  )
+  const second = await start(env)
+  expect(await judged(second, ledger)).toEqual({ ...NONE, missing: 1 })
+  expect(await second.metric('resets_total')).toBe(0)
+  expect(second.logs).toContain('ada@example')
+})
+
+test('an audit with the addresses of the old Kafka misses nothing that is in the new one', async ({
+  ledger,
+  start,
+}) => {
+  const wallets = await post(ledger)
+  await publishOutbox(ledger)
+  await pinTopic(ledger)
+  const audit = await start()
+  await ledger.pool.query(`update topic set kafka_cluster_id = 'another'`)
+  await postMore(ledger, wallets)
+  await ledger.pool.query('delete from outbox')
+  await waitFor(() => expect(audit.logs).toContain('KAFKA_BROKERS is wrong'), { timeoutMs: 20_000 })
+  expect(await audit.faults()).toEqual(NONE)
+})
+
 test('an audit begins anew where its topic was created again, though that has grown past its position', async ({
   ledger,
   stateFile,
@@ -199,9 +246,7 @@ test('an audit begins anew where its topic was created again, though that has gr
 }) => {
   const wallets = await post(ledger)
   await publishOutbox(ledger)
-  // This records which topic it is, as a relay does.
-  const resolve = ['relay', 'resolve', '--all', '--reason', 'a test', '--yes']
-  expect(await runCli(resolve, ledger.env)).toMatchObject({ code: 0 })
+  await pinTopic(ledger)
   const env = { AUDIT_STATE_FILE: stateFile }
   const first = await start(env, ['--since', '1d'])
   expect(await judged(first, ledger)).toEqual(NONE)
@@ -211,7 +256,7 @@ test('an audit begins anew where its topic was created again, though that has gr
   await postMore(ledger, wallets)
   await postMore(ledger, wallets)
   await publishOutbox(ledger)
-  expect(await runCli(resolve, ledger.env)).toMatchObject({ code: 0 })
+  await pinTopic(ledger)
   const second = await start(env)
   expect(await judged(second, ledger)).toEqual(NONE)
   expect(await second.metric('resets_total')).toBe(1)

@@ -107,6 +107,7 @@ export const PRIVILEGES: Readonly<Record<Service, Privileges>> = {
   audit: {
     database: 'connect',
     'schema public': 'usage',
+    'table cluster_adoptions': 'select',
     'table event_sources': 'select',
     'table exports': 'select',
     'table installation': 'select',

@@ -154,6 +154,18 @@ export interface RelayResolutionsTable {
   resolved_at: DefaultNow
 }
 
+export interface ClusterAdoptionsTable {
+  id: Generated<number>
+  from_cluster_id: string
+  from_topic_id: string
+  to_cluster_id: string
+  to_topic_id: string
+  reason: string
+  adopted_by: string
+  evidence: JSONColumnType<object>
+  adopted_at: DefaultNow
+}
+
 export interface EventSourcesTable {
   source: string
   retired_at: DefaultNow
@@ -221,6 +233,7 @@ export interface Tables {
   relay_instances: RelayInstancesTable
   relay_partitions: RelayPartitionsTable
   relay_resolutions: RelayResolutionsTable
+  cluster_adoptions: ClusterAdoptionsTable
   event_sources: EventSourcesTable
   orphaned_events: OrphanedEventsTable
   exports: ExportsTable

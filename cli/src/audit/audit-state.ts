@@ -50,10 +50,15 @@ export class AuditState {
     throw new CliError('configuration', text)
   }
 
-  /** Whether the positions are of this topic, by the id that Kafka gave it. Without an earlier topic they are. */
-  claimTopic(id: string): boolean {
+  /** Returns the topic that the positions are of, by the id that Kafka gave it. Without an earlier topic it is this one. */
+  claimTopic(id: string): string {
     this.#file.prepare('insert or ignore into topic values (1, ?)').run(id)
-    return this.#file.prepare('select id from topic').get()?.id === id
+    return String(this.#file.prepare('select id from topic').get()?.id)
+  }
+
+  /** The positions are good for this topic, too. */
+  moveToTopic(id: string): void {
+    this.#file.prepare('update topic set id = ?').run(id)
   }
 
   /** Forgets everything but the counts, if the audit cannot continue from its position. */

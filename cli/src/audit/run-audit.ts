@@ -10,6 +10,7 @@ import type { AuditState } from './audit-state.ts'
 import { Auditor, BeginAnewError, forget } from './auditor.ts'
 import type { AuditConfig } from './config.ts'
 import type { AuditMetrics } from './metrics.ts'
+import { findWay, readAdoptions } from './read-adoptions.ts'
 
 export interface AuditDeps {
   pool: Pool
@@ -54,14 +55,13 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   const topic = await readTopicRow(pool)
   const { rows } = await pool.query<{ id: string }>('select id from installation')
   state.claim(rows[0]?.id ?? '')
-  // A topic that was created again may have grown past the position since: its end does not show that it is another one.
-  if (topic.kafka_topic_id !== null && !state.claimTopic(topic.kafka_topic_id)) throw forget(deps, 'topic_shorter')
+  if (topic.kafka_topic_id !== null) await claimTopic(deps, topic.kafka_topic_id)
   const log = await openTopicLog(config.kafka, topic.name, signal)
   try {
     await refuseOtherCluster(topic, log)
     const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)
     while (!signal.aborted) {
-      if ((await readTopicRow(pool)).generation !== topic.generation) return
+      if (hasChanged(topic, await readTopicRow(pool))) return
       const hasMore = await auditor.round(signal)
       deps.onRunning()
       onRound()
@@ -70,6 +70,23 @@ async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSig
   } finally {
     await log.close().catch(() => {})
   }
+}
+
+/** Also where the events are: what is posted from then on is missing in the Kafka that is read. */
+const hasChanged = (before: TopicRow, now: TopicRow): boolean =>
+  now.generation !== before.generation ||
+  now.kafka_topic_id !== before.kafka_topic_id ||
+  now.kafka_cluster_id !== before.kafka_cluster_id
+
+/**
+ * Begins anew in another topic, unless an operator has found the same events there. One that was created again may have
+ * grown past the position since: its end does not show that it is another one.
+ */
+async function claimTopic({ pool, state, metrics, logger }: AuditDeps, id: string): Promise<void> {
+  const way = findWay(await readAdoptions(pool), state.claimTopic(id), id)
+  if (!way) throw forget({ state, metrics, logger }, 'topic_shorter')
+  for (const adoption of way) logger.warn({ ...adoption }, 'the events are in another Kafka, the audit goes on there')
+  if (way.length > 0) state.moveToTopic(id)
 }
 
 /** Nothing that is missing there would be a fault. */
