@@ -76,10 +76,16 @@ export const relayResolve: Command = {
     yes: { type: 'boolean' },
   },
   async run({ options, env, progress }) {
-    const resolve = options.all ? prepareAll(options) : prepareOne(options)
+    let mayBePaused = false
+    const onPause = () => {
+      mayBePaused = true
+    }
+    const resolve = options.all ? prepareAll(options, onPause) : prepareOne(options)
     const { databaseUrl, kafka } = loadStreamConfig(env)
     return withDatabase(databaseUrl, (pool) => withLaneSession(pool, { kafka, progress }, resolve), {
       writes: options.yes === true,
+    }).catch((error) => {
+      throw mayBePaused ? sayPaused(error) : error
     })
   },
 }
@@ -98,7 +104,19 @@ function prepareOne(options: OptionValues): (session: LaneSession) => Promise<Co
   return (session) => resolveOne(session, asked)
 }
 
-function prepareAll({ partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues) {
+/** Who sees that Kafka or Postgres failed must know what was left behind. */
+function sayPaused(error: unknown): unknown {
+  if (!(error instanceof CliError) || error.message.includes(PAUSED)) return error
+  const text = `${error.message} ${PAUSED} and the partitions stay halted, unless \`streamledger outbox status\` says otherwise: run the same command again to finish.`
+  return new CliError(error.code, text, { cause: error })
+}
+
+const PAUSED = 'Posting stays paused'
+
+function prepareAll(
+  { partition, as, lost, 'new-source': newSource, reason, force, yes }: OptionValues,
+  onPause: () => void,
+) {
   if (partition !== undefined || as !== undefined) {
     throw new CliError(
       'usage',
@@ -113,7 +131,7 @@ function prepareAll({ partition, as, lost, 'new-source': newSource, reason, forc
       renderAllPlanned(await lookAtAll(session), describeOther(session.topic, session.identity))
   const all = {
     ...{ lost: whatToDo, newSource: newSource === true },
-    ...{ reason: readReason(reason), by: whoAmI(), force: force === true },
+    ...{ reason: readReason(reason), by: whoAmI(), force: force === true, onPause },
   }
   return async (session: LaneSession) => {
     // A missing decision is reported before posting is paused and partitions are stopped.

@@ -27,17 +27,23 @@ export async function openTopicLog(access: KafkaAccess, topic: string, signal?: 
   })
   const ask = <T>(request: () => Promise<T>): Promise<T> =>
     askPatiently(cluster, { brokers: access.brokers, topic, signal }, request)
-  const all = async <T>(request: (partition: number) => Promise<T>): Promise<T[]> => {
+  const each = async <T>(
+    partitions: ReadonlySet<number> | undefined,
+    request: (partition: number) => Promise<T>,
+  ): Promise<T[]> => {
     const answers: T[] = []
-    for (const partition of cluster.partitions()) answers.push(await ask(() => request(partition)))
+    for (const partition of cluster.partitions()) {
+      if (partitions?.has(partition) ?? true) answers.push(await ask(() => request(partition)))
+    }
     return answers
   }
   return {
     identity: () => ask(() => cluster.identity()),
-    ranges: () => all((partition) => readRange(cluster, partition)),
+    partitions: () => cluster.partitions(),
+    ranges: (partitions) => each(partitions, (partition) => readRange(cluster, partition)),
     range: (partition) => ask(() => readRange(cluster, partition)),
-    async offsetsAt(instant) {
-      const entries = await all(async (partition) => {
+    async offsetsAt(instant, partitions) {
+      const entries = await each(partitions, async (partition) => {
         const offset = await cluster.listOffset(partition, instant.getTime())
         return [partition, offset >= 0 ? offset : await cluster.listOffset(partition, LATEST)] as const
       })

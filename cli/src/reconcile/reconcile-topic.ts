@@ -58,7 +58,7 @@ export async function reconcileTopic(deps: ComparisonDeps, asked: Asked): Promis
 }
 
 async function findLimits({ log }: ComparisonDeps, until: Date, ends: ReadonlyMap<number, number>) {
-  const offsets = await log.offsetsAt(new Date(until.getTime() + CLOCK_SKEW_MS))
+  const offsets = await log.offsetsAt(new Date(until.getTime() + CLOCK_SKEW_MS), new Set(ends.keys()))
   return new Map([...ends].map(([partition, end]) => [partition, Math.min(end, offsets.get(partition) ?? end)]))
 }
 

@@ -23,11 +23,11 @@ export async function readEnds(pool: Pool, log: TopicLog, partitions: ReadonlySe
   )
   const relayed = rows.filter(({ partition }) => partitions.has(partition))
   const deadline = performance.now() + SETTLE_TIMEOUT_MS
-  let ranges = await log.ranges()
+  let ranges = await log.ranges(partitions)
   let behind = findBehind(relayed, ranges)
   while (behind.length > 0 && performance.now() < deadline) {
     await delay(POLL_MS)
-    ranges = await log.ranges()
+    ranges = await log.ranges(partitions)
     behind = findBehind(relayed, ranges)
   }
   const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))

@@ -26,12 +26,14 @@ export interface TopicChunk {
 export interface TopicLog {
   /** Which Kafka this is, and which topic. */
   identity(): Promise<KafkaIdentity>
-  /** Of all partitions: fails while one of them has no leader. */
-  ranges(): Promise<PartitionRange[]>
+  /** All that there are, also those without a leader. */
+  partitions(): number[]
+  /** Of these partitions, or of all: fails while one of them has no leader. */
+  ranges(partitions?: ReadonlySet<number>): Promise<PartitionRange[]>
   /** Of one partition: depends on its leader alone. */
   range(partition: number): Promise<PartitionRange>
   /** Per partition the first offset written at this time or later; the end of the partition if there is none. */
-  offsetsAt(instant: Date): Promise<ReadonlyMap<number, number>>
+  offsetsAt(instant: Date, partitions: ReadonlySet<number>): Promise<ReadonlyMap<number, number>>
   /** When the record at an offset was written. Undefined if there is no record. */
   timeAt(partition: number, offset: number): Promise<Date | undefined>
   /** Reads one partition between two offsets, in order, each offset once. */

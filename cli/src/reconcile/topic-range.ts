@@ -26,8 +26,9 @@ export interface PartitionStart {
 export const CLOCK_SKEW_MS = 60_000
 
 export async function findStarts(log: TopicLog, topic: Topic, asked: Asked): Promise<PartitionStart[]> {
-  const ranges = chooseRanges(await log.ranges(), topic, asked)
-  const offsets = asked.since && (await log.offsetsAt(new Date(asked.since.getTime() - CLOCK_SKEW_MS)))
+  const partitions = choosePartitions(log.partitions(), topic, asked)
+  const ranges = await log.ranges(partitions)
+  const offsets = asked.since && (await log.offsetsAt(new Date(asked.since.getTime() - CLOCK_SKEW_MS), partitions))
   const starts: PartitionStart[] = []
   for (const range of ranges) {
     const from = Math.max(range.low, offsets?.get(range.partition) ?? 0)
@@ -36,15 +37,15 @@ export async function findStarts(log: TopicLog, topic: Topic, asked: Asked): Pro
   return starts
 }
 
-function chooseRanges(ranges: PartitionRange[], { name, partitions }: Topic, { partition }: Asked): PartitionRange[] {
-  if (ranges.length < partitions) {
-    const text = `Topic ${name} has ${ranges.length} partitions and the database posts to ${partitions}. Is KAFKA_BROKERS right?`
+/** Only what is asked for: another partition may have no leader. */
+function choosePartitions(found: number[], { name, partitions }: Topic, { partition }: Asked): ReadonlySet<number> {
+  if (found.length < partitions) {
+    const text = `Topic ${name} has ${found.length} partitions and the database posts to ${partitions}. Is KAFKA_BROKERS right?`
     throw new CliError('unsuitable', text)
   }
-  if (partition === undefined) return ranges
-  const chosen = ranges.filter((range) => range.partition === partition)
-  if (chosen.length > 0) return chosen
-  throw new CliError('usage', `Topic ${name} has no partition ${partition}: they are 0 to ${ranges.length - 1}.`)
+  if (partition === undefined) return new Set(found)
+  if (found.includes(partition)) return new Set([partition])
+  throw new CliError('usage', `Topic ${name} has no partition ${partition}: they are 0 to ${found.length - 1}.`)
 }
 
 async function findStart(

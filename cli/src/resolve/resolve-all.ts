@@ -22,6 +22,8 @@ export interface ResolveAll {
   reason: string
   by: string
   force: boolean
+  /** Called before posting is paused. After an error it stays paused, and the partitions stay halted. */
+  onPause(): void
 }
 
 export interface AllResolved {
@@ -52,6 +54,9 @@ export async function lookAtAll(session: LaneSession): Promise<Evidence[]> {
  */
 export async function resolveAll(session: LaneSession, asked: ResolveAll): Promise<AllResolved> {
   const { pool } = session
+  // A partition without a leader, or a Kafka that refuses, would stop the run after posting is paused.
+  for (const { partition } of await readLanes(pool)) await session.lanes.look(partition)
+  asked.onPause()
   await pausePosting(pool, RESOLVE_REASON)
   await stopLanes(pool)
   const { found, putBackCount } = await bringUp(session, asked)

@@ -2,6 +2,7 @@ import {
   chooseReplicationFactor,
   createKafka,
   createTopic,
+  isolateFailures,
   type KafkaAccess,
   readTopicState,
   type TopicState,
@@ -37,14 +38,17 @@ export interface KafkaAdmin {
  * @throws CliError `unavailable`
  */
 export async function withKafkaAdmin<T>(access: KafkaAccess, use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
-  const admin = createKafka({
+  const kafka = createKafka({
     ...access,
     clientId: 'streamledger-cli',
     connectionTimeout: CONNECT_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
     logLevel: logLevel.NOTHING,
-  }).admin()
+  })
+  // It asks for all topics of the cluster, and one of their partitions may have no leader.
+  isolateFailures(kafka)
+  const admin = kafka.admin()
   try {
     await admin.connect()
     return await use({
