@@ -63,3 +63,20 @@ test('relay resolve --all that fails half-way says that posting stays paused', a
   const { rows } = await ledger.pool.query('select paused from topic')
   expect(rows).toEqual([{ paused: true }])
 }, 120_000)
+
+test('commands end, and name the addresses, where a broker takes connections and does not answer', async ({
+  startProxiedKafka,
+  createDatabase,
+}) => {
+  const kafka = await startProxiedKafka()
+  const ledger = await makeLedger(await createDatabase(), kafka)
+  kafka.proxy.disturb('ApiVersions', { kind: 'lose_answer' }, Number.POSITIVE_INFINITY)
+  const env = { ...ledger.env, KAFKA_BROKERS: kafka.proxiedBrokers }
+  const ended = await Promise.all(
+    [['topic', 'create'], ['reconcile'], ['relay', 'adopt-cluster']].map((args) => runCli(args, env)),
+  )
+  for (const { code, stderr } of ended) {
+    expect(code).toBe(2)
+    expect(stderr).toContain(`Kafka at ${kafka.proxiedBrokers} cannot be reached`)
+  }
+}, 120_000)

@@ -2,11 +2,14 @@ const LEADER_NOT_AVAILABLE = 5
 
 /** An answer to a Metadata request, as kafkajs asks for it, in which this partition of the topic has no leader. */
 export function withoutLeader(answer: Buffer, topic: string, partition: number): Buffer {
-  const name = answer.indexOf(topic)
-  if (name < 0) return answer
+  // Newer versions of the request write the length of a name in another way, and are left alone.
+  const name = Buffer.from(`\0\0${topic}`)
+  name.writeInt16BE(topic.length)
+  const found = answer.indexOf(name)
+  if (found < 0) return answer
   const changed = Buffer.from(answer)
   // After the name: whether it is internal, and the partitions, each with an error, an index, a leader and three lists.
-  let at = name + topic.length + 1
+  let at = found + name.length + 1
   const count = changed.readInt32BE(at)
   at += 4
   for (let left = count; left > 0; left -= 1) {

@@ -8,6 +8,8 @@ export interface AwaitDatabase {
   startTimeoutMs: number
   /** Called each time the database could not be reached, or was not migrated or granted yet. */
   onWait?: (error: unknown) => void
+  /** Called when the step has succeeded. */
+  onReached?: () => void
 }
 
 const RETRY_INTERVAL_MS = 500
@@ -22,7 +24,9 @@ export async function awaitDatabase<T>(url: string, step: () => Promise<T>, opti
   const deadline = performance.now() + options.startTimeoutMs
   for (;;) {
     try {
-      return await step()
+      const result = await step()
+      options.onReached?.()
+      return result
     } catch (error) {
       const unprepared = isUnprepared(error)
       if (!unprepared && !isUnavailable(error)) throw error

@@ -14,6 +14,7 @@ import {
 } from '@streamledger/kafka'
 import { type Kafka, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
+import { isKafkaError } from '../is-kafka-error.ts'
 
 export interface LaneStream {
   kafka: KafkaAccess
@@ -64,7 +65,7 @@ export async function withLaneKafka<T>(stream: LaneStream, use: (lanes: LaneKafk
       fence: (partition) => fence(kafka, stream, partition),
     })
   } catch (error) {
-    if (!(error as Error).name.startsWith('KafkaJS')) throw error
+    if (!isKafkaError(error)) throw error
     const text = `Kafka at ${stream.kafka.brokers.join(', ')} cannot be reached, or refuses the request (${(error as Error).message}). Is it running, and is KAFKA_BROKERS right?`
     throw new CliError('unavailable', text, { cause: error })
   } finally {

@@ -10,6 +10,7 @@ import {
 } from '@streamledger/kafka'
 import kafkajs, { type Admin, logLevel } from 'kafkajs'
 import { CliError } from '../errors.ts'
+import { isKafkaError } from '../is-kafka-error.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 const REQUEST_TIMEOUT_MS = 10_000
@@ -82,10 +83,10 @@ async function readBrokers(admin: Admin) {
   }
 }
 
-/** The names of all errors of kafkajs begin with KafkaJS. Other errors are our own, or come from Postgres. */
+/** Other errors are our own, or come from Postgres. */
 function explain({ brokers }: KafkaAccess, error: unknown): unknown {
-  const { name = '', message = '' } = error as Error
-  if (!name.startsWith('KafkaJS')) return error
+  if (!isKafkaError(error)) return error
+  const { message } = error as Error
   const text = `Kafka at ${brokers.join(', ')} cannot be reached, or refuses the request (${message}). Is it running, and is KAFKA_BROKERS right?`
   return new CliError('unavailable', text, { cause: error })
 }

@@ -44,7 +44,7 @@ const INTERNAL_TOPICS = ['__transaction_state', '__consumer_offsets']
 /** Creates the topic if it is missing, and checks that its settings are safe for the relay. */
 export async function prepareTopic({ replicationFactor, ...others }: TopicSettings, logger: Logger): Promise<void> {
   const { access, stepTimeoutMs } = others
-  const { kafka } = createKafkaClient(access, logger, stepTimeoutMs)
+  const { kafka, cutOff } = createKafkaClient(access, logger, stepTimeoutMs)
   // The relay starts also while a partition, of any topic, has no leader.
   isolateFailures(kafka)
   const admin = kafka.admin()
@@ -60,6 +60,8 @@ export async function prepareTopic({ replicationFactor, ...others }: TopicSettin
     checkConfig(state, options)
     for (const topic of [options.topic, ...INTERNAL_TOPICS]) await checkCopies(admin, topic, options, logger)
   } finally {
+    // Otherwise each try to reach a broker that does not answer would leave a connection.
+    cutOff()
     await withDeadline('disconnecting from Kafka', stepTimeoutMs, admin.disconnect()).catch(() => {})
   }
 }

@@ -2,6 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createLogger } from '@streamledger/runtime'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { createLog } from '../src/kafka-log.ts'
+import { prepareTopic } from '../src/kafka-topic.ts'
 
 const logger = createLogger({ service: 'test', level: 'silent' })
 /** Less than the three seconds that kafkajs has for one try to connect. */
@@ -75,3 +76,16 @@ test('a broker that takes connections and says nothing is left alone when its ti
   await expect(again).rejects.toThrow('took longer than 2000 ms')
   await waitFor(() => sockets.size === 0)
 })
+
+test('the look at the topic before the start leaves no connection to a broker that does not answer', async ({
+  startProxiedKafka,
+}) => {
+  const { proxy, proxiedBrokers, createTopic } = await startProxiedKafka()
+  const access = { brokers: [proxiedBrokers] }
+  const wanted = { access, topic: await createTopic(1), partitions: 1, replicationFactor: 1, batchBytesMax: 16_384 }
+  const silent = proxy.disturb('ApiVersions', { kind: 'lose_answer' }, Number.POSITIVE_INFINITY)
+  const look = prepareTopic({ ...wanted, stepTimeoutMs: 500 }, logger)
+  await expect(look).rejects.toThrow('connecting to Kafka took longer than 500 ms')
+  expect(silent.met).toBeGreaterThan(0)
+  await waitFor(() => expect(proxy.connections).toBe(0))
+}, 120_000)
