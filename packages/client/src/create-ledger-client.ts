@@ -88,21 +88,24 @@ export function createLedgerClient(options: LedgerClientOptions): LedgerClient {
   })
   const patientAndAuthorized = session.authorize(patient)
 
-  function signIn(account: Schemas['SignedIn']): Schemas['SignedIn'] {
-    session.set({ access_token: account.access_token, refresh_token: account.refresh_token })
+  async function signIn(answer: Promise<{ data?: Schemas['SignedIn']; error?: Problem; response: Response }>) {
+    const keep = session.begin()
+    const account = contentOf(await answer)
+    keep({ access_token: account.access_token, refresh_token: account.refresh_token })
     return account
   }
 
   return {
     http,
-    signUp: async (body) => signIn(contentOf(await plain.POST('/api/v1/auth/signup', { body }))),
-    logIn: async (body) => signIn(contentOf(await plain.POST('/api/v1/auth/login', { body, fetch: patient }))),
+    signUp: (body) => signIn(plain.POST('/api/v1/auth/signup', { body })),
+    logIn: (body) => signIn(plain.POST('/api/v1/auth/login', { body, fetch: patient })),
     logOut: async () => {
       const refresh_token = session.tokens?.refresh_token.token
       if (refresh_token === undefined) return
+      const keep = session.begin()
       const answer = await plain.POST('/api/v1/auth/logout', { body: { refresh_token }, fetch: patient })
       if (answer.error) throw problemOf(answer)
-      session.set(undefined)
+      keep(undefined)
     },
     wallet: async () => contentOf(await http.GET('/api/v1/wallet', { fetch: patientAndAuthorized })),
     post: async ({ entry, amount, trans_id = crypto.randomUUID() }) => {

@@ -19,8 +19,10 @@ const RENEW_BEFORE_MS = 30_000
 export class Session {
   readonly #options: SessionOptions
   #tokens: Tokens | undefined
-  /** Counts log-ins and log-outs: what began before one of them belongs to another session. */
+  /** The log-in or log-out that the tokens are from: what began under another one belongs to another session. */
   #session = 0
+  /** Counts log-ins and log-outs as they begin. */
+  #begun = 0
   #refreshing: Promise<Tokens> | undefined
 
   constructor(options: SessionOptions) {
@@ -32,11 +34,19 @@ export class Session {
     return this.#tokens
   }
 
-  /** After a log-in or a log-out. */
-  set(tokens: Tokens | undefined): void {
-    this.#session += 1
-    this.#refreshing = undefined
-    this.#keep(tokens)
+  /**
+   * At the beginning of a log-in or a log-out. Returns what keeps its tokens at its end, unless a later one has ended
+   * before it: that one decides who is logged in.
+   */
+  begin(): (tokens: Tokens | undefined) => void {
+    this.#begun += 1
+    const session = this.#begun
+    return (tokens) => {
+      if (session < this.#session) return
+      this.#session = session
+      this.#refreshing = undefined
+      this.#keep(tokens)
+    }
   }
 
   #keep(tokens: Tokens | undefined): void {

@@ -77,3 +77,28 @@ test('a posting that is not let in is not sent again in the name of a user who h
   await expect(asked).rejects.toMatchObject({ status: 401, code: 'unauthenticated' })
   expect(sent.filter(({ path }) => path.endsWith('/transactions'))).toHaveLength(1)
 })
+
+test('a log-out that is answered after a log-in of another user does not log that user out', async () => {
+  const { client, kept, isHeld, answer } = startClient({ tokens: tokensOf('old'), held: '/api/v1/auth/logout' })
+  const leaving = client.logOut()
+  await isHeld
+  await client.logIn({ email: 'other@example.com', password: 'a long pass phrase' })
+  answer(new Response(null, { status: 204 }))
+  await leaving
+
+  expect(kept).toEqual([tokensOf('new')])
+})
+
+test('of two log-ins the later one counts, also if the earlier one is answered last', async () => {
+  const { client, kept, sent, isHeld, answer } = startClient({ tokens: tokensOf('old'), held: '/api/v1/auth/login' })
+  const first = client.logIn({ email: 'first@example.com', password: 'a long pass phrase' })
+  await isHeld
+  await client.logIn({ email: 'second@example.com', password: 'a long pass phrase' })
+  answer(Response.json(tokensOf('first')))
+  expect(await first).toMatchObject(tokensOf('first'))
+
+  await client.wallet()
+
+  expect(kept).toEqual([tokensOf('new')])
+  expect(sent.at(-1)?.token).toBe('Bearer access-new')
+})
