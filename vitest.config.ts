@@ -5,7 +5,7 @@ import { SummaryReporter } from './packages/testkit/src/summary-reporter.ts'
 /** Test files that are about nothing but what TEST_WITHOUT may leave out. */
 const ABOUT: Readonly<Record<string, string>> = {
   helm: 'deploy/test/chart*.test.ts',
-  patroni: 'chaos/test/fail-over.drill.ts',
+  patroni: 'tools/chaos/test/fail-over.drill.ts',
   prometheus: 'deploy/test/{raised-*,dashboards}.long.ts',
 }
 

@@ -7,8 +7,8 @@ export default mergeConfig(
   { ...config, test: { ...config.test, include: [], globalSetup: [], reporters: [] } },
   defineConfig({
     test: {
-      include: ['local/test/containers/*.containers.ts'],
-      globalSetup: ['local/test/containers/global-setup.ts'],
+      include: ['tools/local/test/containers/*.containers.ts'],
+      globalSetup: ['tools/local/test/containers/global-setup.ts'],
       // One composed stack at a time fills the machine.
       fileParallelism: false,
       // Each test goes on from where the one before has left the stack.

@@ -22,7 +22,7 @@ The names of the roles are yours; those of docker-compose.yml and \`npm start\` 
 Migrate with the owner, then let it grant. Without \`--yes\` the command shows the statements and changes nothing. It can be repeated, and
 run while the services run:
 
-<!-- not run: the passwords and the addresses are yours; local/test/service-roles.long.ts does the same -->
+<!-- not run: the passwords and the addresses are yours; tools/local/test/service-roles.long.ts does the same -->
 \`\`\`sh
 export DATABASE_URL=postgres://owner:…@postgres:5432/ledger
 export API_DATABASE_URL=postgres://ledger_api:…@postgres:5432/ledger

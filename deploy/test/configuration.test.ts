@@ -104,7 +104,7 @@ test('a variable in no group, in two, or that does not exist is refused by name'
 })
 
 test('docs/configuration.md has what npm start and npm test read', () => {
-  const files = ['local/src', 'packages/testkit/src', 'packages/engines/src'].flatMap((folder) =>
+  const files = ['tools/local/src', 'packages/testkit/src', 'packages/engines/src'].flatMap((folder) =>
     readdirSync(resolve(ROOT, folder)).map((file) => read(`${folder}/${file}`)),
   )
   const names = files.flatMap((text) => [...text.matchAll(/\benv\.([A-Z][A-Z_]+)/g)].map(([, name]) => name))

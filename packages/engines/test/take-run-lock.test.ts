@@ -25,11 +25,11 @@ async function spawnWaiting(word: string): Promise<number> {
   return child.pid as number
 }
 
-const take = () => takeRunLock({ dir, name: 'bench', entry: 'bench/src/main.ts' })
+const take = () => takeRunLock({ dir, name: 'bench', entry: 'tools/bench/src/main.ts' })
 const writeLock = (content: object) => writeFileSync(join(dir, 'bench.lock'), JSON.stringify(content))
 
 test('a second bench is refused while the first one runs', async () => {
-  const pid = await spawnWaiting('bench/src/main.ts')
+  const pid = await spawnWaiting('tools/bench/src/main.ts')
   writeLock({ pid, processes: [] })
   await expect(take()).rejects.toThrow(`Another bench is running (pid ${pid})`)
 })
