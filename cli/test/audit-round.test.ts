@@ -35,3 +35,29 @@ test('a round that fails is no complete one', async () => {
   expect(await ended()).toBeCloseTo(Date.now() / 1_000, -2)
   state.close()
 })
+
+test('where the topic seems shorter than the position, the next round asks over new connections', async () => {
+  const state = new AuditState(undefined)
+  state.positions.set(0, 5)
+  state.judgedAt = new Date()
+  let end = 3
+  let renewed = 0
+  const log = {
+    ranges: async () => [{ partition: 0, low: 0, end }],
+    renew: async () => {
+      renewed += 1
+      end = 5
+    },
+  } as unknown as TopicLog
+  const query = async (text: string) => ({ rows: text.includes('clock_timestamp') ? [{ now: new Date() }] : [] })
+  const deps = {
+    ...{ pool: { query } as unknown as Pool, log, topic: { partitions: 1 } as TopicRow, state },
+    ...{ metrics: new AuditMetrics(new Registry()), logger: {} as Logger, sweep: { intervalMs: 0, graceMs: 0 } },
+  }
+  const auditor = await Auditor.open(deps, undefined)
+  await auditor.round(new AbortController().signal)
+  await auditor.round(new AbortController().signal)
+  expect(renewed).toBe(1)
+  expect(state.positions.get(0)).toBe(5)
+  state.close()
+})

@@ -1,5 +1,6 @@
 import { RELEASE } from '@streamledger/runtime'
 import { expect, waitFor } from '@streamledger/testkit'
+import { openTopicLog } from '../src/reconcile/open-topic-log.ts'
 import { judged, NONE, post, postMore, test } from './audit-test.ts'
 import { type ForgedRecord, publishOutbox, readOutbox, removeBefore, withOpenTransaction, write } from './forge.ts'
 import { type Ledger, makeLedger } from './ledger.ts'
@@ -260,4 +261,41 @@ test('an audit begins anew where its topic was created again, though that has gr
   const second = await start(env)
   expect(await judged(second, ledger)).toEqual(NONE)
   expect(await second.metric('resets_total')).toBe(1)
+})
+
+// A broker that the controllers and the other brokers have lost, and that can still be reached, answers from its last state.
+// Two doors to one broker stand for two brokers.
+test('nothing is missing because the first broker has an old state: another one is asked before, also by reconcile', async ({
+  createDatabase,
+  startProxiedKafka,
+  start,
+}) => {
+  const [zombie, well] = [await startProxiedKafka(), await startProxiedKafka()]
+  const ledger = await makeLedger(await createDatabase(), well, 1)
+  const wallets = await post(ledger)
+  await publishOutbox(ledger)
+  const env = { ...ledger.env, KAFKA_BROKERS: `${zombie.proxiedBrokers},${well.proxiedBrokers}` }
+  const audit = await start(env, ['--since', '1d'])
+  expect(await judged(audit, ledger)).toEqual(NONE)
+
+  let old: Buffer | undefined
+  // The answers end with the offset. The one for the beginning of the topic is 0.
+  const rewrite = (answer: Buffer): Buffer => {
+    if (answer.subarray(-8).equals(Buffer.alloc(8))) return answer
+    old ??= answer
+    return old
+  }
+  const answers = zombie.proxy.disturb('ListOffsets', { kind: 'rewrite', rewrite }, Number.POSITIVE_INFINITY)
+  await waitFor(() => expect(old).toBeDefined())
+  await postMore(ledger, wallets)
+  await publishOutbox(ledger)
+  expect(await judged(audit, ledger)).toEqual(NONE)
+  expect(await audit.metric('events_total')).toBe(24)
+  expect(answers.met).toBeGreaterThan(1)
+
+  const log = await openTopicLog({ brokers: [well.proxiedBrokers] }, ledger.topic.name)
+  await ledger.pool.query('update relay_partitions set next_offset = $1', [(await log.range(0)).end])
+  await log.close()
+  const { code, stdout } = await runCli(['reconcile'], env)
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('24') })
 })

@@ -63,15 +63,18 @@ export class Auditor {
     if (lost) throw forget(this.#deps, lost)
     const ends = endsOf(ranges)
     const faults = new FaultLog<TopicFault>(Object.keys(TOPIC_FAULTS) as TopicFault[])
+    // What this broker shows may be old: another one is asked before anything is made of it.
+    let isDoubtful = this.#shortSince !== undefined
     try {
       for (const [partition, end] of ends) await this.#readPartition(partition, end, faults, signal)
-      if (!signal.aborted && this.#isPastBarrier()) await this.#sweep.step(ends, faults)
+      if (!signal.aborted && this.#isPastBarrier() && (await this.#sweep.step(ends, faults))) isDoubtful = true
     } finally {
       // Also store what was found before Kafka or Postgres failed.
       this.#note(faults)
       state.save()
       metrics.tell(state, ends)
     }
+    if (isDoubtful) await log.renew()
     metrics.roundEnded()
     return [...ends].some(([partition, end]) => (state.positions.get(partition) ?? 0) < end)
   }

@@ -21,6 +21,8 @@ interface Question {
   outboxId: number
   /** Since when none of them is in the outbox, as of performance.now(). */
   leftAt: number | undefined
+  /** How often it was due, and its transactions not in the topic. */
+  looks: number
   /** Not all wallets fitted: the next search begins at the same time again. */
   isPart: boolean
 }
@@ -28,6 +30,8 @@ interface Question {
 /** Bounds the memory of a search while a partition makes no progress. */
 const WALLETS_PER_QUESTION_MAX = 20_000
 const WALLETS_PER_PAGE = 10_000
+/** Before anything counts as missing, it is looked for so often over new connections, each of which begins with the next broker. */
+const LOOKS_ANEW = 3
 /** A search reads the wallets table once. It may take at most this share of the time. */
 const SHARE_MAX = 0.05
 
@@ -59,11 +63,15 @@ export class MissingSweep {
     this.#answered = new Map(Array.from({ length: deps.topic.partitions }, (_, partition) => [partition, answeredAt]))
   }
 
-  /** Answers open questions if it can, and asks new ones when it is time. `ends`: how far the topic was readable before. */
-  async step(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
-    await this.#answer(ends, faults)
+  /**
+   * Answers open questions if it can, and asks new ones when it is time. `ends`: how far the topic was readable before. Returns
+   * whether the next look must be over new connections, because something seems to be missing.
+   */
+  async step(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<boolean> {
+    const isDoubtful = await this.#answer(ends, faults)
     if (performance.now() >= this.#nextAt) await this.#ask()
     this.#deps.state.judgedAt = new Date(Math.min(...[...this.#answered.values()].map((date) => date.getTime())))
+    return isDoubtful
   }
 
   async #ask(): Promise<void> {
@@ -74,7 +82,7 @@ export class MissingSweep {
     const asked = new Map<number, Question>()
     for (const partition of this.#answered.keys()) {
       if (this.#questions.has(partition)) continue
-      asked.set(partition, { askedAt, limits: new Map(), outboxId: 0, leftAt: undefined, isPart: false })
+      asked.set(partition, { askedAt, limits: new Map(), outboxId: 0, leftAt: undefined, looks: 0, isPart: false })
     }
     await this.#addChanged(asked)
     await this.#addGaps(asked)
@@ -134,7 +142,8 @@ export class MissingSweep {
     } else question.isPart = true
   }
 
-  async #answer(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<void> {
+  async #answer(ends: ReadonlyMap<number, number>, faults: TopicFaultLog): Promise<boolean> {
+    let isDoubtful = false
     const { state, options } = this.#deps
     for (const [partition, question] of this.#questions) {
       for (const [wallet, limit] of question.limits) {
@@ -150,9 +159,13 @@ export class MissingSweep {
       const isDue = question.leftAt !== undefined && now - question.leftAt >= options.graceMs
       question.leftAt ??= now
       if (!isDue || (state.positions.get(partition) ?? 0) < (ends.get(partition) ?? Number.POSITIVE_INFINITY)) continue
-      this.#countMissing(question, faults)
-      this.#close(partition, question)
+      question.looks += 1
+      if (question.looks > LOOKS_ANEW) {
+        this.#countMissing(question, faults)
+        this.#close(partition, question)
+      } else isDoubtful = true
     }
+    return isDoubtful
   }
 
   #close(partition: number, { isPart, askedAt }: Question): void {

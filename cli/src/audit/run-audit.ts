@@ -28,13 +28,16 @@ const BACK_OFF = { baseMs: 200, maxMs: 10_000 }
 export async function runAudit(deps: AuditDeps, since: Date | undefined, signal: AbortSignal): Promise<void> {
   const outage = new OutageLog(deps.logger, 'the topic is followed again')
   let failures = 0
+  /** After each failure, the next of KAFKA_BROKERS is asked first. */
+  let turn = 0
   let from = since
   while (!signal.aborted) {
     try {
-      await follow(deps, from, signal, () => {
+      const onRound = () => {
         failures = 0
         outage.ended()
-      })
+      }
+      await follow(deps, { since: from, turn }, signal, onRound)
     } catch (error) {
       if (error instanceof BeginAnewError) {
         from = undefined
@@ -42,6 +45,7 @@ export async function runAudit(deps: AuditDeps, since: Date | undefined, signal:
       }
       if (!isPassing(error)) throw error
       failures += 1
+      turn += 1
       deps.metrics.failures.inc()
       if (!signal.aborted) outage.failed('cannot follow the topic, trying again', error)
       await sleep(backOffMs(failures, BACK_OFF), signal)
@@ -50,13 +54,18 @@ export async function runAudit(deps: AuditDeps, since: Date | undefined, signal:
 }
 
 /** Follows the topic with one connection to Kafka; returns when the topic's row has changed. */
-async function follow(deps: AuditDeps, since: Date | undefined, signal: AbortSignal, onRound: () => void) {
+async function follow(
+  deps: AuditDeps,
+  { since, turn }: { since: Date | undefined; turn: number },
+  signal: AbortSignal,
+  onRound: () => void,
+) {
   const { pool, state, metrics, logger, config } = deps
   const topic = await readTopicRow(pool)
   const { rows } = await pool.query<{ id: string }>('select id from installation')
   state.claim(rows[0]?.id ?? '')
   if (topic.kafka_topic_id !== null) await claimTopic(deps, topic.kafka_topic_id)
-  const log = await openTopicLog(config.kafka, topic.name, signal)
+  const log = await openTopicLog(config.kafka, topic.name, { signal, turn })
   try {
     await refuseOtherCluster(topic, log)
     const auditor = await Auditor.open({ pool, log, topic, state, metrics, logger, sweep: config.sweep }, since)

@@ -31,8 +31,11 @@ export interface KafkaCluster {
   close(): Promise<void>
 }
 
-export async function connectCluster(access: KafkaAccess, topic: string): Promise<KafkaCluster> {
-  const cluster = createCluster(access)
+/** `turn`: begins with this broker of the list, counted around. kafkajs asks the first one for all others. */
+export async function connectCluster(access: KafkaAccess, topic: string, turn: number): Promise<KafkaCluster> {
+  const { brokers } = access
+  const first = turn % brokers.length
+  const cluster = createCluster({ ...access, brokers: [...brokers.slice(first), ...brokers.slice(0, first)] })
   try {
     await cluster.connect()
     await cluster.addTargetTopic(topic)

@@ -16,17 +16,25 @@ import type { PartitionRange, TopicChunk, TopicLog, TopicRecord } from './topic-
 const ATTEMPTS_MAX = 8
 const BACK_OFF = { baseMs: 100, maxMs: 3_000 }
 
-/**
- * `signal`: after it aborts, failed requests are not repeated.
- *
- * @throws CliError `unavailable`
- */
-export async function openTopicLog(access: KafkaAccess, topic: string, signal?: AbortSignal): Promise<TopicLog> {
-  const cluster = await connectCluster(access, topic).catch((error) => {
+export interface TopicLogOptions {
+  /** After it aborts, failed requests are not repeated. */
+  signal?: AbortSignal
+  /** The broker of the list with which it begins. */
+  turn?: number
+}
+
+/** @throws CliError `unavailable` */
+export async function openTopicLog(
+  access: KafkaAccess,
+  topic: string,
+  { signal, turn: firstTurn = 0 }: TopicLogOptions = {},
+): Promise<TopicLog> {
+  let turn = firstTurn
+  let cluster = await connectCluster(access, topic, turn).catch((error) => {
     throw explain(access.brokers, topic, error)
   })
   const ask = <T>(request: () => Promise<T>): Promise<T> =>
-    askPatiently(cluster, { brokers: access.brokers, topic, signal }, request)
+    askPatiently(() => cluster.refresh(), { brokers: access.brokers, topic, signal }, request)
   const each = async <T>(
     partitions: ReadonlySet<number> | undefined,
     request: (partition: number) => Promise<T>,
@@ -56,6 +64,14 @@ export async function openTopicLog(access: KafkaAccess, topic: string, signal?: 
     },
     read: (partition, offsets) =>
       read({ partition, fetch: (offset) => ask(() => cluster.fetch(partition, offset)) }, offsets),
+    async renew() {
+      turn += 1
+      const fresh = await connectCluster(access, topic, turn).catch(() => undefined)
+      if (!fresh) return
+      const old = cluster
+      cluster = fresh
+      await old.close().catch(() => {})
+    },
     close: () => cluster.close(),
   }
 }
@@ -139,7 +155,7 @@ function toRecord(partition: number, offset: number, { key, value, headers }: In
 }
 
 async function askPatiently<T>(
-  cluster: KafkaCluster,
+  refresh: () => Promise<void>,
   place: { brokers: string[]; topic: string; signal: AbortSignal | undefined },
   request: () => Promise<T>,
 ): Promise<T> {
@@ -154,7 +170,7 @@ async function askPatiently<T>(
       }
       if (attempt >= ATTEMPTS_MAX || place.signal?.aborted) throw explain(place.brokers, place.topic, error)
       await sleep(backOffMs(attempt, BACK_OFF), place.signal)
-      await cluster.refresh().catch(() => {}) // the next attempt reports the error
+      await refresh().catch(() => {}) // the next attempt reports the error
     }
   }
 }

@@ -12,6 +12,8 @@ interface RelayPartition {
 /** The broker writes a transaction's marker a moment after it has answered the commit. */
 const SETTLE_TIMEOUT_MS = 15_000
 const POLL_MS = 50
+/** After this long without what is confirmed, and again each time, another broker is asked: this one may have an old state. */
+const RENEW_MS = 2_000
 
 /**
  * Reads the ends of the topic, after everything that the relay has confirmed is readable. If that takes too long, a note
@@ -25,8 +27,13 @@ export async function readEnds(pool: Pool, log: TopicLog, partitions: ReadonlySe
   const deadline = performance.now() + SETTLE_TIMEOUT_MS
   let ranges = await log.ranges(partitions)
   let behind = findBehind(relayed, ranges)
+  let renewAt = performance.now() + RENEW_MS
   while (behind.length > 0 && performance.now() < deadline) {
     await delay(POLL_MS)
+    if (performance.now() > renewAt) {
+      await log.renew()
+      renewAt = performance.now() + RENEW_MS
+    }
     ranges = await log.ranges(partitions)
     behind = findBehind(relayed, ranges)
   }

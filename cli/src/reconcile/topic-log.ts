@@ -38,5 +38,10 @@ export interface TopicLog {
   timeAt(partition: number, offset: number): Promise<Date | undefined>
   /** Reads one partition between two offsets, in order, each offset once. */
   read(partition: number, offsets: { from: number; to: number }): AsyncGenerator<TopicChunk>
+  /**
+   * What is read from now on is read over new connections that begin with the next broker, if it can be reached. A broker that
+   * the others have lost, and that can still be reached, answers from an old state for ever, and without an error.
+   */
+  renew(): Promise<void>
   close(): Promise<void>
 }
