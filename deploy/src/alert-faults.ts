@@ -53,6 +53,10 @@ export const SERVICE_FAULTS: Readonly<Record<string, AlertFault>> = {
     when: 'the topic has more partitions than the database posts to',
     raisedBy: "Kafka's own admin call gives the topic more partitions",
   },
+  StreamledgerTopicSettingsUnsafe: {
+    when: 'the topic is compacted, or accepts no batch of the largest size',
+    raisedBy: "Kafka's own admin call sets the topic's cleanup.policy to compact",
+  },
   StreamledgerAuditBehind: {
     when: 'the audit is more than 10 minutes behind',
     raisedBy: 'a posting to the halted partition waits in the outbox',

@@ -62,6 +62,12 @@ test('a real fault of each kind raises its alert from a real Prometheus', { time
   await fires('StreamledgerTopicPartitionsUnknown', { severity: 'ticket' })
   await fires('StreamledgerLogLinesDropped', { service: 'relay', severity: 'ticket' })
 
+  // It also sets the topic to compaction, and back.
+  const room = { 'max.message.bytes': '2097152' }
+  await kafka.configure(stack.topic, { ...room, 'cleanup.policy': 'compact' })
+  await fires('StreamledgerTopicSettingsUnsafe', { severity: 'page' })
+  await kafka.configure(stack.topic, { ...room, 'cleanup.policy': 'delete' })
+
   // A row that this Postgres cannot have written, as after a restore. The relay itself decides to halt.
   await pool.query(
     `insert into outbox (partition, key, payload, headers, xid, created_at)

@@ -123,16 +123,47 @@ function checkPartitions(state: TopicState, { topic, partitions }: TopicOptions)
   }
 }
 
-function checkConfig({ config }: TopicState, { topic, batchBytesMax }: TopicOptions): void {
+function checkConfig({ config }: TopicState, options: TopicOptions): void {
+  const [fault] = findConfigFaults(config, options)
+  if (fault) throw new TopicError(fault)
+}
+
+type Judged = Pick<TopicOptions, 'topic' | 'batchBytesMax'>
+
+/** With these settings events would be dropped or refused. */
+function findConfigFaults(config: TopicState['config'], { topic, batchBytesMax }: Judged): string[] {
+  const faults: string[] = []
   const bytesMax = Number(config.get('max.message.bytes'))
   const wanted = messageBytesMin(batchBytesMax)
   if (!(bytesMax >= wanted)) {
-    throw new TopicError(
+    faults.push(
       `topic ${topic} accepts at most ${bytesMax} bytes per message: raise its max.message.bytes to ${wanted}, or lower RELAY_BATCH_BYTES_MAX`,
     )
   }
   if (config.get('cleanup.policy') !== 'delete') {
-    throw new TopicError(`topic ${topic} is compacted, which would drop events: set its cleanup.policy to delete`)
+    faults.push(`topic ${topic} is compacted, which would drop events: set its cleanup.policy to delete`)
+  }
+  return faults
+}
+
+/** Looks again, over a new connection: the settings may be altered while the relay runs. */
+export async function lookAtSettings(
+  { access, stepTimeoutMs, ...judged }: Judged & Pick<TopicOptions, 'access' | 'stepTimeoutMs'>,
+  logger: Logger,
+): Promise<string[]> {
+  const { kafka, cutOff } = createKafkaClient(access, logger, stepTimeoutMs)
+  isolateFailures(kafka)
+  const admin = kafka.admin()
+  const read = async (): Promise<TopicState | undefined> => {
+    await admin.connect()
+    return readTopicState(admin, judged.topic)
+  }
+  try {
+    const state = await withDeadline("reading the topic's settings", stepTimeoutMs, read())
+    return state ? findConfigFaults(state.config, judged) : []
+  } finally {
+    cutOff()
+    await withDeadline('disconnecting from Kafka', stepTimeoutMs, admin.disconnect()).catch(() => {})
   }
 }
 

@@ -20,7 +20,7 @@ import {
 import { startTracing } from '@streamledger/tracing'
 import { loadRelayConfig, type RelayConfig } from './config.ts'
 import { connectKafka } from './kafka-publisher.ts'
-import { prepareTopic, TopicError } from './kafka-topic.ts'
+import { lookAtSettings, prepareTopic, TopicError } from './kafka-topic.ts'
 import { createRelayMetrics } from './metrics.ts'
 import { createOutbox } from './outbox.ts'
 import { createLeases } from './partition-lease.ts'
@@ -87,7 +87,14 @@ await runService(logger, config.service.drainTimeoutMs, async () => {
       producerRowsMax: PRODUCER_ROWS_MAX,
       lease: config.lease,
     })
-    const watch = { pool, kafka, logger, metrics, intervalMs: config.topicCheckMs }
+    const judged = {
+      ...{ access: config.kafka.access, stepTimeoutMs: config.kafka.stepTimeoutMs },
+      ...{ topic: config.topic.name, batchBytesMax: config.batch.bytesMax },
+    }
+    const watch = {
+      ...{ pool, kafka, logger, metrics, intervalMs: config.topicCheckMs },
+      lookAtSettings: () => lookAtSettings(judged, logger),
+    }
     // The lanes end first, also where the watch fails because this is another Kafka.
     const watching = watchPartitions(watch, stop.signal).finally(() => stop.abort())
     watching.catch(() => {}) // not unhandled: it is awaited below

@@ -25,6 +25,11 @@ export function createRelayMetrics(registry: Registry, pool: Pool) {
       help: 'Partitions of the topic that the database does not post to.',
       registers,
     }),
+    unsafeSettings: new Gauge({
+      name: 'streamledger_topic_settings_unsafe',
+      help: 'Settings of the topic with which events would be dropped or refused, and a relay would not start.',
+      registers,
+    }),
     steppedDown: new Gauge({
       name: 'streamledger_relay_stepped_down',
       help: '1 while this replica holds no partitions because it cannot use Kafka and another replica can.',

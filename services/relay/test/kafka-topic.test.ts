@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createLogger } from '@streamledger/runtime'
 import { expect, test, waitFor } from '@streamledger/testkit'
 import { Kafka as KafkaClient, logLevel } from 'kafkajs'
-import { prepareTopic, TopicError } from '../src/kafka-topic.ts'
+import { lookAtSettings, prepareTopic, TopicError } from '../src/kafka-topic.ts'
 import { countOutbox, examine, insertRows, makeInstallation, relayEnvironment } from './system.ts'
 
 const BATCH_BYTES_MAX = 16_384
@@ -88,3 +88,17 @@ test('a batch that a lowered setting refuses is named with the setting, and is p
   await waitFor(async () => (await countOutbox(pool)) === 0, { timeoutMs: 30_000 })
   expect(examine(await kafka.readAll(topic))).toEqual({ distinct: 101, doubled: 0, outOfOrder: 0 })
 }, 120_000)
+
+test('settings with which a relay would not start are found while it runs', async ({ kafka }) => {
+  const made = wanted(kafka.brokers, `test-${randomUUID()}`)
+  await prepareTopic(made, logger)
+  expect(await lookAtSettings(made, logger)).toEqual([])
+  await kafka.configure(made.topic, { 'cleanup.policy': 'compact', 'max.message.bytes': '32767' })
+  await waitFor(async () => {
+    expect(await lookAtSettings(made, logger)).toEqual([
+      expect.stringContaining('accepts at most 32767 bytes'),
+      expect.stringContaining('is compacted'),
+    ])
+  })
+  expect(await lookAtSettings({ ...made, topic: 'none' }, logger)).toEqual([])
+})

@@ -6,26 +6,33 @@ import { makeInstallation } from './system.ts'
 
 /** Watches a topic whose number of partitions the test sets, and collects what is reported. */
 function watch({ pool }: TestDatabase, found: number) {
-  const told: number[] = []
+  const told: (number | string)[] = []
   const silent = createLogger({ service: 'test', level: 'silent' })
   const logger: Logger = Object.assign(Object.create(silent), {
-    error: ({ found }: { found: number }) => told.push(found),
+    error: ({ found, fault }: { found: number; fault?: string }) => told.push(fault ?? found),
   })
   const metrics = createRelayMetrics(createRegistry('test'), pool)
   const stop = new AbortController()
-  const topic = { found, looks: 0 }
+  const topic = { found, looks: 0, faults: [] as string[] }
   const countPartitions = async () => {
     topic.looks += 1
     return topic.found
   }
   const identify = async () => ({ clusterId: 'one', topicId: 'one' })
   const kafka = { countPartitions, identify }
-  const ended = watchPartitions({ pool, kafka, logger, metrics, intervalMs: 1 }, stop.signal)
+  const ended = watchPartitions(
+    { pool, kafka, logger, metrics, intervalMs: 1, lookAtSettings: async () => topic.faults },
+    stop.signal,
+  )
   return {
     told,
     grow: (partitions: number) => {
       topic.found = partitions
     },
+    alter: (faults: string[]) => {
+      topic.faults = faults
+    },
+    unsafe: async () => (await metrics.unsafeSettings.get()).values[0]?.value,
     unknown: async () => (await metrics.unknownPartitions.get()).values[0]?.value,
     /** Two looks that began after this question: the first of them has ended. */
     looked: () => {
@@ -68,5 +75,25 @@ test('a topic that is being grown alarms nobody, though Kafka has its new partit
   await watching.looked()
   expect(await watching.unknown()).toBe(0)
   expect(watching.told).toEqual([])
+  await watching.stop()
+})
+
+test('unsafe settings that somebody gave the topic are told of once, and counted until they are safe', async ({
+  createDatabase,
+}) => {
+  const database = await createDatabase()
+  await makeInstallation(database.pool, 2)
+  const watching = watch(database, 2)
+  await watching.looked()
+  expect(await watching.unsafe()).toBe(0)
+  watching.alter(['it is compacted'])
+  await waitFor(async () => expect(await watching.unsafe()).toBe(1))
+  await watching.looked()
+  expect(watching.told).toEqual(['it is compacted'])
+  watching.alter([])
+  await waitFor(async () => expect(await watching.unsafe()).toBe(0))
+  watching.alter(['it is compacted'])
+  await waitFor(async () => expect(await watching.unsafe()).toBe(1))
+  expect(watching.told).toEqual(['it is compacted', 'it is compacted'])
   await watching.stop()
 })
