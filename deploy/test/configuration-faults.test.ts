@@ -28,6 +28,8 @@ const RIGHT = {
   EXPORT_DIR: 'exports',
   EXPORT_STORE: 's3',
   EXPORT_S3_BUCKET: 'bucket',
+  EXPORT_S3_ACCESS_KEY_ID: 'key',
+  EXPORT_S3_SECRET_ACCESS_KEY: 'secret',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318',
 }
 
@@ -55,6 +57,11 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
     `postgres://u:${SECRET}@127.0.0.1/db?sslmode=verify`,
     `postgres://u:${SECRET}@127.0.0.1/db?sslmode=verify-full&sslmode=verify`,
     `postgres://u:${SECRET}@127.0.0.1/db?SSLMODE=verify-full`,
+    `postgres://u:${SECRET}@127.0.0.1/db?ssl=false`,
+    `postgres://u:${SECRET}@127.0.0.1/db?SSL=true`,
+    `postgres://u:${SECRET}@127.0.0.1/db?sslnegotiation=${SECRET}`,
+    `postgres://u:${SECRET}@127.0.0.1/db?port=port`,
+    `postgres://u:${SECRET}@/db?host=one,two`,
     `postgres://u:${SECRET}@127.0.0.1/db?uselibpqcompat=true&sslmode=verify-ca`,
     `postgres://u:${SECRET}@127.0.0.1/db?sslmode=verify-full&sslrootcert=/none/ca.crt`,
     ` postgres://u:${SECRET}@127.0.0.1/db`,
@@ -89,19 +96,14 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   OTEL_RESOURCE_ATTRIBUTES: [SECRET, `a=${SECRET}%`],
   TRUST_PROXY: ['everyone', '0.0.0.0/0'],
   EXPORT_S3_BUCKET: ['s3://bucket', 'a', 'bucket/folder'],
-  EXPORT_S3_REGION: ['https://eu', 'eu west'],
+  EXPORT_S3_REGION: ['https://eu', 'eu west', 'eu_west_1', 'eu-west-1.', 'x'.repeat(64)],
+  EXPORT_S3_ACCESS_KEY_ID: [`${SECRET}\n`, ` ${SECRET}`, 'ключ'],
+  EXPORT_S3_SECRET_ACCESS_KEY: [`${SECRET}\n`, `${SECRET}\r\n`],
   EXPORT_S3_ENDPOINT: NOT_HTTP,
 }
 
 /** Any text may be right for these. */
-const ANY_TEXT = [
-  'KAFKA_SASL_USERNAME',
-  'KAFKA_SASL_PASSWORD',
-  'EXPORT_DIR',
-  'EXPORT_S3_ACCESS_KEY_ID',
-  'EXPORT_S3_SECRET_ACCESS_KEY',
-  'AUDIT_STATE_FILE',
-]
+const ANY_TEXT = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD', 'EXPORT_DIR', 'AUDIT_STATE_FILE']
 
 const variables = listVariables().filter(({ name }) => !ANY_TEXT.includes(name))
 
@@ -143,6 +145,7 @@ test('right values are taken', () => {
       'postgres:///db?host=/var/run/postgresql',
       'postgres://u:p@/db?host=/var/run/postgresql',
       'postgres://127.0.0.1/db?user=u@a.example&sslmode=allow',
+      'postgres://u@127.0.0.1/db?ssl=0&port=5433&host=a.example',
       'postgres://u@%2Fvar%2Frun%2Fpostgresql/db',
       'postgres://u:a,b@h/db\n',
     ],

@@ -22,7 +22,7 @@ export const exportFilesEnv = {
     }),
   ),
   EXPORT_S3_REGION: Type.String({
-    pattern: '^[a-zA-Z0-9._-]+$',
+    pattern: '^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$', // the SDK takes one part of a host name
     default: 'us-east-1',
     description: 'Region of the bucket.',
   }),
@@ -41,11 +41,18 @@ export const exportFilesEnv = {
   }),
   EXPORT_S3_ACCESS_KEY_ID: Type.Optional(
     Type.String({
-      minLength: 1,
+      pattern: '^[!-~]+$', // a file of a secret may end in a line break, which no header can have
+      examples: ['exporter-key'],
       description: "Access key for the bucket. Without it, the machine's own role is used.",
     }),
   ),
-  EXPORT_S3_SECRET_ACCESS_KEY: Type.Optional(Type.String({ minLength: 1, description: 'Secret of that access key.' })),
+  EXPORT_S3_SECRET_ACCESS_KEY: Type.Optional(
+    Type.String({
+      pattern: '^\\S+( +\\S+)*$',
+      examples: ['the secret of the access key'],
+      description: 'Secret of that access key.',
+    }),
+  ),
 }
 
 const Env = Type.Object(exportFilesEnv)

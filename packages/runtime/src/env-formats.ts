@@ -46,7 +46,10 @@ const isPort = (text: string): boolean => /^\d{1,5}$/.test(text) && Number(text)
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 const SSL_FILES = ['sslrootcert', 'sslcert', 'sslkey']
-const TLS_NAMES = ['sslmode', ...SSL_FILES, 'uselibpqcompat']
+/** pg takes every other value of `ssl` for yes, `false` among them. */
+const SSL_VALUES = ['true', '1', '0']
+const SSL_NEGOTIATIONS = ['postgres', 'direct']
+const TLS_NAMES = ['ssl', 'sslmode', 'sslnegotiation', ...SSL_FILES, 'uselibpqcompat']
 const PERCENT_HINT = 'in a user name or password, write % as %25, / as %2F, # as %23, ? as %3F and @ as %40'
 
 function findPostgresUrlFault(text: string): string | undefined {
@@ -66,7 +69,13 @@ function findPostgresUrlFault(text: string): string | undefined {
   if (url.port === '0') return 'must have a port from 1 to 65535'
   if (url.pathname.slice(1).includes('/')) return 'must have the name of one database after the host'
   if (new Set(['', NO_HOST]).has(url.hostname) && !url.searchParams.get('host')) return 'must have a host'
-  return findTlsFault(url.searchParams)
+  return findPlaceFault(url.searchParams) ?? findTlsFault(url.searchParams)
+}
+
+/** The parameters come before what stands in the address itself. */
+function findPlaceFault(parameters: URLSearchParams): string | undefined {
+  if (parameters.getAll('host').some((host) => host.includes(','))) return 'must have one host, not several'
+  return parameters.getAll('port').every(isPort) ? undefined : 'must have a port from 1 to 65535'
 }
 
 /** Stands for the missing host of `postgres://user:password@/database?host=/folder/of/the/socket`, which URL refuses. */
@@ -85,6 +94,10 @@ function findTlsFault(parameters: URLSearchParams): string | undefined {
   const modes = parameters.getAll('sslmode')
   if (!modes.every((mode) => SSL_MODES.includes(mode)))
     return `has an unknown sslmode: it must be ${SSL_MODES.join(', ')}`
+  if (!parameters.getAll('ssl').every((value) => SSL_VALUES.includes(value)))
+    return `has an unknown ssl: it must be ${SSL_VALUES.join(', ')}; sslmode says more`
+  if (!parameters.getAll('sslnegotiation').every((value) => SSL_NEGOTIATIONS.includes(value)))
+    return `has an unknown sslnegotiation: it must be ${SSL_NEGOTIATIONS.join(', ')}`
   const isCompatible = parameters.get('uselibpqcompat') === 'true'
   if (isCompatible && modes.includes('verify-ca') && !parameters.get('sslrootcert'))
     return 'needs sslrootcert for sslmode=verify-ca'
