@@ -78,6 +78,8 @@ const SECOND_MS = 1_000
  * How long to wait for the bucket to say whether it has a file. Short: a user waits, and the bucket reports it as well.
  */
 const LOOK_MS = 1_000
+/** How long an answer waits until a file is removed. The removal goes on after that. */
+const REMOVAL_MS = 1_000
 
 /** Redirects clients to the bucket, which handles ranges and ETags itself: no byte of a file goes through the API. */
 function createExportBucket(bucket: Bucket, { urlTtlS }: { urlTtlS: number }): ExportFiles {
@@ -109,8 +111,12 @@ export async function openExportFiles(
   return {
     ...files,
     async remove(name) {
-      // The export's row is already deleted. The request still succeeds: the exporter removes the file later.
-      await files.remove(name).catch((error) => logger.warn({ err: error, file: name }, 'a file was not removed'))
+      // The export's row is already deleted. The request still succeeds: the exporter removes the file later. An S3 that
+      // does not answer must not hold the answer, nor the stop that waits for it: the SDK gives up after a minute.
+      const removed = files
+        .remove(name)
+        .catch((error) => logger.warn({ err: error, file: name }, 'a file was not removed'))
+      await Promise.race([removed, sleep(REMOVAL_MS, undefined, { ref: false })])
     },
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Db } from '@streamledger/db'
 import { type Bucket, openBucket } from '@streamledger/export-files'
-import type { OwnS3 } from '@streamledger/testkit'
+import { type OwnS3, startTcpProxy } from '@streamledger/testkit'
+import { onTestFinished } from 'vitest'
 import { loadApiConfig } from '../src/config.ts'
 import { expect, makeEnv, startApi, test } from './api.ts'
 import type { Client } from './client.ts'
@@ -120,6 +121,26 @@ test('an address never outlives the file, and an export that is removed takes it
     await s3.kill()
     expect((await client.call('DELETE', other.path)).status).toBe(204)
     expect((await client.get(other.path)).status).toBe(404)
+  } finally {
+    await api.stop()
+  }
+})
+
+test('an S3 that does not answer holds neither the removal of an export nor a stop', async ({
+  database: { db, url },
+  startS3,
+}) => {
+  const s3 = await startS3()
+  const bucket = await open(s3)
+  const proxy = await startTcpProxy(s3.env.EXPORT_S3_ENDPOINT as string)
+  onTestFinished(() => proxy.close())
+  const api = await startApi(url, { ...s3.env, EXPORT_S3_ENDPOINT: proxy.address })
+  try {
+    const client = await api.signUp()
+    const { path } = await makeExport(db, bucket, client)
+    proxy.hang()
+    expect((await client.call('DELETE', path)).status).toBe(204)
+    expect((await client.get(path)).status).toBe(404)
   } finally {
     await api.stop()
   }
